@@ -1,0 +1,108 @@
+/** The event's envelope, its id rule and its place in the subject tree. Pure: no clock, no I/O. */
+import { hash } from 'node:crypto'
+import type { z } from 'zod'
+import type {
+  actorSchema,
+  dataSchema,
+  eventSchema,
+  GAP_REASONS,
+  gapSchema,
+  jobSchema,
+  KINDS,
+  resourceSchema,
+  returnSchema,
+} from './event-schema.ts'
+
+export type OpsEvent = z.infer<typeof eventSchema>
+export type EventData = z.infer<typeof dataSchema>
+export type Actor = z.infer<typeof actorSchema>
+export type Resource = z.infer<typeof resourceSchema>
+export type GapData = z.infer<typeof gapSchema>
+export type ReturnData = z.infer<typeof returnSchema>
+export type JobData = z.infer<typeof jobSchema>
+export type Kind = (typeof KINDS)[number]
+export type GapReason = (typeof GAP_REASONS)[number]
+export type Severity = OpsEvent['severitytext']
+export type Origin = OpsEvent['origin']
+export type System = 'apic' | 'raas' | 'vcd'
+
+/** An event before the daemon has taken it down: everything but `recordedtime`, which the runner stamps. */
+export type Fact = Omit<OpsEvent, 'recordedtime'>
+
+/** Severity numbers on the OpenTelemetry log scale. */
+const SEVERITY_NUMBER: Record<Severity, number> = { critical: 21, major: 17, minor: 14, warning: 13, info: 9 }
+
+/** Which source a fact is from: the kind of system and the configured name. */
+export interface SourceRef {
+  readonly system: System
+  readonly name: string
+}
+
+/** What a normaliser says of one fact; `makeFact` adds what follows from it. */
+export interface Draft {
+  /** Class (APIC) or feed (RaaS, VCD): with the source's name and `key` it makes the id. */
+  readonly family: string
+  /** What makes this fact this fact and no other: source facts only, never a local clock, counter or `origin`. */
+  readonly key: readonly unknown[]
+  readonly type: string
+  readonly subject: string
+  readonly time?: string | undefined
+  readonly partitionkey: string
+  readonly severity: Severity
+  readonly origin: Origin
+  readonly data: EventData
+}
+
+/**
+ * The id rule: first 16 bytes, in hex, of SHA-256 over the JSON of `[source name, class or feed, …key]`.
+ * The same fact read twice, after a restart or by another replica, has the same id.
+ */
+export function eventId(sourceName: string, family: string, key: readonly unknown[]): string {
+  return hash('sha256', JSON.stringify([sourceName, family, ...key]), 'hex').slice(0, 32)
+}
+
+/** Builds the envelope around a normaliser's draft. */
+export function makeFact(source: SourceRef, draft: Draft): Fact {
+  return {
+    specversion: '1.0',
+    id: eventId(source.name, draft.family, draft.key),
+    source: `/${source.system}/${source.name}`,
+    type: draft.type,
+    subject: draft.subject,
+    ...(draft.time === undefined ? {} : { time: draft.time }),
+    datacontenttype: 'application/json',
+    partitionkey: draft.partitionkey,
+    severitytext: draft.severity,
+    severitynumber: SEVERITY_NUMBER[draft.severity],
+    origin: draft.origin,
+    data: draft.data,
+  }
+}
+
+/** `<system>.<source>.<kind>.<severity>`: the NATS subject without the configured prefix. */
+export function subjectOf(source: SourceRef, fact: Pick<Fact, 'severitytext' | 'data'>): string {
+  return `${source.system}.${source.name}.${fact.data.kind}.${fact.severitytext}`
+}
+
+/** A hole that could not be closed whole. Its id is feed, from, to and reason: told again, it is the same gap. */
+export function gapFact(source: SourceRef, gap: GapData): Fact {
+  return makeFact(source, {
+    family: 'gap',
+    key: [gap.feed, gap.from, gap.to, gap.reason],
+    type: 'opswire.gap',
+    subject: gap.feed,
+    ...(gap.to === null ? {} : { time: gap.to }),
+    partitionkey: `${source.name}/${gap.feed}`,
+    severity: 'major',
+    origin: 'live',
+    data: {
+      kind: 'gap',
+      summary: `Events of ${gap.feed} between ${gap.from ?? 'an unknown time'} and ${gap.to ?? 'now'} may be missing (${gap.reason.replaceAll('_', ' ')})`,
+      state: null,
+      outcome: null,
+      alertKey: null,
+      resource: { kind: 'feed', id: `${source.name}/${gap.feed}` },
+      gap,
+    },
+  })
+}

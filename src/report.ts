@@ -1,0 +1,59 @@
+/**
+ * The typed list of things that happen. Whoever sees one calls `report` once; `ops/` logs it and counts it together.
+ * Labels that become metric labels (operation, reason, mode, result) are words from small fixed sets.
+ */
+import type { ErrorCode } from './errors.ts'
+import type { Fact, GapReason, System } from './event.ts'
+
+export type LeaseKind = 'session' | 'subscription' | 'lifetime'
+export type SourceState = 'connecting' | 'up' | 'degraded' | 'down' | 'stopped'
+export type FeedState = 'starting' | 'live' | 'resyncing' | 'lost' | 'disabled'
+
+export type Happening =
+  /** A source is in the config. `required` counts for readiness. */
+  | {
+      type: 'source_declared'
+      source: string
+      system: System
+      required: boolean
+      address: string
+      tlsVerified: boolean
+    }
+  /** A source changed state. The runner says this, nobody else. */
+  | { type: 'source_state'; source: string; state: SourceState; reason?: string; code?: ErrorCode; retryInMs?: number }
+  /** A feed exists; `proofBoundMs` is how old its last proof of life may be before the feed counts as deaf. */
+  | { type: 'feed_declared'; source: string; feed: string; proofBoundMs: number }
+  | { type: 'feed_gone'; source: string; feed: string }
+  | { type: 'feed_state'; source: string; feed: string; state: FeedState; reason?: string; code?: ErrorCode }
+  /** The feed was just proved alive (an answer, a refresh, a push, a canary). */
+  | { type: 'feed_proof'; source: string; feed: string }
+  | { type: 'feed_mode'; source: string; feed: string; mode: string }
+  /** A fact was seen this long after it happened, by the source's own clock. */
+  | { type: 'feed_late'; source: string; feed: string; seconds: number }
+  /** Facts that only a sweep, a resync or a reconcile found. */
+  | { type: 'feed_recovered'; source: string; feed: string; count: number }
+  /** One request to a source ended. `result`: ok, refused, throttled, error, timeout. */
+  | { type: 'request'; source: string; operation: string; result: string; ms: number }
+  | { type: 'lease_renewed'; source: string; lease: LeaseKind; result: 'ok' | 'retried' | 'refused' | 'failed' }
+  | { type: 'lease_lost'; source: string; lease: LeaseKind; name: string; reason: string }
+  | { type: 'reconnect'; source: string; reason: string }
+  | { type: 'controller'; source: string; address: string }
+  | { type: 'credential_expiry'; source: string; atMs: number }
+  | { type: 'certificate_expiry'; source: string; atMs: number }
+  | { type: 'advice'; source: string; text: string }
+  /** Facts were committed: `facts` are the new ones, `duplicates` were known already. */
+  | { type: 'appended'; source: string; feed: string; facts: readonly Fact[]; duplicates: number; ms: number }
+  | { type: 'gap'; source: string; feed: string; reason: GapReason; summary: string }
+  | { type: 'dead_letter'; source: string; reason: string; bytes: number; key: string }
+  | { type: 'store_state'; state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string }
+  | { type: 'sink_state'; sink: string; up: boolean; detail: string }
+  /** `recordedMs`: when each record was taken down, for the delivery histogram. */
+  | {
+      type: 'published'
+      result: 'ok' | 'duplicate' | 'retry' | 'too_large'
+      count: number
+      recordedMs: readonly number[]
+    }
+  | { type: 'daemon'; state: 'started' | 'ready' | 'stopping' | 'stopped' | 'forced'; detail?: string }
+
+export type Report = (happening: Happening) => void

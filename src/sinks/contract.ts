@@ -1,0 +1,30 @@
+/** What the pump asks of a place that events go to. Implementations: NATS JetStream, stdout. */
+
+import type { EventRecord } from '../record.ts'
+
+/** `retry`: not stored, send it again later. `too_large`: it will never be taken at this size. */
+export type Outcome = 'ok' | 'duplicate' | 'retry' | 'too_large'
+
+export interface Receipt {
+  readonly seq: number
+  readonly outcome: Outcome
+}
+
+export interface Sink {
+  readonly name: string
+  /**
+   * Resolves when events can be sent (connected, stream verified). Rejects with `Retryable('sink', exact reason)`.
+   * Called again after `onLost`.
+   */
+  open(signal: AbortSignal): Promise<void>
+  /** Never throws, never blocks; each record is answered by one receipt, or by `onLost`, which leaves all unanswered ones doubtful. */
+  send(records: readonly EventRecord[]): void
+  onSettled(callback: (receipts: readonly Receipt[]) => void): void
+  /** The connection or stream is gone; every record without a receipt is doubtful: look it up with `stored` after `open`. */
+  onLost(callback: (reason: Error) => void): void
+  /** Which of these ids the sink holds already, looking back to `sinceMs`. */
+  stored(ids: readonly string[], sinceMs: number): Promise<Set<string>>
+  /** Most records it wants unanswered at once. */
+  readonly window: number
+  close(): Promise<void>
+}

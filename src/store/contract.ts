@@ -1,0 +1,67 @@
+/** What the rest of the program asks of the store. One implementation: SQLite, on disk or in memory. */
+import type { Cursor, DeadLetter, EventRecord, MirrorChange, MirrorView } from '../record.ts'
+
+export type NewEvent = Omit<EventRecord, 'seq'>
+
+/** One commit: all of it or nothing. */
+export interface Append {
+  readonly source: string
+  readonly feed: string
+  readonly events: readonly NewEvent[]
+  readonly cursor?: Cursor | undefined
+  readonly mirror?: readonly MirrorChange[] | undefined
+  readonly dead?: readonly DeadLetter[] | undefined
+  /** How long the ids must be known, ms (the store keeps them 24 h at least). */
+  readonly rememberMs?: number | undefined
+  /** May fill the store to 110 % (sources that can't be asked again). */
+  readonly overdraft: boolean
+}
+
+export interface Appended {
+  /** Indexes into `events` of the ones that were new; the others were known by id and dropped. */
+  readonly fresh: readonly number[]
+  /** For each dead letter its key in the store. */
+  readonly deadKeys: readonly string[]
+}
+
+export interface StoredDeadLetter {
+  readonly key: string
+  readonly source: string
+  readonly feed: string
+  readonly reason: string
+  readonly atMs: number
+  readonly bytes: number
+  readonly digest: string
+  readonly content: string
+}
+
+export interface StoreStats {
+  readonly unacked: number
+  /** Bytes of unacked and retained rows, against `store.max_bytes`. */
+  readonly bytes: number
+  /** `recordedMs` of the oldest unacked event. */
+  readonly oldestMs: number | undefined
+  readonly deadLetters: number
+  readonly lastSeq: number
+  readonly floor: number
+}
+
+export interface Store {
+  /** Resolves when durable (WAL, synchronous FULL, group commit). Waits, without an error, while the store is over its limit. */
+  append(append: Append, signal?: AbortSignal): Promise<Appended>
+  cursor(source: string, feed: string): Cursor | undefined
+  mirror(source: string): MirrorView
+  /** Events with `seq > after`, in order, at most `limit`. */
+  read(after: number, limit: number): EventRecord[]
+  /** Everything up to `seq` is acked; durable with the next commit. Rows stay for `retainMs`, then are trimmed. */
+  settle(seq: number): void
+  /** Highest seq below which everything is acked, as of the last commit. */
+  readonly floor: number
+  /** Takes an event that can't be delivered out of the way, into the dead letters. Durable when resolved. */
+  bury(event: EventRecord, reason: string): Promise<string>
+  deadLetters(limit: number): StoredDeadLetter[]
+  stats(): StoreStats
+  /** Calls back after each commit that added events (the pump's wake-up) and after settles that made room. */
+  onCommit(callback: () => void): () => void
+  close(): Promise<void>
+}

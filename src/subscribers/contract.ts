@@ -1,0 +1,53 @@
+/** What the runner asks of every source, and what it gives. Three methods: open, iterate, close. */
+import type { Fact, SourceRef } from '../event.ts'
+import type { Cursor, DeadLetter, MirrorChange, MirrorView } from '../record.ts'
+import type { LeaseKind, Report } from '../report.ts'
+import type { Clock } from '../scheduler/clock.ts'
+
+/** What is committed together: facts, the feed's cursor, the mirror, dead letters. */
+export interface Batch {
+  readonly feed: string
+  readonly facts: readonly Fact[]
+  readonly cursor?: Cursor
+  readonly mirror?: readonly MirrorChange[]
+  readonly dead?: readonly DeadLetter[]
+  /** How long the ids of these facts must be remembered at least, in ms (twice the feed's overlap); never under 24 h. */
+  readonly rememberMs?: number
+  /** Called once the batch is durable: the session may tell its protocol so (checkpoint, resume the socket). */
+  readonly committed?: () => void
+}
+
+export interface OpenContext {
+  readonly clock: Clock
+  /** Aborts when the source is stopped: every await of the session must end on it. */
+  readonly signal: AbortSignal
+  cursor(feed: string): Cursor | undefined
+  /** What is committed. A session that runs ahead of commits keeps its own overlay. */
+  readonly mirror: MirrorView
+  readonly report: Report
+  /** Where a source may keep small private files (a rotated token); undefined when there is no state_dir. */
+  readonly stateDir: string | undefined
+}
+
+export interface Session extends AsyncIterable<Batch> {
+  /**
+   * Idempotent. Ends the iteration after the batches already read have been yielded, says goodbye to the source
+   * (logout) within the caller's deadline and leaves no socket, timer or listener.
+   */
+  close(): Promise<void>
+  /** Monotonic ms (`clock.now()`): the runner opens the successor before this and then closes this one. */
+  readonly retireBy?: number
+  /** Seconds left of the tightest lease of each kind, computed now. */
+  margins(): Partial<Record<LeaseKind, number>>
+}
+
+/**
+ * One source. `open` logs in and makes everything ready to read; it throws `Fatal` (waits for a person, retried every
+ * 5 minutes at most) or `Retryable` (backoff). The iteration throws the same two when the session is over.
+ */
+export interface Subscriber {
+  readonly ref: SourceRef
+  /** True for a source that pushes and can't be asked again for all of it: the last to be stopped when the store fills. */
+  readonly pushes: boolean
+  open(context: OpenContext): Promise<Session>
+}
