@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'throttled' // 429, 503, HTML from the proxy in front
   | 'protocol' // an answer that the protocol does not allow here
   | 'session_lost' // token or session over
+  | 'subscription_lost' // one APIC subscription lapsed, was refused or is mute; the session goes on
   | 'socket_lost' // WebSocket closed, silent or forgotten by the server
   | 'too_large' // answer over a ceiling
   | 'store' // the local store failed
