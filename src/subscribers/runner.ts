@@ -93,14 +93,12 @@ class SourceRunner implements Runner {
     const cut = (): void => this.#cut.abort(new Retryable('session_lost', 'the daemon stops'))
     if (!this.#stopping.signal.aborted) {
       this.#stopping.abort(new Retryable('session_lost', 'the daemon stops'))
-      // Without a session there is nothing to say goodbye to: an attempt that hangs in open() is simply ended.
-      if (this.#sessions.size === 0) cut()
     }
     if (deadline.aborted) cut()
     else deadline.addEventListener('abort', cut, { once: true })
     try {
+      // Closing ends the iteration after what was read: the loop commits that and is done.
       await Promise.all([...this.#sessions].map(session => session.close()))
-      cut()
       await this.#done
       await this.#telling
     } finally {
@@ -137,9 +135,13 @@ class SourceRunner implements Runner {
 
   async #open(attempt: Attempt): Promise<Session> {
     const { subscriber, store, clock, report, stateDir } = this.#options
+    // Until it is open there is nothing to say goodbye to: a stop simply ends the attempt.
+    const opening = new AbortController()
+    const onStop = (): void => opening.abort(this.#stopping.signal.reason)
+    this.#stopping.signal.addEventListener('abort', onStop, { once: true })
     const context: OpenContext = {
       clock,
-      signal: this.#cut.signal,
+      signal: AbortSignal.any([this.#cut.signal, opening.signal]),
       cursor: feed => store.cursor(this.ref.name, feed),
       mirror: store.mirror(this.ref.name),
       report: happening => {
@@ -149,7 +151,12 @@ class SourceRunner implements Runner {
       },
       stateDir,
     }
-    const session = await subscriber.open(context)
+    let session: Session
+    try {
+      session = await subscriber.open(context)
+    } finally {
+      this.#stopping.signal.removeEventListener('abort', onStop)
+    }
     if (this.#stopping.signal.aborted) {
       await session.close()
       throw this.#stopping.signal.reason
@@ -191,6 +198,7 @@ class SourceRunner implements Runner {
       try {
         return await this.#open(attempt)
       } catch (error) {
+        if (this.#stopping.signal.aborted) return undefined
         const text = `no successor session yet: ${describe(error)}`
         report({ type: 'source_state', source: this.ref.name, state: 'degraded', reason: text, code: codeOf(error) })
         waitMs = SUCCESSOR_RETRY_MS
