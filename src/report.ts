@@ -45,6 +45,8 @@ export type Happening =
   | { type: 'appended'; source: string; feed: string; facts: readonly Fact[]; duplicates: number; ms: number }
   | { type: 'gap'; source: string; feed: string; reason: GapReason; summary: string }
   | { type: 'dead_letter'; source: string; reason: string; bytes: number; key: string }
+  /** Dead letters of this source that had to go, unread, because there were too many: the oldest go first. */
+  | { type: 'dead_letters_dropped'; source: string; count: number }
   | { type: 'store_state'; state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string }
   | { type: 'sink_state'; sink: string; up: boolean; detail: string }
   /** `recordedMs`: when each record was taken down, for the delivery histogram. */

@@ -1,0 +1,273 @@
+/** What the daemon knows about itself, kept by what happens. Asked by the status page, readiness and the gauges. */
+import type { ErrorCode } from '../errors.ts'
+import type { GapReason } from '../event.ts'
+import type { Happening } from '../report.ts'
+import type { Clock } from '../scheduler/clock.ts'
+import { FeedModel, SourceModel } from './source-model.ts'
+import { printable } from './text.ts'
+
+/** How many transitions and gaps the status page remembers. */
+const TRANSITIONS = 50
+const GAPS = 20
+
+/** One change of state. `source` and `feed` are null where it isn't about one. */
+export interface Transition {
+  readonly atMs: number
+  readonly what: 'daemon' | 'source' | 'feed' | 'lease' | 'controller' | 'store' | 'sink'
+  readonly source: string | null
+  readonly feed: string | null
+  readonly from: string | null
+  readonly to: string
+  readonly why: string | null
+}
+
+export interface GapNote {
+  readonly atMs: number
+  readonly source: string
+  readonly feed: string
+  readonly reason: GapReason
+  readonly summary: string
+}
+
+export class Model {
+  readonly #clock: Clock
+  readonly sources = new Map<string, SourceModel>()
+  readonly transitions: Transition[] = []
+  readonly recentGaps: GapNote[] = []
+  readonly counts = { events: 0, duplicates: 0, published: 0, publishedDuplicates: 0, retries: 0, tooLarge: 0 }
+  store: { state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string; sinceMs: number } | undefined
+  sink: { name: string; up: boolean; detail: string; sinceMs: number } | undefined
+  daemon: (Happening & { type: 'daemon' })['state'] | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Takes in one happening. One about a source or feed that was never declared changes nothing but the counts. */
+  note(happening: Happening): void {
+    switch (happening.type) {
+      case 'source_declared':
+        this.#declare(happening)
+        return
+      case 'daemon':
+        this.#passed('daemon', null, null, this.daemon ?? null, happening.state, happening.detail)
+        this.daemon = happening.state
+        return
+      case 'store_state':
+        this.#storeState(happening)
+        return
+      case 'sink_state':
+        this.#sinkState(happening)
+        return
+      case 'published':
+        this.#published(happening)
+        return
+      case 'appended':
+        this.#appended(happening)
+        return
+      default:
+        this.#ofSource(happening)
+        return
+    }
+  }
+
+  #declare(happening: Happening & { type: 'source_declared' }): void {
+    const known = this.sources.get(happening.source)
+    if (known === undefined) {
+      this.sources.set(happening.source, new SourceModel(happening, this.#clock))
+      return
+    }
+    known.system = happening.system
+    known.required = happening.required
+    known.address = printable(happening.address)
+    known.tlsVerified = happening.tlsVerified
+  }
+
+  #storeState(happening: Happening & { type: 'store_state' }): void {
+    const { state, detail } = happening
+    this.#passed('store', null, null, this.store?.state ?? null, state, detail)
+    const sinceMs = this.store?.state === state ? this.store.sinceMs : this.#clock.wall()
+    this.store = { state, detail: printable(detail), sinceMs }
+  }
+
+  #sinkState(happening: Happening & { type: 'sink_state' }): void {
+    const name = (up: boolean): string => (up ? 'up' : 'down')
+    const before = this.sink === undefined ? null : name(this.sink.up)
+    const detail = printable(happening.detail)
+    this.#passed('sink', null, null, before, name(happening.up), detail)
+    const sinceMs = this.sink?.up === happening.up ? this.sink.sinceMs : this.#clock.wall()
+    this.sink = { name: happening.sink, up: happening.up, detail, sinceMs }
+  }
+
+  #published(happening: Happening & { type: 'published' }): void {
+    const { counts } = this
+    if (happening.result === 'ok') counts.published += happening.count
+    else if (happening.result === 'duplicate') counts.publishedDuplicates += happening.count
+    else if (happening.result === 'retry') counts.retries += happening.count
+    else counts.tooLarge += happening.count
+  }
+
+  #appended(happening: Happening & { type: 'appended' }): void {
+    this.counts.events += happening.facts.length
+    this.counts.duplicates += happening.duplicates
+    const source = this.sources.get(happening.source)
+    if (source === undefined) return
+    source.heardNow = this.#clock.now()
+    // What opswire says of itself is no sign that the source said anything.
+    const own = happening.facts.filter(fact => fact.data.kind === 'source' || fact.data.kind === 'gap').length
+    if (happening.facts.length === own) return
+    source.lastEventMs = this.#clock.wall()
+    const feed = source.feeds.get(happening.feed)
+    if (feed === undefined) return
+    feed.lastEventMs = source.lastEventMs
+    feed.events += happening.facts.length - own
+  }
+
+  #ofSource(
+    happening: Exclude<
+      Happening,
+      { type: 'source_declared' | 'daemon' | 'store_state' | 'sink_state' | 'published' | 'appended' }
+    >,
+  ): void {
+    const source = this.sources.get(happening.source)
+    if (source === undefined) return
+    source.heardNow = this.#clock.now()
+    switch (happening.type) {
+      case 'source_state':
+        this.#sourceState(source, happening)
+        return
+      case 'feed_declared': {
+        const feed = source.feeds.get(happening.feed)
+        if (feed === undefined) source.feeds.set(happening.feed, new FeedModel(happening.feed, happening.proofBoundMs))
+        else feed.boundMs = happening.proofBoundMs
+        return
+      }
+      case 'feed_gone':
+        source.feeds.delete(happening.feed)
+        return
+      case 'feed_state':
+        this.#feedState(source, happening)
+        return
+      case 'feed_proof': {
+        const feed = source.feeds.get(happening.feed)
+        if (feed === undefined) return
+        feed.provedAtMs = this.#clock.wall()
+        feed.provedNow = this.#clock.now()
+        return
+      }
+      case 'feed_mode': {
+        const feed = source.feeds.get(happening.feed)
+        if (feed === undefined) return
+        feed.mode = happening.mode
+        feed.modes.add(happening.mode)
+        return
+      }
+      case 'feed_recovered': {
+        const feed = source.feeds.get(happening.feed)
+        if (feed !== undefined) feed.recovered += happening.count
+        return
+      }
+      case 'lease_lost':
+        this.#passed('lease', source.name, null, null, `${happening.lease} lost`, happening.reason)
+        return
+      case 'reconnect':
+        source.reconnects++
+        return
+      case 'controller': {
+        const before = source.address
+        source.address = printable(happening.address)
+        if (before !== source.address) this.#passed('controller', source.name, null, before, source.address, undefined)
+        return
+      }
+      case 'credential_expiry':
+        source.credentialExpiryMs = happening.atMs
+        return
+      case 'certificate_expiry':
+        source.certificateExpiryMs = happening.atMs
+        return
+      case 'gap': {
+        source.gaps++
+        const { feed, reason } = happening
+        const note = {
+          atMs: this.#clock.wall(),
+          source: source.name,
+          feed,
+          reason,
+          summary: printable(happening.summary),
+        }
+        keep(this.recentGaps, note, GAPS)
+        return
+      }
+      case 'dead_letter':
+        source.deadLetters++
+        return
+      case 'dead_letters_dropped':
+        source.deadLettersDropped += happening.count
+        return
+      case 'feed_late':
+      case 'request':
+      case 'lease_renewed':
+      case 'advice':
+        return
+      default:
+        unknownHappening(happening)
+    }
+  }
+
+  #sourceState(source: SourceModel, happening: Happening & { type: 'source_state' }): void {
+    const { state, reason, code, retryInMs } = happening
+    this.#passed('source', source.name, null, source.state, state, reason)
+    if (source.state !== state) source.sinceMs = this.#clock.wall()
+    source.state = state
+    source.why = reason === undefined ? undefined : printable(code === undefined ? reason : `${reason} (${code})`)
+    source.retryAt = retryInMs === undefined ? undefined : this.#clock.now() + retryInMs
+    if (code !== undefined) this.#failed(source, code, reason)
+  }
+
+  #feedState(source: SourceModel, happening: Happening & { type: 'feed_state' }): void {
+    const feed = source.feeds.get(happening.feed)
+    if (feed === undefined) return
+    const { state, reason, code } = happening
+    // A hundred feeds that come up as they should would push everything worth knowing off the list.
+    if (feed.state !== 'starting' || state !== 'live') {
+      this.#passed('feed', source.name, feed.name, feed.state, state, reason)
+    }
+    feed.state = state
+    feed.why = reason === undefined ? undefined : printable(reason)
+    if (code !== undefined) this.#failed(source, code, reason)
+  }
+
+  #failed(source: SourceModel, code: ErrorCode, text: string | undefined): void {
+    source.lastError = { atMs: this.#clock.wall(), code, text: printable(text ?? code) }
+  }
+
+  /** Remembers a change; a state told again is none. */
+  #passed(
+    what: Transition['what'],
+    source: string | null,
+    feed: string | null,
+    from: string | null,
+    to: string,
+    why: string | undefined,
+  ): void {
+    if (from === to) return
+    const note = {
+      atMs: this.#clock.wall(),
+      what,
+      source,
+      feed,
+      from,
+      to,
+      why: why === undefined ? null : printable(why),
+    }
+    keep(this.transitions, note, TRANSITIONS)
+  }
+}
+
+/** The type checker's proof that no happening was forgotten; a happening of a newer build is ignored. */
+export function unknownHappening(_: never): void {}
+
+function keep<T>(list: T[], entry: T, limit: number): void {
+  list.push(entry)
+  if (list.length > limit) list.splice(0, list.length - limit)
+}

@@ -1,0 +1,300 @@
+/** Which happenings are worth a line, at which level, in which words. One line per transition; a state told again is none. */
+import type { ErrorCode } from '../errors.ts'
+import type { Happening, SourceState } from '../report.ts'
+import type { Clock } from '../scheduler/clock.ts'
+import type { Log, LogLevel } from './log.ts'
+import { unknownHappening } from './model.ts'
+import { isoTime, word } from './text.ts'
+
+/** An expiry nearer than this is warned of. */
+const EXPIRY_WARNING_MS = 14 * 86_400_000
+/** Dead letters of one source and reason are told at most this often: a flood of them is one piece of news. */
+const FLOOD_PAUSE_MS = 60_000
+/** Pieces of advice and expiries remembered as told. */
+const TOLD_LIMIT = 1000
+
+/** Nothing passes by itself here: a person must act. */
+const NEEDS_A_PERSON: ReadonlySet<ErrorCode> = new Set(['auth_refused', 'permission', 'config', 'tls', 'bug'])
+
+type Of<T extends Happening['type']> = Extract<Happening, { type: T }>
+
+interface SourceMemory {
+  state: SourceState
+  /** Code and reason of the failure that was told last. */
+  failure: string
+  failures: number
+}
+
+interface FloodMemory {
+  toldAt: number
+  untold: number
+}
+
+export class Narrator {
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #sources = new Map<string, SourceMemory>()
+  /** Feeds whose loss was told, modes, controllers: what the next line is compared with. */
+  readonly #last = new Map<string, string>()
+  readonly #told = new Set<string>()
+  readonly #floods = new Map<string, FloodMemory>()
+
+  constructor(log: Log, clock: Clock) {
+    this.#log = log
+    this.#clock = clock
+  }
+
+  /** Writes the line that this happening deserves, if any. */
+  tell(happening: Happening): void {
+    switch (happening.type) {
+      case 'appended':
+        this.#appended(happening)
+        return
+      case 'published':
+      case 'feed_proof':
+      case 'feed_late':
+        return
+      case 'request':
+        this.#detail('trace', happening, `${happening.operation} ${happening.result} in ${Math.round(happening.ms)} ms`)
+        return
+      case 'lease_renewed':
+        this.#detail(happening.result === 'ok' ? 'trace' : 'debug', happening, `${happening.lease} ${happening.result}`)
+        return
+      case 'feed_declared':
+        this.#detail('debug', happening, `feed ${happening.feed} is read`)
+        return
+      case 'feed_gone':
+        this.#detail('debug', happening, `feed ${happening.feed} is read no more`)
+        this.#last.delete(`feed ${happening.source} ${happening.feed}`)
+        return
+      case 'feed_recovered':
+        this.#detail('debug', happening, `${happening.count} facts of ${happening.feed} were found afterwards`)
+        return
+      case 'reconnect':
+        this.#detail('debug', happening, `opens again: ${happening.reason}`)
+        return
+      case 'source_declared':
+        this.#declared(happening)
+        return
+      case 'source_state':
+        this.#sourceState(happening)
+        return
+      case 'feed_state':
+        this.#feedState(happening)
+        return
+      case 'feed_mode':
+        this.#feedMode(happening)
+        return
+      case 'lease_lost':
+        this.#detail('warn', happening, `lost its ${happening.lease} ${happening.name}: ${happening.reason}`)
+        return
+      case 'controller':
+        this.#controller(happening)
+        return
+      case 'credential_expiry':
+      case 'certificate_expiry':
+        this.#expiry(happening)
+        return
+      case 'advice':
+        if (this.#first(`advice ${happening.source} ${happening.text}`)) this.#detail('warn', happening, happening.text)
+        return
+      case 'gap':
+        this.#log.write('warn', `${happening.source}: ${happening.summary}`, {
+          source: happening.source,
+          feed: happening.feed,
+          reason: happening.reason,
+        })
+        return
+      case 'dead_letter':
+        this.#deadLetter(happening)
+        return
+      case 'dead_letters_dropped':
+        this.#deadLettersDropped(happening)
+        return
+      case 'store_state':
+        this.#storeState(happening)
+        return
+      case 'sink_state':
+        this.#sinkState(happening)
+        return
+      case 'daemon':
+        this.#log.write(
+          happening.state === 'forced' ? 'warn' : 'info',
+          joined(`opswire ${happening.state}`, happening.detail),
+        )
+        return
+      default:
+        unknownHappening(happening)
+    }
+  }
+
+  #detail(level: LogLevel, happening: { readonly source: string }, text: string): void {
+    if (this.#log.enabled(level)) this.#log.write(level, `${happening.source}: ${text}`, { source: happening.source })
+  }
+
+  #appended({ source, feed, facts, duplicates, ms }: Of<'appended'>): void {
+    if (!this.#log.enabled('debug')) return
+    const fields = { source, feed, facts: facts.length, duplicates, ms: Math.round(ms) }
+    this.#log.write('debug', `${source}: ${facts.length} facts of ${feed} taken down`, fields)
+    if (!this.#log.enabled('trace')) return
+    for (const fact of facts) {
+      this.#log.write('trace', `${source}: ${fact.type}`, { source, feed, id: fact.id, subject: fact.subject })
+    }
+  }
+
+  #declared(happening: Of<'source_declared'>): void {
+    if (happening.tlsVerified) this.#detail('debug', happening, `${happening.system} at ${happening.address}`)
+    else {
+      this.#detail(
+        'warn',
+        happening,
+        `the certificate of ${happening.address} is NOT verified (tls.verify: false): anyone on the way can read the password`,
+      )
+    }
+  }
+
+  /**
+   * A source that can't be reached is tried again and again: that it is down is one line, each further failure for the
+   * same reason is debug, and the line that ends it says how many there were.
+   */
+  #sourceState({ source, state, reason, code, retryInMs }: Of<'source_state'>): void {
+    const before = this.#sources.get(source) ?? { state: 'connecting', failure: '', failures: 0 }
+    const failure = reason === undefined ? '' : `${code ?? ''} ${shape(reason)}`
+    const fields = {
+      source,
+      state,
+      code,
+      reason,
+      retryInMs: retryInMs === undefined ? undefined : Math.round(retryInMs),
+    }
+    // "connecting" between two failures is a try, not news.
+    if (state === 'connecting' && before.failures > 0) {
+      this.#log.write('debug', `${source} is connecting`, fields)
+      return
+    }
+    const same = before.state === state && (state === 'up' || state === 'stopped' || before.failure === failure)
+    const failed = state === 'down' || state === 'degraded'
+    const failures = failed ? before.failures + 1 : 0
+    this.#sources.set(source, { state, failure, failures })
+    if (same) {
+      this.#log.write('debug', joined(`${source} is still ${state}`, reason), fields)
+      return
+    }
+    const after = state === 'up' && before.failures > 0 ? ` after ${before.failures} failed tries` : ''
+    const next = retryInMs === undefined || retryInMs < 1000 ? '' : `, tried again in ${Math.round(retryInMs / 1000)} s`
+    this.#log.write(levelOf(state, code), `${joined(`${source} is ${state}${after}`, reason)}${next}`, fields)
+  }
+
+  #feedState({ source, feed, state, reason, code }: Of<'feed_state'>): void {
+    const key = `feed ${source} ${feed}`
+    const before = this.#last.get(key)
+    const fields = { source, feed, state, code, reason }
+    const text = joined(`${source}: feed ${feed} is ${state}`, reason)
+    if (state === 'lost' || state === 'disabled') {
+      this.#last.set(key, state)
+      this.#log.write(before === state ? 'debug' : state === 'lost' ? 'warn' : 'error', text, fields)
+    } else if (state === 'live' && before !== undefined) {
+      this.#last.delete(key)
+      this.#log.write('info', `${text} again`, fields)
+    } else {
+      // As it should go: many feeds start together, and the source's own line says that it is up.
+      this.#log.write('debug', text, fields)
+    }
+  }
+
+  #feedMode({ source, feed, mode }: Of<'feed_mode'>): void {
+    const before = this.#changed(`mode ${source} ${feed}`, mode)
+    if (before === mode) return
+    const level = before === undefined ? 'debug' : 'info'
+    this.#log.write(level, `${source}: feed ${feed} works in mode ${mode}`, { source, feed, mode, before })
+  }
+
+  #controller({ source, address }: Of<'controller'>): void {
+    const before = this.#changed(`controller ${source}`, address)
+    if (before === address) return
+    this.#log.write(before === undefined ? 'debug' : 'info', `${source} is served by ${address}`, {
+      source,
+      address,
+      before,
+    })
+  }
+
+  #expiry({ type, source, atMs }: Of<'credential_expiry' | 'certificate_expiry'>): void {
+    const leftMs = atMs - this.#clock.wall()
+    const at = isoTime(atMs)
+    if (at === null || leftMs > EXPIRY_WARNING_MS || !this.#first(`${type} ${source} ${at}`)) return
+    const what = type === 'credential_expiry' ? 'credential' : 'certificate'
+    const when = leftMs < 0 ? `expired at ${at}` : `expires at ${at}`
+    this.#log.write('warn', `${source}: the ${what} ${when}`, { source, expires: at })
+  }
+
+  #deadLetter({ source, reason, bytes, key }: Of<'dead_letter'>): void {
+    const untold = this.#afterPause(`${source} ${word(reason)}`, 1)
+    const more = untold !== undefined && untold > 1 ? ` (and ${untold - 1} more since the last line)` : ''
+    const text = `${source}: a message could not be understood and was kept as dead letter ${key}${more}`
+    this.#log.write(untold === undefined ? 'debug' : 'warn', text, { source, reason, bytes, key })
+  }
+
+  #deadLettersDropped({ source, count }: Of<'dead_letters_dropped'>): void {
+    const untold = this.#afterPause(`${source} dropped`, count)
+    const text = `${source}: ${untold ?? count} dead letters were dropped unread: there are too many (dead_letters.max)`
+    this.#log.write(untold === undefined ? 'debug' : 'warn', text, { source, count: untold ?? count })
+  }
+
+  /** How many have come since the last line, these included; undefined while it is too early for the next line. */
+  #afterPause(key: string, count: number): number | undefined {
+    const before = this.#floods.get(key)
+    const now = this.#clock.now()
+    const total = (before?.untold ?? 0) + count
+    if (before !== undefined && now - before.toldAt < FLOOD_PAUSE_MS) {
+      before.untold = total
+      return undefined
+    }
+    this.#floods.set(key, { toldAt: now, untold: 0 })
+    return total
+  }
+
+  #storeState({ state, detail }: Of<'store_state'>): void {
+    const before = this.#changed('store', state)
+    const level = before === state ? 'debug' : state === 'ok' ? 'info' : state === 'recovered' ? 'warn' : 'error'
+    this.#log.write(level, joined(`the store is ${state}`, detail), { state })
+  }
+
+  #sinkState({ sink, up, detail }: Of<'sink_state'>): void {
+    const state = up ? 'up' : 'down'
+    // Down for another reason is news: the broker is back, but now the stream is wrong.
+    const now = up ? state : `${state} ${shape(detail)}`
+    const before = this.#changed(`sink ${sink}`, now)
+    const level = before === now ? 'debug' : up ? 'info' : 'warn'
+    this.#log.write(level, joined(`the sink ${sink} is ${state}`, detail), { sink, state })
+  }
+
+  /** Remembers the new value and gives the old one. */
+  #changed(key: string, value: string): string | undefined {
+    const before = this.#last.get(key)
+    this.#last.set(key, value)
+    return before
+  }
+
+  /** True the first time. Bounded: what is told again after a thousand others is told again. */
+  #first(text: string): boolean {
+    if (this.#told.has(text)) return false
+    if (this.#told.size >= TOLD_LIMIT) this.#told.clear()
+    this.#told.add(text)
+    return true
+  }
+}
+
+function levelOf(state: SourceState, code: ErrorCode | undefined): LogLevel {
+  if (state === 'down') return code !== undefined && NEEDS_A_PERSON.has(code) ? 'error' : 'warn'
+  return state === 'degraded' ? 'warn' : 'info'
+}
+
+/** The text without its numbers: "no answer within 30012 ms" is the same news as "within 30007 ms". */
+function shape(text: string): string {
+  return text.replaceAll(/\d+/g, '#')
+}
+
+function joined(text: string, why: string | undefined): string {
+  return why === undefined || why === '' ? text : `${text}: ${why}`
+}

@@ -1,0 +1,110 @@
+/** The SQLite file: opening it, its pragmas, and what is done with one that can't be trusted. */
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, Fatal } from '../errors.ts'
+import { integer } from './columns.ts'
+import { isDamage } from './faults.ts'
+import { createPrivate } from './lock.ts'
+import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './schema.ts'
+
+/** A damaged file was put out of the way: what it held (events not yet delivered, cursors, mirror, ids) is not here. */
+export interface LostState {
+  /** Where the damaged file is now. */
+  readonly movedTo: string
+  readonly reason: string
+}
+
+/** How long a statement waits, blocking, for another process that reads or copies the file. */
+const BUSY_TIMEOUT_MS = 100
+
+/** Page cache, and the size that the write-ahead log shrinks back to after a large transaction. */
+const CACHE_KIB = 16 * 1024
+const WAL_KEPT_BYTES = 32 * 1024 * 1024
+
+/**
+ * Opens or makes the database. A damaged one (not SQLite, malformed, `quick_check` fails) is renamed to
+ * `<path>.damaged-<time>` and a new one is made. Throws `Fatal('store')` when the file is another program's or a later
+ * version's, or can't be opened. `path` undefined: in memory.
+ */
+export function openDatabase(
+  path: string | undefined,
+  wallMs: number,
+): { database: DatabaseSync; lost: LostState | undefined } {
+  if (path === undefined) return { database: open(':memory:'), lost: undefined }
+  try {
+    try {
+      createPrivate(path)
+      return { database: open(path), lost: undefined }
+    } catch (error) {
+      if (!isDamage(error)) throw error
+      const lost = moveAside(path, wallMs, describe(error))
+      createPrivate(path)
+      return { database: open(path), lost }
+    }
+  } catch (error) {
+    if (error instanceof Fatal) throw error
+    throw new Fatal('store', `the store ${path} can't be opened: ${describe(error)}`, { cause: error })
+  }
+}
+
+function open(path: string): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: false })
+  try {
+    const version = checkVersion(database, path)
+    // auto_vacuum takes effect only before the first page is written, and switching to WAL writes it.
+    database.exec('PRAGMA auto_vacuum = INCREMENTAL')
+    database.exec('PRAGMA journal_mode = WAL')
+    database.exec('PRAGMA synchronous = FULL')
+    database.exec('PRAGMA temp_store = MEMORY')
+    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
+    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`)
+    if (version > 0) quickCheck(database)
+    migrate(database, version)
+    return database
+  } catch (error) {
+    database.close()
+    throw error
+  }
+}
+
+/** Before anything is written: a file that isn't ours to write is left as it is. */
+function checkVersion(database: DatabaseSync, path: string): number {
+  const version = integer(database.prepare('PRAGMA user_version').get(), 'user_version')
+  const application = integer(database.prepare('PRAGMA application_id').get(), 'application_id')
+  const tables = integer(database.prepare('SELECT count(*) AS n FROM sqlite_schema').get(), 'n')
+  if (application !== APPLICATION_ID && (tables > 0 || version > 0)) {
+    throw new Fatal('store', `${path} is a database of another program: give opswire its own state_dir`)
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new Fatal(
+      'store',
+      `${path} was written by a later opswire (schema ${version}, this one knows ${SCHEMA_VERSION}): run that version, or move the file away and lose what it holds`,
+    )
+  }
+  return version
+}
+
+/** The error that a failed check becomes, so that it takes the way of every other damage. */
+class Malformed extends Error {
+  readonly errcode = 11
+}
+
+function quickCheck(database: DatabaseSync): void {
+  const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
+  if (verdict !== 'ok') throw new Malformed(`quick_check: ${String(verdict)}`)
+}
+
+function moveAside(path: string, wallMs: number, reason: string): LostState {
+  const stamp = new Date(wallMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
+  let movedTo = `${path}.damaged-${stamp}`
+  for (let again = 2; existsSync(movedTo); again++) movedTo = `${path}.damaged-${stamp}-${again}`
+  renameSync(path, movedTo)
+  // Its write-ahead log belongs to it: left behind, SQLite would play it into the new file.
+  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${movedTo}-wal`)
+  rmSync(`${path}-shm`, { force: true })
+  const directory = openSync(dirname(path), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+  return { movedTo, reason }
+}

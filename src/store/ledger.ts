@@ -1,0 +1,131 @@
+/** The transactions: what is written, in which order, and the few totals that are kept beside the rows. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { integer } from './columns.ts'
+import { isRowFault } from './faults.ts'
+import { Ids } from './ids.ts'
+import { Rows } from './rows.ts'
+import { type DeadLimits, type Totals, Transaction, type Upkeep } from './transaction.ts'
+
+/** One thing to write. `write` runs inside the transaction, and again when the transaction has to be made anew. */
+export interface Job {
+  write(transaction: Transaction): void
+}
+
+export interface Done<J extends Job> {
+  /** Jobs that can't be written as they are, and why; the others are durable. */
+  readonly refused: ReadonlyMap<J, unknown>
+  readonly added: number
+  /** Rows up to here are gone; 0 when none were to go. */
+  readonly trimmedThrough: number
+  /** Bytes against the limit are fewer than before. */
+  readonly freed: boolean
+  /** Dead letters that had to make room, by source. */
+  readonly deadDropped: ReadonlyMap<string, number>
+}
+
+/** Free pages are given back to the file system when there are more than this and more than a quarter of the file. */
+const FREE_PAGES_KEPT = 1024
+const VACUUM_PAGES = 256
+
+export class Ledger {
+  readonly rows: Rows
+  readonly #database: DatabaseSync
+  readonly #ids: Ids
+  readonly #limits: DeadLimits
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
+  readonly #buried: Set<number>
+  #totals: Totals
+
+  constructor(database: DatabaseSync, limits: DeadLimits, idRunSize?: number) {
+    this.#database = database
+    this.#limits = limits
+    this.rows = new Rows(database)
+    this.#ids = new Ids(database, idRunSize)
+    this.#begin = database.prepare('BEGIN IMMEDIATE')
+    this.#commit = database.prepare('COMMIT')
+    const { floor, bytes } = this.rows.meta()
+    const dead = this.rows.deadTotals()
+    this.#totals = {
+      lastSeq: Math.max(floor, this.rows.range().last),
+      floor,
+      bytes,
+      deadLetters: dead.count,
+      deadBytes: dead.bytes,
+    }
+    this.#buried = new Set(this.rows.buriedAfter(floor))
+  }
+
+  get totals(): Totals {
+    return this.#totals
+  }
+
+  /** Events that are neither acked nor buried. */
+  get unacked(): number {
+    return this.#totals.lastSeq - this.#totals.floor - this.#buried.size
+  }
+
+  nextExpiryMs(): number | undefined {
+    return this.#ids.nextExpiryMs(this.#totals.floor)
+  }
+
+  /**
+   * Writes it all in one transaction, durable on return. A job whose data is at fault is left out and named in
+   * `refused`. Throws SQLite's error when the disk is at fault: then nothing at all has happened.
+   */
+  commit<J extends Job>(jobs: readonly J[], upkeep: Upkeep): Done<J> {
+    const refused = new Map<J, unknown>()
+    for (;;) {
+      let current: J | undefined
+      try {
+        this.#begin.run()
+        const transaction = new Transaction(this.rows, this.#ids, this.#limits, this.#totals, upkeep)
+        for (const job of jobs) {
+          if (refused.has(job)) continue
+          current = job
+          job.write(transaction)
+        }
+        current = undefined
+        const trimmedThrough = transaction.finish()
+        this.#commit.run()
+        const before = this.#totals.bytes
+        this.#adopt(transaction)
+        const { added, deadDropped } = transaction
+        return { refused, added, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
+      } catch (error) {
+        this.#ids.discard()
+        // SQLite rolls back by itself after some errors (full, I/O).
+        if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+        if (current === undefined || !isRowFault(error)) throw error
+        refused.set(current, error)
+      }
+    }
+  }
+
+  #adopt(transaction: Transaction): void {
+    this.#ids.adopt()
+    const floorBefore = this.#totals.floor
+    this.#totals = transaction.totals()
+    for (const seq of transaction.buried) this.#buried.add(seq)
+    if (transaction.buried.length === 0 && this.#totals.floor === floorBefore) return
+    for (const seq of this.#buried) if (seq <= this.#totals.floor) this.#buried.delete(seq)
+  }
+
+  /** Gives a few free pages back to the file system; true when it did and there are more. */
+  shrink(): boolean {
+    const pages = integer(this.#database.prepare('PRAGMA page_count').get(), 'page_count')
+    const free = integer(this.#database.prepare('PRAGMA freelist_count').get(), 'freelist_count')
+    if (free <= Math.max(FREE_PAGES_KEPT, pages / 4)) return false
+    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+    return true
+  }
+
+  close(): void {
+    try {
+      this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+    } catch {
+      // What is in the write-ahead log is durable there; the next start plays it back.
+    }
+    this.#database.close()
+  }
+}

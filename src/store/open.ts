@@ -1,0 +1,28 @@
+/** Opens the store: the directory, its lock, the database, and the store on top of it. */
+import { join } from 'node:path'
+import { openDatabase } from './database.ts'
+import { lockStateDir } from './lock.ts'
+import { SqliteStore, type StoreLimits } from './store.ts'
+
+export interface StoreOptions extends StoreLimits {
+  /** Undefined: in memory; nothing outlives the process, and nothing is locked. */
+  readonly stateDir: string | undefined
+}
+
+/**
+ * Opens or makes the store in `stateDir`, which is made (0700) if need be. Throws `StoreLocked` when another process
+ * has it, `Fatal('store')` naming the path when it can't be written, is another program's or a later version's.
+ * A damaged file is moved aside, and `lostState` says so: the caller announces the gap.
+ */
+export async function openStore(options: StoreOptions): Promise<SqliteStore> {
+  const { stateDir, clock } = options
+  if (stateDir === undefined) return new SqliteStore(openDatabase(undefined, clock.wall()).database, options)
+  const lock = lockStateDir(stateDir)
+  try {
+    const { database, lost } = openDatabase(join(stateDir, 'opswire.db'), clock.wall())
+    return new SqliteStore(database, options, { lock, lostState: lost })
+  } catch (error) {
+    lock.release()
+    throw error
+  }
+}

@@ -1,0 +1,227 @@
+/** The statements on every table but the ids', prepared once. Nothing here opens or ends a transaction. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record.ts'
+import { blob, buffer, integer, type Row, text } from './columns.ts'
+import type { NewEvent, StoredDeadLetter } from './contract.ts'
+
+/** What a row is taken to cost beside its body and names: keys, ids, page headers. */
+const ROW_OVERHEAD_BYTES = 192
+
+/** Bytes of an event as they count against `store.max_bytes`. */
+export function rowBytes(event: NewEvent): number {
+  return (
+    ROW_OVERHEAD_BYTES +
+    event.body.byteLength +
+    Buffer.byteLength(event.subject) +
+    Buffer.byteLength(event.partitionkey)
+  )
+}
+
+export interface Meta {
+  readonly floor: number
+  readonly bytes: number
+  readonly ageMs: number
+}
+
+/** An event as `bury` finds it. */
+export interface Burial {
+  readonly bytes: number
+  /** Key of its dead letter when it was buried before. */
+  readonly dead: number | undefined
+  readonly source: string
+  readonly feed: string
+  readonly body: Uint8Array
+}
+
+export class Rows {
+  readonly #database: DatabaseSync
+  readonly #prepared = new Map<string, StatementSync>()
+
+  constructor(database: DatabaseSync) {
+    this.#database = database
+  }
+
+  #sql(source: string): StatementSync {
+    let statement = this.#prepared.get(source)
+    if (statement === undefined) {
+      statement = this.#database.prepare(source)
+      this.#prepared.set(source, statement)
+    }
+    return statement
+  }
+
+  meta(): Meta {
+    const row = this.#sql('SELECT floor, bytes, age_ms FROM meta').get()
+    return { floor: integer(row, 'floor'), bytes: integer(row, 'bytes'), ageMs: integer(row, 'age_ms') }
+  }
+
+  saveMeta(meta: Meta): void {
+    this.#sql('UPDATE meta SET floor = ?, bytes = ?, age_ms = ? WHERE one = 1').run(meta.floor, meta.bytes, meta.ageMs)
+  }
+
+  /** Lowest and highest seq in the log; 0 and 0 when it is empty. */
+  range(): { first: number; last: number } {
+    const row = this.#sql(
+      'SELECT coalesce((SELECT min(seq) FROM events), 0) AS first, coalesce((SELECT max(seq) FROM events), 0) AS last',
+    ).get()
+    return { first: integer(row, 'first'), last: integer(row, 'last') }
+  }
+
+  insertEvent(seq: number, id: Uint8Array, bytes: number, source: string, feed: string, event: NewEvent): void {
+    this.#sql(
+      'INSERT INTO events (seq, bytes, recorded_ms, dead, id, source, feed, subject, partitionkey, body) VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)',
+    ).run(seq, bytes, Math.trunc(event.recordedMs), id, source, feed, event.subject, event.partitionkey, event.body)
+  }
+
+  readEvents(after: number, limit: number): EventRecord[] {
+    const found = this.#sql(
+      'SELECT seq, id, subject, partitionkey, recorded_ms, body FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT ?',
+    ).all(after, limit)
+    return found.map(row => ({
+      seq: integer(row, 'seq'),
+      id: buffer(blob(row, 'id')).toString('hex'),
+      subject: text(row, 'subject'),
+      partitionkey: text(row, 'partitionkey'),
+      recordedMs: integer(row, 'recorded_ms'),
+      body: blob(row, 'body'),
+    }))
+  }
+
+  /** When the oldest event after `floor` was taken down. */
+  oldestMs(floor: number): number | undefined {
+    const row = this.#sql('SELECT recorded_ms FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT 1').get(
+      floor,
+    )
+    return row === undefined ? undefined : integer(row, 'recorded_ms')
+  }
+
+  /** `seq` and `bytes` of the oldest rows up to `through`, at most `limit`. */
+  oldestEvents(through: number, limit: number): { seq: number; bytes: number }[] {
+    const found = this.#sql('SELECT seq, bytes FROM events WHERE seq <= ? ORDER BY seq LIMIT ?').all(through, limit)
+    return found.map(row => ({ seq: integer(row, 'seq'), bytes: integer(row, 'bytes') }))
+  }
+
+  deleteEvents(through: number): void {
+    this.#sql('DELETE FROM events WHERE seq <= ?').run(through)
+  }
+
+  /** Seqs of the buried events after `floor`. */
+  buriedAfter(floor: number): number[] {
+    return this.#sql('SELECT seq FROM events WHERE dead IS NOT NULL AND seq > ?')
+      .all(floor)
+      .map(row => integer(row, 'seq'))
+  }
+
+  burial(seq: number): Burial | undefined {
+    const row = this.#sql('SELECT bytes, dead, source, feed, body FROM events WHERE seq = ?').get(seq)
+    if (row === undefined) return undefined
+    return {
+      bytes: integer(row, 'bytes'),
+      dead: row['dead'] === null ? undefined : integer(row, 'dead'),
+      source: text(row, 'source'),
+      feed: text(row, 'feed'),
+      body: blob(row, 'body'),
+    }
+  }
+
+  /** Empties the row: `readEvents` passes over it from now on. Gives what it still counts. */
+  markBuried(seq: number, dead: number): number {
+    this.#sql("UPDATE events SET dead = ?, bytes = ?, body = x'' WHERE seq = ?").run(dead, ROW_OVERHEAD_BYTES, seq)
+    return ROW_OVERHEAD_BYTES
+  }
+
+  cursor(source: string, feed: string): Cursor | undefined {
+    const row = this.#sql('SELECT value FROM cursors WHERE source = ? AND feed = ?').get(source, feed)
+    return row === undefined ? undefined : (JSON.parse(text(row, 'value')) as Cursor)
+  }
+
+  saveCursor(source: string, feed: string, cursor: Cursor): void {
+    this.#sql(
+      'INSERT INTO cursors (source, feed, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
+    ).run(source, feed, JSON.stringify(cursor))
+  }
+
+  object(source: string, key: string): ManagedObject | undefined {
+    const row = this.#sql('SELECT key, family, version, attributes FROM mirror WHERE source = ? AND key = ?').get(
+      source,
+      key,
+    )
+    return row === undefined ? undefined : toObject(row)
+  }
+
+  /** The objects whose key is greater than `after`, by key, at most `limit`. */
+  objects(source: string, after: string, limit: number): ManagedObject[] {
+    return this.#sql(
+      'SELECT key, family, version, attributes FROM mirror WHERE source = ? AND key > ? ORDER BY key LIMIT ?',
+    )
+      .all(source, after, limit)
+      .map(toObject)
+  }
+
+  changeObject(source: string, change: MirrorChange): void {
+    if (change.object === null) {
+      this.#sql('DELETE FROM mirror WHERE source = ? AND key = ?').run(source, change.key)
+      return
+    }
+    const { family, version, attributes } = change.object
+    this.#sql(
+      `INSERT INTO mirror (source, key, family, version, attributes) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (source, key) DO UPDATE
+       SET family = excluded.family, version = excluded.version, attributes = excluded.attributes`,
+    ).run(source, change.key, family, version, JSON.stringify(attributes))
+  }
+
+  deadTotals(): { count: number; bytes: number } {
+    const row = this.#sql('SELECT count(*) AS n, coalesce(sum(bytes), 0) AS bytes FROM dead_letters').get()
+    return { count: integer(row, 'n'), bytes: integer(row, 'bytes') }
+  }
+
+  /** Gives the key of the new letter. */
+  insertDead(letter: Omit<StoredDeadLetter, 'key'>): number {
+    const { lastInsertRowid } = this.#sql(
+      'INSERT INTO dead_letters (source, feed, reason, at_ms, bytes, digest, content) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ).run(
+      letter.source,
+      letter.feed,
+      letter.reason,
+      Math.trunc(letter.atMs),
+      letter.bytes,
+      letter.digest,
+      letter.content,
+    )
+    return Number(lastInsertRowid)
+  }
+
+  oldestDead(): { key: number; source: string; bytes: number } | undefined {
+    const row = this.#sql('SELECT key, source, bytes FROM dead_letters ORDER BY key LIMIT 1').get()
+    return row && { key: integer(row, 'key'), source: text(row, 'source'), bytes: integer(row, 'bytes') }
+  }
+
+  deleteDead(key: number): void {
+    this.#sql('DELETE FROM dead_letters WHERE key = ?').run(key)
+  }
+
+  /** Oldest first. */
+  deadLetters(limit: number): StoredDeadLetter[] {
+    const found = this.#sql('SELECT * FROM dead_letters ORDER BY key LIMIT ?').all(limit)
+    return found.map(row => ({
+      key: String(integer(row, 'key')),
+      source: text(row, 'source'),
+      feed: text(row, 'feed'),
+      reason: text(row, 'reason'),
+      atMs: integer(row, 'at_ms'),
+      bytes: integer(row, 'bytes'),
+      digest: text(row, 'digest'),
+      content: text(row, 'content'),
+    }))
+  }
+}
+
+function toObject(row: Row): ManagedObject {
+  return {
+    key: text(row, 'key'),
+    family: text(row, 'family'),
+    version: text(row, 'version'),
+    attributes: JSON.parse(text(row, 'attributes')) as Record<string, string>,
+  }
+}

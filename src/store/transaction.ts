@@ -1,0 +1,160 @@
+/** One transaction as it is being written: totals that count only once it is committed. */
+import { hash } from 'node:crypto'
+import type { DeadLetter, EventRecord } from '../record.ts'
+import type { Append, Appended } from './contract.ts'
+import type { Ids } from './ids.ts'
+import { type Rows, rowBytes } from './rows.ts'
+
+/** Kept beside the rows, moved on by a COMMIT and by nothing else. */
+export interface Totals {
+  readonly lastSeq: number
+  readonly floor: number
+  readonly bytes: number
+  readonly deadLetters: number
+  readonly deadBytes: number
+}
+
+/** What a transaction does beside the jobs it was made for. */
+export interface Upkeep {
+  /** Everything up to here is acked. */
+  readonly floor: number
+  /** Rows up to here may go. */
+  readonly trimThrough: number
+  /** The store's running time, and the wall clock. */
+  readonly ageMs: number
+  readonly wallMs: number
+  /** Write the totals even when they have not changed: to find out whether the disk takes anything. */
+  readonly probe: boolean
+}
+
+/** How many dead letters, and how much of them, are kept. */
+export interface DeadLimits {
+  readonly count: number
+  readonly bytes: number
+}
+
+/** Rows and bytes that one transaction trims at most: the event loop stands still meanwhile. */
+const TRIM_ROWS = 1024
+const TRIM_BYTES = 4 * 1024 * 1024
+
+/** Made by the ledger, handed to each job. */
+export class Transaction {
+  readonly #rows: Rows
+  readonly #ids: Ids
+  readonly #limits: DeadLimits
+  readonly #before: Totals
+  readonly #upkeep: Upkeep
+  readonly buried: number[] = []
+  readonly deadDropped = new Map<string, number>()
+  added = 0
+  #lastSeq: number
+  #floor: number
+  #bytes: number
+  #deadLetters: number
+  #deadBytes: number
+
+  constructor(rows: Rows, ids: Ids, limits: DeadLimits, before: Totals, upkeep: Upkeep) {
+    this.#rows = rows
+    this.#ids = ids
+    this.#limits = limits
+    this.#before = before
+    this.#upkeep = upkeep
+    this.#lastSeq = before.lastSeq
+    this.#floor = before.floor
+    this.#bytes = before.bytes
+    this.#deadLetters = before.deadLetters
+    this.#deadBytes = before.deadBytes
+  }
+
+  totals(): Totals {
+    return {
+      lastSeq: this.#lastSeq,
+      floor: this.#floor,
+      bytes: this.#bytes,
+      deadLetters: this.#deadLetters,
+      deadBytes: this.#deadBytes,
+    }
+  }
+
+  /** Events that are new, cursor, mirror and dead letters of one append. */
+  append(append: Append, ids: readonly Buffer[]): Appended {
+    const { source, feed } = append
+    const fresh: number[] = []
+    for (const [index, event] of append.events.entries()) {
+      const id = ids[index]
+      if (id === undefined) throw new RangeError('an event without an id')
+      const seq = this.#lastSeq + 1
+      if (!this.#ids.take(id, append.rememberMs ?? 0, this.#upkeep.ageMs, seq)) continue
+      const bytes = rowBytes(event)
+      this.#rows.insertEvent(seq, id, bytes, source, feed, event)
+      this.#lastSeq = seq
+      this.#bytes += bytes
+      this.added++
+      fresh.push(index)
+    }
+    for (const change of append.mirror ?? []) this.#rows.changeObject(source, change)
+    if (append.cursor !== undefined) this.#rows.saveCursor(source, feed, append.cursor)
+    return { fresh, deadKeys: (append.dead ?? []).map(letter => String(this.#bin(source, feed, letter))) }
+  }
+
+  /** Moves the event's content to the dead letters; gives the letter's key, the same one when asked again. */
+  bury(event: EventRecord, reason: string): string {
+    const row = this.#rows.burial(event.seq)
+    if (row === undefined) throw new RangeError(`event ${event.seq} is not in the store`)
+    if (row.dead !== undefined) return String(row.dead)
+    const content = Buffer.from(row.body).toString('utf8')
+    const key = this.#bin(row.source, row.feed, { reason, content })
+    this.#bytes += this.#rows.markBuried(event.seq, key) - row.bytes
+    this.buried.push(event.seq)
+    return String(key)
+  }
+
+  #bin(source: string, feed: string, letter: DeadLetter): number {
+    const bytes = Buffer.byteLength(letter.content)
+    const digest = hash('sha256', letter.content, 'hex')
+    const key = this.#rows.insertDead({ source, feed, ...letter, atMs: this.#upkeep.wallMs, bytes, digest })
+    this.#deadLetters++
+    this.#deadBytes += bytes
+    // The newest one always stays: it is what somebody is about to be told of.
+    while (this.#deadLetters > 1 && (this.#deadLetters > this.#limits.count || this.#deadBytes > this.#limits.bytes)) {
+      const oldest = this.#rows.oldestDead()
+      if (oldest === undefined) break
+      this.#rows.deleteDead(oldest.key)
+      this.#deadLetters--
+      this.#deadBytes -= oldest.bytes
+      this.deadDropped.set(oldest.source, (this.deadDropped.get(oldest.source) ?? 0) + 1)
+    }
+    return key
+  }
+
+  /** What comes with every commit: the floor, a step of trimming, a step of forgetting, the totals. Gives what went. */
+  finish(): number {
+    this.#floor = Math.max(this.#floor, Math.min(this.#upkeep.floor, this.#lastSeq))
+    const trimmedThrough = this.#trim()
+    this.#ids.seal(this.#upkeep.ageMs, this.#floor)
+    const forgot = this.#ids.forget(this.#upkeep.ageMs, this.#floor)
+    const changed = forgot || this.#bytes !== this.#before.bytes || this.#floor !== this.#before.floor
+    if (changed || this.#upkeep.probe) {
+      this.#rows.saveMeta({ floor: this.#floor, bytes: this.#bytes, ageMs: Math.floor(this.#upkeep.ageMs) })
+    }
+    return trimmedThrough
+  }
+
+  #trim(): number {
+    // Never past the floor, whatever the caller believes: what is above it has not been delivered.
+    const through = Math.min(this.#upkeep.trimThrough, this.#floor)
+    if (through === 0) return 0
+    const oldest = this.#rows.oldestEvents(through, TRIM_ROWS)
+    let last = 0
+    let freed = 0
+    for (const row of oldest) {
+      if (freed > 0 && freed + row.bytes > TRIM_BYTES) break
+      freed += row.bytes
+      last = row.seq
+    }
+    if (last > 0) this.#rows.deleteEvents(last)
+    this.#bytes -= freed
+    const all = oldest.length < TRIM_ROWS && last === (oldest.at(-1)?.seq ?? 0)
+    return all ? through : last
+  }
+}
