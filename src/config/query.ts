@@ -1,5 +1,6 @@
 /** APIC subscriptions as the config says them: the guide's option names with `-` as `_`. */
 import { z } from 'zod'
+import { across } from './rules.ts'
 import { duration } from './units.ts'
 
 /** One filter expression: an operator of the guide and its arguments, e.g. `{ eq: [fvTenant.name, blue] }`. */
@@ -13,18 +14,21 @@ const property = z
 const value = z.union([z.string(), z.number(), z.boolean()])
 const compare = z.tuple([property, value])
 
-export const filterSchema: z.ZodType<FilterExpression> = z.lazy(() =>
-  z.union([
-    ...(['eq', 'ne', 'lt', 'gt', 'le', 'ge', 'anybit', 'allbits', 'wcard'] as const).map(name =>
-      z.strictObject({ [name]: compare }),
-    ),
-    z.strictObject({ bw: z.tuple([property, value, value]) }),
-    ...(['and', 'or', 'xor'] as const).map(name => z.strictObject({ [name]: z.array(filterSchema).min(1) })),
-    z.strictObject({ not: z.union([filterSchema, z.array(filterSchema).length(1)]) }),
-    z.strictObject({ true: z.array(value).length(0) }),
-    z.strictObject({ false: z.array(value).length(0) }),
-  ]),
-) as z.ZodType<FilterExpression>
+/** Operators of the guide (reference/apic.md a9). One operator a block; `and`, `or`, `xor`, `not` take further blocks. */
+export const filterSchema: z.ZodType<FilterExpression> = z
+  .lazy(() =>
+    z.union([
+      ...(['eq', 'ne', 'lt', 'gt', 'le', 'ge', 'anybit', 'allbits', 'wcard'] as const).map(name =>
+        z.strictObject({ [name]: compare }),
+      ),
+      z.strictObject({ bw: z.tuple([property, value, value]) }),
+      ...(['and', 'or', 'xor'] as const).map(name => z.strictObject({ [name]: z.array(filterSchema).min(1) })),
+      z.strictObject({ not: z.union([filterSchema, z.array(filterSchema).length(1)]) }),
+      z.strictObject({ true: z.array(value).length(0) }),
+      z.strictObject({ false: z.array(value).length(0) }),
+    ]),
+  )
+  .meta({ id: 'filter' }) as z.ZodType<FilterExpression>
 
 const className = z.string().regex(/^[a-z][A-Za-z0-9]*$/, 'must be a class name without a colon, e.g. fvTenant')
 const classList = z.union([className, z.array(className).min(1)])
@@ -33,13 +37,19 @@ const words = <T extends readonly [string, ...string[]]>(...allowed: T) => {
   return z.union([word, z.array(word).min(1)])
 }
 
+/** Classes whose rows an APIC keeps as history: what `backfill` can be asked of (reference/apic.md). */
+const LOG_CLASSES = ['aaaModLR', 'aaaSessionLR', 'eventRecord', 'faultRecord', 'healthRecord']
+
 const options = {
-  query_target: z.enum(['self', 'children', 'subtree']).optional(),
-  target_subtree_class: classList.optional(),
-  filter: filterSchema.optional().describe('query-target-filter'),
-  rsp_subtree: z.enum(['no', 'children', 'full']).optional(),
-  rsp_subtree_class: classList.optional(),
-  rsp_subtree_filter: filterSchema.optional(),
+  query_target: z
+    .enum(['self', 'children', 'subtree'])
+    .optional()
+    .describe('The object itself, its children, or everything below it.'),
+  target_subtree_class: classList.optional().describe('Only these classes of what query_target reaches.'),
+  filter: filterSchema.optional().describe('The query-target-filter: one operator and its arguments.'),
+  rsp_subtree: z.enum(['no', 'children', 'full']).optional().describe('What is sent along below.'),
+  rsp_subtree_class: classList.optional().describe('Only these classes of what is sent along.'),
+  rsp_subtree_filter: filterSchema.optional().describe('A filter on what is sent along.'),
   rsp_subtree_include: words(
     'audit-logs',
     'event-logs',
@@ -54,18 +64,23 @@ const options = {
     'count',
     'no-scoped',
     'required',
-  ).optional(),
-  rsp_prop_include: z.enum(['all', 'naming-only', 'config-only']).optional(),
-  order_by: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-  page: z.int().nonnegative().optional(),
-  page_size: z.int().positive().optional(),
-  time_range: z.string().optional(),
+  )
+    .optional()
+    .describe('Further records sent along.'),
+  rsp_prop_include: z.enum(['all', 'naming-only', 'config-only']).optional().describe('Which properties are sent.'),
+  order_by: z
+    .union([z.string(), z.array(z.string()).min(1)])
+    .optional()
+    .describe('Class.property, with |asc or |desc after it.'),
+  page: z.int().nonnegative().optional().describe('The number of the page, from 0.'),
+  page_size: z.int().positive().optional().describe('Objects on one page.'),
+  time_range: z.string().optional().describe('A range of time: 24h, 1week, or two times with a bar between them.'),
   refresh_timeout: z
     .int()
     .min(300)
     .max(43_200)
     .optional()
-    .describe('Seconds; releases from 4.0 on. Only sent when set; without it a subscription lives 60 s.'),
+    .describe('Seconds, on releases from 4.0 on. Only sent when set; without it a subscription lives 60 s.'),
   snapshot: z
     .enum(['publish', 'mirror'])
     .default('mirror')
@@ -73,37 +88,43 @@ const options = {
   backfill: duration().optional().describe('Log classes: publish this much history at first contact.'),
 }
 
+/** One subscription: exactly one of class, mo, tag, raw, and the guide's options. */
 export const subscriptionSchema = z
   .strictObject({
-    class: className.optional(),
-    mo: z.string().min(1).optional(),
+    class: className.optional().describe('Every object of a class.'),
+    mo: z.string().min(1).optional().describe('One object by its DN; with query_target also what is below it.'),
     tag: z
       .string()
       .regex(/^[^/?#%&\s]+$/, 'must be a tag name')
-      .optional(),
+      .optional()
+      .describe('The objects that carry a tag.'),
     raw: z.string().min(1).optional().describe('The path after /api/, as the guide prints it.'),
     ...options,
   })
-  .superRefine((subscription, context) => {
-    const kinds = (['class', 'mo', 'tag', 'raw'] as const).filter(key => subscription[key] !== undefined)
-    if (kinds.length !== 1) {
-      context.addIssue({ code: 'custom', message: 'give exactly one of class, mo, tag, raw' })
-    }
-    if (subscription.mo !== undefined && /(^|\/)\.\.?(\/|$)/.test(subscription.mo)) {
-      context.addIssue({
-        code: 'custom',
-        path: ['mo'],
-        message: 'a DN with "." or ".." segments would be rewritten on its way',
-      })
-    }
-    const scoped = subscription.query_target !== undefined && subscription.query_target !== 'self'
-    if (subscription.target_subtree_class !== undefined && !scoped) {
-      context.addIssue({
-        code: 'custom',
-        path: ['target_subtree_class'],
-        message: 'needs query_target: children or subtree (an APIC ignores it otherwise, without a word)',
-      })
-    }
-  })
+  .superRefine(
+    ...across((subscription, issue) => {
+      const kinds = ['class', 'mo', 'tag', 'raw'].filter(key => subscription[key] !== undefined)
+      if (kinds.length !== 1) {
+        issue(
+          `give exactly one of class, mo, tag, raw (${kinds.length === 0 ? 'none is set' : `${kinds.join(' and ')} are set`})`,
+        )
+      }
+      const { mo, query_target, target_subtree_class, backfill } = subscription
+      if (typeof mo === 'string' && /(^|\/)\.\.?(\/|$)/.test(mo)) {
+        issue('a DN with "." or ".." segments would be rewritten on its way', ['mo'])
+      }
+      if (target_subtree_class !== undefined && (query_target === undefined || query_target === 'self')) {
+        issue('needs query_target: children or subtree (an APIC ignores it otherwise, without a word)', [
+          'target_subtree_class',
+        ])
+      }
+      const one = subscription['class']
+      if (backfill !== undefined && typeof one === 'string' && !LOG_CLASSES.includes(one)) {
+        issue(`${one} has no history to read: backfill is for ${LOG_CLASSES.join(', ')}; use snapshot: publish`, [
+          'backfill',
+        ])
+      }
+    }),
+  )
 
 export type SubscriptionConfig = z.infer<typeof subscriptionSchema>

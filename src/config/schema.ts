@@ -1,85 +1,183 @@
 /** The one schema: types, checks, sample, JSON Schema and the reference page all come from it. */
 import { z } from 'zod'
+import { across, type Block } from './rules.ts'
 import { secretKeys, takeSecret } from './secret.ts'
 import { sourceSchema } from './sources.ts'
 import { duration, size } from './units.ts'
 
-const file = z.string().min(1).nullable().default(null)
+const file = (description: string) => z.string().min(1).nullable().default(null).describe(description)
+const pem = (description: string) => z.string().min(1).describe(description)
 
+/** Where events go. */
 export const natsSchema = z
   .strictObject({
-    servers: z.array(z.string().regex(/^(nats|tls):\/\/[^\s]+$/, 'must start with nats:// or tls://')).min(1),
+    servers: z
+      .array(
+        z
+          .string()
+          .regex(/^(nats|tls):\/\/[^\s]+$/, 'must start with nats:// or tls://')
+          .refine(
+            url => !/^[a-z]+:\/\/[^/]*@/.test(url),
+            'must not carry a user or password: they have their own keys',
+          ),
+      )
+      .min(1)
+      .meta({
+        description: 'One or more servers of the NATS cluster. JetStream must be on.',
+        examples: [['nats://127.0.0.1:4222']],
+      }),
+    credentials_file: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description: 'A .creds file (a JWT and its key). Without it and the keys below nothing is shown at login.',
+        examples: ['/etc/opswire/nats.creds'],
+      }),
+    user: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "The user's name, together with password_file.", 'x-instead-of': 'credentials_file' }),
+    ...secretKeys('password', {
+      what: "the user's password",
+      example: '/run/secrets/nats',
+      insteadOf: 'credentials_file',
+    }),
+    ...secretKeys('token', { what: 'a token', example: '/run/secrets/nats', insteadOf: 'credentials_file' }),
+    ...secretKeys('nkey_seed', { what: 'an nkey seed', example: '/run/secrets/nats', insteadOf: 'credentials_file' }),
+    tls: z
+      .strictObject({
+        ca_file: file('A PEM file of the authority to trust in place of the built-in ones.'),
+        cert_file: file("A PEM file of the client's certificate, together with key_file."),
+        key_file: file("A PEM file of the client's key."),
+      })
+      .nullable()
+      .default(null)
+      .describe('TLS to the servers. A server that asks for TLS gets it also without this block.'),
     prefix: z
       .string()
       .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'must be subject tokens: letters, digits, _ and -, joined by dots')
-      .default('opswire'),
-    retain_acked: duration().prefault('3m'),
-    credentials_file: z.string().optional(),
-    user: z.string().optional(),
-    ...secretKeys('password'),
-    ...secretKeys('token'),
-    ...secretKeys('nkey_seed'),
-    tls: z.strictObject({ ca_file: file, cert_file: file, key_file: file }).nullable().default(null),
+      .default('opswire')
+      .describe('How every subject begins: <prefix>.<system>.<source>.<kind>.<severity>.'),
+    retain_acked: duration()
+      .describe('How long delivered events stay in the store: an acknowledgement is not a write to disk.')
+      .prefault('3m'),
     stream: z
       .strictObject({
         name: z
           .string()
-          .regex(/^[A-Za-z0-9_-]+$/)
-          .default('OPSWIRE'),
-        create: z.boolean().default(true),
-        replicas: z.int().min(1).max(5).default(1),
-        max_age: duration('1m').prefault('7d'),
-        max_bytes: size('1MiB').prefault('1GiB'),
-        duplicate_window: duration('1s').prefault('5m'),
+          .regex(/^[A-Za-z0-9_-]+$/, 'must be letters, digits, _ and -')
+          .default('OPSWIRE')
+          .describe('The name of the stream.'),
+        create: z
+          .boolean()
+          .default(true)
+          .describe('Create the stream when it is missing. False: only check what is there, and name each difference.'),
+        replicas: z.int().min(1).max(5).default(1).describe('Copies of the stream in the cluster.'),
+        max_age: duration('1m').describe('How long the stream keeps an event.').prefault('7d'),
+        max_bytes: size('1MiB').describe('How large the stream may grow.').prefault('1GiB'),
+        duplicate_window: duration('1s')
+          .describe('How long the server knows the id of an event, so that one sent twice is kept once.')
+          .prefault('5m'),
       })
+      .describe('The JetStream stream that keeps the events.')
       .prefault({}),
   })
-  .transform((nats, context) => {
-    const issue = (message: string, path: string[]) => context.addIssue({ code: 'custom', message, path })
-    const password = takeSecret(nats, 'password', nats.user !== undefined, issue)
-    const token = takeSecret(nats, 'token', false, issue)
-    const nkey_seed = takeSecret(nats, 'nkey_seed', false, issue)
-    const ways = [nats.credentials_file, nats.user, token, nkey_seed].filter(way => way !== undefined).length
-    if (ways > 1) issue('give at most one of credentials_file, user, token, nkey_seed', ['user'])
-    if (nats.stream.duplicate_window > nats.stream.max_age) {
-      issue('must not be longer than max_age (the server refuses it)', ['stream', 'duplicate_window'])
+  .superRefine(
+    ...across((nats, issue) => {
+      const password = takeSecret(nats, 'password', nats['user'] !== undefined, issue)
+      if (password !== undefined && nats['user'] === undefined) issue('a password needs a user', ['user'])
+      const token = takeSecret(nats, 'token', false, issue)
+      const seed = takeSecret(nats, 'nkey_seed', false, issue)
+      const ways = [nats['credentials_file'], nats['user'], token, seed].filter(way => way !== undefined).length
+      if (ways > 1) issue('give at most one of credentials_file, user, token_file, nkey_seed_file')
+      const { duplicate_window, max_age } = (nats['stream'] ?? {}) as Block
+      if (typeof duplicate_window === 'number' && typeof max_age === 'number' && duplicate_window > max_age) {
+        issue('must not be longer than max_age (the server refuses it)', ['stream', 'duplicate_window'])
+      }
+      const tls = (nats['tls'] ?? {}) as Block
+      if ((typeof tls['cert_file'] === 'string') !== (typeof tls['key_file'] === 'string')) {
+        issue('cert_file and key_file go together', ['tls'])
+      }
+    }),
+  )
+  .transform(nats => {
+    const ignore = (): void => undefined
+    return {
+      ...nats,
+      password: takeSecret(nats, 'password', false, ignore),
+      token: takeSecret(nats, 'token', false, ignore),
+      nkey_seed: takeSecret(nats, 'nkey_seed', false, ignore),
     }
-    return { ...nats, password, token, nkey_seed }
   })
 
+const httpSchema = z.strictObject({
+  listen: z
+    .string()
+    .regex(/^([^\s:]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, such as 127.0.0.1:9469 or [::1]:9469')
+    .refine(listen => Number(/\d+$/.exec(listen)?.[0]) <= 65_535, 'must have a port up to 65535')
+    .default('127.0.0.1:9469')
+    .describe('Host and port. Only this machine by default.'),
+  token_file: file('A file with the bearer token that POST /-/reload and POST /-/replay need off this machine.'),
+  tls: z
+    .strictObject({ cert_file: pem('A PEM file of the certificate.'), key_file: pem('A PEM file of its key.') })
+    .nullable()
+    .default(null)
+    .describe('Serve HTTPS.'),
+})
+
+/** The whole file. Each issue names its path; `explain.ts` says them in plain words. */
 export const configSchema = z
   .strictObject({
-    state_dir: z.string().min(1).optional().describe('Where the store lives. Omit for memory only.'),
-    shutdown_timeout: duration('1s', '10m').prefault('10s'),
-    http: z
+    state_dir: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({
+        description: 'The directory the store lives in. Without it everything is in memory and lost at a restart.',
+        examples: ['/var/lib/opswire'],
+      }),
+    shutdown_timeout: duration('1s', '10m').describe('How long a graceful stop may take.').prefault('10s'),
+    http: httpSchema.describe('Metrics, health, status and the page for people.').prefault({}),
+    log: z
       .strictObject({
-        listen: z
-          .string()
-          .regex(/^.+:\d{1,5}$/, 'must be host:port')
-          .default('127.0.0.1:9469'),
-        token_file: file,
-        tls: z.strictObject({ cert_file: z.string(), key_file: z.string() }).nullable().default(null),
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error'])
+          .default('info')
+          .describe('The least that is logged. A healthy daemon is silent at info.'),
       })
+      .describe('The log, JSON lines on stderr.')
       .prefault({}),
-    log: z.strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info') }).prefault({}),
-    store: z.strictObject({ max_bytes: size('1MiB').prefault('2GiB') }).prefault({}),
-    dead_letters: z.strictObject({ max: z.int().positive().default(10_000) }).prefault({}),
-    nats: natsSchema.optional().describe('Omit the block: events go to stdout as JSON lines.'),
-    sources: z.array(sourceSchema).min(1),
+    store: z
+      .strictObject({
+        max_bytes: size('1MiB')
+          .describe('How large the store may grow while events can not be delivered. Then polling stops.')
+          .prefault('2GiB'),
+      })
+      .describe('The store between sources and NATS.')
+      .prefault({}),
+    dead_letters: z
+      .strictObject({
+        max: z.int().positive().default(10_000).describe('How many are kept. The oldest go first.'),
+      })
+      .describe('Messages that could not be understood, kept whole.')
+      .prefault({}),
+    nats: natsSchema.optional().describe('NATS JetStream. Without this block events go to stdout as JSON lines.'),
+    sources: z.array(sourceSchema).min(1).describe('What to watch.'),
   })
-  .superRefine((config, context) => {
-    const seen = new Map<string, number>()
-    config.sources.forEach((source, index) => {
-      if (seen.has(source.name)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['sources', index, 'name'],
-          message: `"${source.name}" is used twice`,
-        })
-      }
-      seen.set(source.name, index)
-    })
-  })
+  .superRefine(
+    ...across((config, issue) => {
+      if (!Array.isArray(config['sources'])) return
+      const names = config['sources'].map(source => (source as Block | null)?.['name'])
+      names.forEach((name, index) => {
+        const first = names.indexOf(name)
+        if (typeof name === 'string' && first < index) {
+          issue(`"${name}" is used twice (also by sources[${first}])`, ['sources', index, 'name'])
+        }
+      })
+    }),
+  )
 
 export type Config = z.infer<typeof configSchema>
 export type NatsConfig = z.infer<typeof natsSchema>

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Fatal } from '../errors.ts'
+import type { AddIssue } from './rules.ts'
 
 export type SecretOrigin = 'inline' | 'file' | 'credential' | 'env'
 
@@ -72,14 +73,51 @@ type SecretShape<N extends string> = {
   [K in N | `${N}_file` | `${N}_credential` | `${N}_env`]: z.ZodOptional<z.ZodString>
 }
 
-/** The four ways to name a secret, as optional keys for a strict object. */
-export function secretKeys<N extends string>(name: N): SecretShape<N> {
+const credentialName = z
+  .string()
+  .regex(/^[^/\s]+$/, 'must be the name of a credential, not a path')
+  .optional()
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be the name of an environment variable')
+  .optional()
+
+interface SecretDoc {
+  /** What it is, as the middle of a sentence: "the password of the login". */
+  readonly what: string
+  /** A path for the sample config. */
+  readonly example: string
+  /** The sample shows `X_file` as something that must be set. */
+  readonly mustBeSet?: boolean
+  /** The key of the same block that this secret replaces, when it is one of several ways to log in. */
+  readonly insteadOf?: string
+}
+
+/** The four ways to name a secret, as optional keys for a strict object. `writeOnly` marks what must never be shown. */
+export function secretKeys<N extends string>(name: N, doc: SecretDoc): SecretShape<N> {
   const key = z.string().min(1).optional()
+  const file = {
+    description: `A file that holds ${doc.what}. It is read again at each login.`,
+    examples: [doc.example],
+    ...(doc.mustBeSet === true ? { 'x-must-be-set': true } : {}),
+    ...(doc.insteadOf === undefined ? {} : { 'x-instead-of': doc.insteadOf }),
+  }
+  const instead = { 'x-instead-of': `${name}_file` }
   return {
-    [name]: key.describe(`The secret itself. Works, with a warning: anyone who reads this file has it.`),
-    [`${name}_file`]: key.describe('A file that holds it; read anew at each login.'),
-    [`${name}_credential`]: key.describe('A systemd credential: a file of this name in $CREDENTIALS_DIRECTORY.'),
-    [`${name}_env`]: key.describe('An environment variable that holds it.'),
+    [`${name}_file`]: key.meta(file),
+    [`${name}_credential`]: credentialName.meta({
+      description: 'The name of a systemd credential, a file in $CREDENTIALS_DIRECTORY, that holds it.',
+      ...instead,
+    }),
+    [`${name}_env`]: variableName.meta({
+      description: 'The name of an environment variable that holds it.',
+      ...instead,
+    }),
+    [name]: key.meta({
+      description: 'The secret itself. Works, with a warning: everyone who can read this file has it.',
+      writeOnly: true,
+      ...instead,
+    }),
   } as SecretShape<N>
 }
 
@@ -88,20 +126,26 @@ export function takeSecret(
   object: Readonly<Record<string, unknown>>,
   name: string,
   needed: boolean,
-  addIssue: (message: string, path: string[]) => void,
+  addIssue: AddIssue,
 ): Secret | undefined {
   const found: Secret[] = []
+  const keys: string[] = []
   for (const origin of ['inline', 'file', 'credential', 'env'] as const) {
-    const value = object[origin === 'inline' ? name : `${name}_${origin}`]
+    const key = origin === 'inline' ? name : `${name}_${origin}`
+    const value = object[key]
+    if (value !== undefined) keys.push(key)
     if (typeof value === 'string') found.push(new Secret(origin, value))
   }
-  if (found.length > 1) {
-    addIssue(`give exactly one of ${name}, ${name}_file, ${name}_credential, ${name}_env (${found.length} are set)`, [
-      name,
-    ])
+  const last = keys.at(-1)
+  if (keys.length > 1 && last !== undefined) {
+    addIssue(
+      `give exactly one of ${name}_file, ${name}_credential, ${name}_env, ${name} (${keys.join(' and ')} are set)`,
+      [last],
+    )
   }
-  if (found.length === 0 && needed) {
-    addIssue(`missing: one of ${name}_file, ${name}_credential, ${name}_env or ${name}`, [])
+  if (keys.length === 0 && needed) {
+    const spellings = [`${name}_file`, `${name}_credential`, `${name}_env`, name]
+    addIssue(`is missing a secret: one of ${spellings.join(', ')}`, [], spellings)
   }
   return found[0]
 }

@@ -16,7 +16,7 @@ const UNIT_BYTES: Record<string, number> = {
 
 /** `10s`, `1h30m`, `7d` → ms; undefined when it is not a duration. */
 export function parseDuration(text: string): number | undefined {
-  if (!/^(\d+(?:\.\d+)?(?:ms|[smhdw]))+$/.test(text)) return undefined
+  if (!new RegExp(DURATION_PATTERN).test(text)) return undefined
   let total = 0
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)) {
     total += Number(amount) * (UNIT_MS[unit ?? ''] ?? Number.NaN)
@@ -49,25 +49,29 @@ export function formatSize(bytes: number): string {
   return `${bytes}B`
 }
 
+const DURATION_PATTERN = '^(\\d+(\\.\\d+)?(ms|[smhdw]))+$'
+const SIZE_PATTERN = '^\\d+(\\.\\d+)?\\s*([KMGT]i?B|B)$'
+
 /** A config value such as `10s`; parsed to ms. `min` and `max` are durations too. */
 export function duration(min = '0s', max = '3650d') {
   const least = parseDuration(min) ?? 0
   const most = parseDuration(max) ?? Number.POSITIVE_INFINITY
+  const range = max === '3650d' ? `at least ${min}` : `from ${min} to ${max}`
   return z
     .string()
     .transform((text, context) => {
       const ms = parseDuration(text)
       if (ms === undefined) {
-        context.addIssue({ code: 'custom', message: `"${text}" is not a duration: write 10s, 5m, 1h or 7d` })
+        context.addIssue({ code: 'custom', message: 'must be a duration such as 10s, 5m, 1h or 7d' })
         return z.NEVER
       }
       if (ms < least || ms > most) {
-        context.addIssue({ code: 'custom', message: `"${text}" is out of range: ${min} to ${max}` })
+        context.addIssue({ code: 'custom', message: `must be ${range}` })
         return z.NEVER
       }
       return ms
     })
-    .meta({ format: 'duration', examples: ['10s', '5m', '1h', '7d'] })
+    .meta({ 'x-unit': 'duration', pattern: DURATION_PATTERN })
 }
 
 /** A config value such as `2GiB`; parsed to bytes. */
@@ -78,14 +82,14 @@ export function size(min = '1B') {
     .transform((text, context) => {
       const bytes = parseSize(text)
       if (bytes === undefined) {
-        context.addIssue({ code: 'custom', message: `"${text}" is not a size: write 64KiB, 500MB or 2GiB` })
+        context.addIssue({ code: 'custom', message: 'must be a size such as 64KiB, 500MB or 2GiB' })
         return z.NEVER
       }
       if (bytes < least) {
-        context.addIssue({ code: 'custom', message: `"${text}" is too small: at least ${min}` })
+        context.addIssue({ code: 'custom', message: `must be at least ${min}` })
         return z.NEVER
       }
       return bytes
     })
-    .meta({ format: 'size', examples: ['64KiB', '2GiB'] })
+    .meta({ 'x-unit': 'size', pattern: SIZE_PATTERN })
 }

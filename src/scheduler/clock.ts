@@ -27,6 +27,12 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 }
 
+/** Calls `fn` once this turn of the event loop has handled what has already arrived: no waiting, so no clock. */
+export function endOfTurn(fn: () => void): Cancel {
+  const immediate = setImmediate(fn)
+  return () => clearImmediate(immediate)
+}
+
 /** Resolves after `ms`; rejects with the signal's reason when it aborts first. Leaves no timer and no listener behind. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

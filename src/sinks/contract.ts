@@ -8,10 +8,14 @@ export type Outcome = 'ok' | 'duplicate' | 'retry' | 'too_large'
 export interface Receipt {
   readonly seq: number
   readonly outcome: Outcome
+  /** Why it was not taken: for the log and `/status`, without anything of the event. */
+  readonly reason?: string
 }
 
 export interface Sink {
   readonly name: string
+  /** Where it delivers to, once open: server, version, stream. One line for the log and `/status`. */
+  readonly detail?: string
   /**
    * Resolves when events can be sent (connected, stream verified). Rejects with `Retryable('sink', exact reason)`.
    * Called again after `onLost`.

@@ -102,7 +102,13 @@ export class HttpClient {
   /** Throws `Fatal('tls')` when the CA file can't be read. Opens no connection yet. */
   constructor(options: HttpOptions) {
     this.#options = options
-    const connect = buildConnector({ ...tlsOptions(options.tls), allowH2: false, timeout: options.timeoutMs })
+    const connect = buildConnector({
+      ...tlsOptions(options.tls),
+      allowH2: false,
+      timeout: options.timeoutMs,
+      // A resumed TLS session carries no certificate: nothing could be compared with the pin.
+      ...(options.tls.fingerprint_sha256 === null ? {} : { maxCachedSessions: 0 }),
+    })
     this.#pool = new Pool(new URL(options.origin).origin, {
       connections: options.connections,
       headersTimeout: options.timeoutMs,

@@ -1,0 +1,25 @@
+/** Writes the files of `config/` that come from the schemas: `npm run generate`. A test fails when one is stale. */
+import { writeFileSync } from 'node:fs'
+import { configJsonSchema } from '../src/config/outline.ts'
+import { sampleConfig } from '../src/config/sample.ts'
+import { eventJsonSchema } from '../src/event-schema.ts'
+
+export interface Generated {
+  /** From the root of the repository. */
+  readonly path: string
+  readonly text: string
+}
+
+/** What the generated files must hold. */
+export function generated(): Generated[] {
+  const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+  return [
+    { path: 'config/opswire.example.yaml', text: sampleConfig() },
+    { path: 'config/opswire.schema.json', text: json(configJsonSchema()) },
+    { path: 'config/event.schema.json', text: json(eventJsonSchema()) },
+  ]
+}
+
+if (import.meta.main) {
+  for (const { path, text } of generated()) writeFileSync(new URL(`../${path}`, import.meta.url), text)
+}

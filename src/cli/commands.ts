@@ -1,0 +1,142 @@
+/** The commands and their flags: one table for parsing, help and hints. */
+
+export interface Flag {
+  readonly name: string
+  readonly short?: string
+  /** What follows the flag; absent for a flag that is there or not. */
+  readonly value?: string
+  readonly says: string
+}
+
+export interface CommandSpec {
+  readonly summary: string
+  /** What stands behind the command besides flags: each word and what it does. */
+  readonly words?: Readonly<Record<string, string>>
+  readonly flags: readonly Flag[]
+  /** Further lines of the help, as prose. */
+  readonly notes?: readonly string[]
+  readonly examples: readonly (readonly [command: string, does: string])[]
+}
+
+const CONFIG: Flag = { name: 'config', short: 'c', value: 'FILE', says: 'the config file (YAML or JSON)' }
+const JSON_OUT: Flag = { name: 'json', says: 'print JSON, for scripts' }
+
+export const COMMANDS = {
+  run: {
+    summary: 'run the daemon',
+    flags: [CONFIG],
+    notes: [
+      'Logs go to stderr. Without a nats block in the config the events go to stdout, one JSON object a line.',
+      'TERM or INT stops gracefully within shutdown_timeout; a second one forces.',
+    ],
+    examples: [
+      ['opswire run -c /etc/opswire/opswire.yaml', 'run until it is stopped'],
+      ['OPSWIRE_LOG__LEVEL=debug opswire run -c opswire.yaml', 'with one value from the environment'],
+    ],
+  },
+  check: {
+    summary: 'check a config file, without connecting anywhere',
+    flags: [CONFIG, JSON_OUT],
+    notes: ['Tells every problem at once, and exits 78 if there is one. Warnings do not change the exit code.'],
+    examples: [
+      ['opswire check -c opswire.yaml', 'what is wrong, or what the daemon would do'],
+      ['opswire check -c opswire.yaml --json', 'the same for a script'],
+    ],
+  },
+  demo: {
+    summary: 'the whole thing on this machine, against built-in simulators',
+    flags: [{ name: 'for', value: 'DURATION', says: 'stop after this time, such as 30s' }],
+    examples: [
+      ['opswire demo', 'run until Ctrl-C'],
+      ['opswire demo --for 30s', 'end by itself; the exit code tells whether every source delivered'],
+    ],
+  },
+  status: {
+    summary: 'what a running daemon knows about itself',
+    flags: [
+      { name: 'url', value: 'URL', says: 'where the daemon listens (default http://127.0.0.1:9469)' },
+      JSON_OUT,
+      { name: 'watch', short: 'w', says: 'again every 2 s, until Ctrl-C' },
+    ],
+    examples: [
+      ['opswire status', 'sources, feeds, leases, store and sink of the daemon on this machine'],
+      ['opswire status --url http://opswire.example.net:9469 --json', 'of another one, as JSON'],
+      ['opswire status --watch', 'follow it'],
+    ],
+  },
+  config: {
+    summary: 'print a sample config, its schema, or what a file amounts to',
+    words: {
+      example: 'a sample file: every key, what it means, its default',
+      schema: 'the JSON Schema of the file, for editors',
+      show: 'every value in force and where it comes from, secrets masked (needs -c FILE)',
+    },
+    flags: [CONFIG, JSON_OUT],
+    examples: [
+      ['opswire config example > opswire.yaml', 'start a config'],
+      ['opswire config show -c opswire.yaml', 'which values come from the file, the environment, the defaults'],
+      ['opswire config schema > opswire.schema.json', 'let an editor check and complete the file'],
+    ],
+  },
+  version: {
+    summary: 'print the version',
+    flags: [],
+    examples: [['opswire version', 'of opswire and of Node']],
+  },
+} satisfies Record<string, CommandSpec>
+
+export type CommandName = keyof typeof COMMANDS
+
+export function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name)
+}
+
+/** What `opswire --help` prints. */
+export function overview(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map(name => name.length))
+  return [
+    'opswire: events of Cisco APIC, VMware Automation Config and VMware Cloud Director into NATS JetStream',
+    '',
+    'Usage: opswire COMMAND [FLAGS]',
+    '',
+    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    '',
+    'opswire COMMAND --help tells more, with examples. To begin:',
+    '',
+    '  opswire demo                               see it work, nothing to configure',
+    '  opswire config example > opswire.yaml      start a config',
+    '  opswire check -c opswire.yaml              is it right?',
+    '  opswire run -c opswire.yaml                run it',
+    '',
+    'Exit codes: 0 clean, 64 wrong usage, 69 unavailable, 70 a bug, 75 forced stop, 77 credentials refused,',
+    '78 bad or missing config.',
+    '',
+  ].join('\n')
+}
+
+/** What `opswire COMMAND --help` prints. */
+export function helpFor(name: CommandName): string {
+  const spec: CommandSpec = COMMANDS[name]
+  const words = Object.entries(spec.words ?? {})
+  const usage = ['opswire', name, ...(words.length > 0 ? [words.map(([word]) => word).join('|')] : [])]
+  const flags = spec.flags.map(flag => [spellFlag(flag), flag.says] as const)
+  const rows = [...words, ...flags, ['-h, --help', 'this text'] as const]
+  const width = Math.max(...rows.map(([left]) => left.length))
+  const wide = Math.max(...spec.examples.map(([command]) => command.length))
+  return [
+    `${usage.join(' ')}${spec.flags.length > 0 ? ' [FLAGS]' : ''}: ${spec.summary}`,
+    '',
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    ...(spec.notes === undefined ? [] : ['', ...spec.notes]),
+    '',
+    'Examples:',
+    ...spec.examples.map(([command, does]) => `  ${command.padEnd(wide)}  # ${does}`),
+    '',
+  ].join('\n')
+}
+
+/** `-c, --config FILE` */
+function spellFlag(flag: Flag): string {
+  const short = flag.short === undefined ? '' : `-${flag.short}, `
+  return `${short}--${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`
+}

@@ -1,0 +1,31 @@
+/** `opswire run`: the daemon in the foreground, until TERM or INT. */
+import { startApp } from '../app.ts'
+import { loadConfig } from '../config/load.ts'
+import { sayFinding } from '../config/problems.ts'
+import { systemClock } from '../scheduler/clock.ts'
+import { readArguments } from './arguments.ts'
+import { type CliIo, EXIT } from './io.ts'
+import { aborted, stopSignals } from './signals.ts'
+import { packageVersion } from './version.ts'
+
+/** Resolves with 0 after a graceful stop, 75 after a forced one. Throws what kept it from starting. */
+export async function run(args: string[], io: CliIo): Promise<number> {
+  const given = readArguments('run', args)
+  const signals = stopSignals()
+  try {
+    const loaded = await loadConfig(given.needed('config'), io.env)
+    const app = await startApp({
+      config: loaded.config,
+      origin: { path: loaded.file, hash: loaded.hash },
+      version: packageVersion(),
+      clock: systemClock,
+      force: signals.force,
+    })
+    for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
+    await aborted(signals.stop)
+    await Promise.race([app.stop(), aborted(signals.force)])
+    return signals.force.aborted ? EXIT.forced : EXIT.ok
+  } finally {
+    signals.forget()
+  }
+}

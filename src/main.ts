@@ -1,0 +1,92 @@
+#!/usr/bin/env node
+/** The process: arguments, streams, exit code. Only this file ends it. Commands are loaded when they are asked for. */
+import { type CommandName, helpFor, isCommand, overview } from './cli/commands.ts'
+import { type CliIo, type Command, EXIT, UsageError } from './cli/io.ts'
+import { nearest } from './config/nearest.ts'
+
+const LOAD: Record<CommandName, () => Promise<Command>> = {
+  run: () => import('./cli/run.ts'),
+  demo: () => import('./cli/demo.ts'),
+  check: () => import('./cli/check.ts'),
+  status: () => import('./cli/status.ts'),
+  config: () => import('./cli/config.ts'),
+  version: () => import('./cli/version.ts'),
+}
+
+/** Runs one command line and resolves with its exit code. Never throws. */
+export async function main(argv: readonly string[], io: CliIo): Promise<number> {
+  try {
+    return await dispatch(argv, io)
+  } catch (error) {
+    return complain(error, io)
+  }
+}
+
+async function dispatch(argv: readonly string[], io: CliIo): Promise<number> {
+  const [name, ...args] = argv
+  const known = Object.keys(LOAD)
+  if (name === undefined) throw new UsageError('say what to do')
+  if (name === '--help' || name === '-h' || name === 'help') {
+    const [topic] = args
+    if (topic !== undefined && !isCommand(topic)) throw unknownCommand(topic, known)
+    io.stdout.write(topic === undefined ? overview() : helpFor(topic))
+    return EXIT.ok
+  }
+  if (name === '--version' || name === '-v') return main(['version'], io)
+  if (!isCommand(name)) throw unknownCommand(name, known)
+  if (args.includes('--help') || args.includes('-h')) {
+    io.stdout.write(helpFor(name))
+    return EXIT.ok
+  }
+  const command = await LOAD[name]()
+  return command.run(args, io)
+}
+
+function unknownCommand(name: string, known: readonly string[]): UsageError {
+  const isFlag = name.startsWith('-')
+  const guess = isFlag ? undefined : nearest(name, known)
+  const hint = guess === undefined ? `; there is ${known.join(', ')}` : `; did you mean ${guess}?`
+  return new UsageError(`unknown ${isFlag ? 'flag' : 'command'} "${name}"${hint}`)
+}
+
+/** Says what went wrong on stderr and gives the exit code for it. */
+async function complain(error: unknown, io: CliIo): Promise<number> {
+  if (error instanceof UsageError) {
+    const help = error.command === undefined ? 'opswire --help' : `opswire ${error.command} --help`
+    io.stderr.write(
+      `opswire${error.command === undefined ? '' : ` ${error.command}`}: ${error.message}\n${help} tells more.\n`,
+    )
+    return EXIT.usage
+  }
+  const { codeOf, describe } = await import('./errors.ts')
+  const code = codeOf(error)
+  if (code === 'bug' || code === 'poison') {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    io.stderr.write(`opswire: this should not happen; please report it\n${stack}\n`)
+    return EXIT.bug
+  }
+  io.stderr.write(code === 'config' ? `${describe(error)}\n` : `opswire: ${describe(error)}\n`)
+  if (code === 'config') return EXIT.config
+  return code === 'auth_refused' || code === 'permission' ? EXIT.refused : EXIT.unavailable
+}
+
+if (import.meta.main) {
+  const argv = process.argv.slice(2)
+  process.on('uncaughtException', error => {
+    process.stderr.write(`opswire: this should not happen; please report it\n${error.stack ?? error.message}\n`)
+    process.exit(EXIT.bug)
+  })
+  // `opswire config example | head`: the reader left, which is no error of ours. `run` decides for itself.
+  if (argv[0] !== 'run' && argv[0] !== 'demo') {
+    process.stdout.on('error', (error: NodeJS.ErrnoException) =>
+      process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug),
+    )
+  }
+  process.exitCode = await main(argv, {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    isTty: process.stdout.isTTY === true,
+    columns: process.stdout.columns ?? 80,
+  })
+}

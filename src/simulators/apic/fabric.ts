@@ -1,0 +1,349 @@
+/**
+ * One fabric: the tree, the logs and what changes them. Several simulated controllers may serve it, each with sessions
+ * of its own. Every change is told to the controllers, which push it.
+ */
+import type { Time } from '../server.ts'
+import { type Author, NOBODY, type SessionHappening, sessionRecord } from './audit.ts'
+import type { MoBody } from './body.ts'
+import { isoStamp } from './compare.ts'
+import { type Fact, hidePassword, newRecord, recordsOf } from './consequences.ts'
+import { joinDn, parentOf } from './dn.ts'
+import { changedFault, raisedFault } from './faults.ts'
+import { type LogOptions, Logs } from './logs.ts'
+import { type Attributes, Model } from './model.ts'
+import { planPost, type Step } from './plan.ts'
+import { ApicError } from './refusal.ts'
+import { seed } from './seed.ts'
+import { type Mo, Tree } from './tree.ts'
+
+/** One change to one object, as it is pushed and recorded. */
+export interface Change {
+  readonly kind: 'created' | 'modified' | 'deleted'
+  readonly className: string
+  readonly dn: string
+  /** Created: everything. Modified: what changed, and nothing else. Deleted: empty. */
+  readonly attributes: Attributes
+  /** The whole object after the change (before it, when deleted). */
+  readonly whole: Attributes
+  /** Names of the tags the object carries. */
+  readonly tags: readonly string[]
+  /** The objects above it, nearest first. */
+  readonly above: readonly Mo[]
+}
+
+/** Knobs of the fabric itself. */
+export interface FabricKnobs {
+  /** How many aaaModLR each change leaves: one for each controller, with other ids (reference/apic.md b23). */
+  auditCopies: number
+  /** Log records show up in queries this much later than they were created. */
+  recordsVisibleAfterMs: number
+  /** Log records are pushed this much later than they were created. */
+  recordsPushedAfterMs: number
+  /** A `modified` frame with what the fabric sets by itself (pcTag …) follows the creation of EPGs, BDs and VRFs. */
+  housekeeping: boolean
+  /** Records that a full log purges are pushed as `deleted`. */
+  announcePurge: boolean
+}
+
+export interface FabricOptions extends LogOptions {
+  readonly time: Time
+  readonly version?: string
+  /** Minutes that the fabric's display zone is ahead of UTC. */
+  readonly utcOffsetMinutes?: number
+  /** Ms that the fabric's clock is ahead of `time.wall()`. */
+  readonly clockAheadMs?: number
+}
+
+const HOUSEKEPT: ReadonlySet<string> = new Set(['fvAEPg', 'fvBD', 'fvCtx', 'l3extInstP'])
+
+export class Fabric {
+  readonly time: Time
+  readonly version: string
+  readonly model = new Model()
+  readonly tree = new Tree()
+  readonly logs: Logs
+  readonly knobs: FabricKnobs = {
+    auditCopies: 1,
+    recordsVisibleAfterMs: 0,
+    recordsPushedAfterMs: 0,
+    housekeeping: true,
+    announcePurge: false,
+  }
+  /** Every change made, oldest first, with the wall time it was made at. */
+  readonly changes: { readonly at: number; readonly change: Change }[] = []
+  /** Passwords of the users that were posted. */
+  readonly passwords = new Map<string, string>()
+  clockAheadMs: number
+  readonly #offsetMinutes: number
+  readonly #listeners = new Set<(changes: readonly Change[]) => void>()
+  readonly #rebootListeners = new Set<(node: string) => void>()
+  readonly #cancels = new Set<() => void>()
+  #lastId = 4_294_967_296
+  #txId = 576_460_752_303_423_488n
+  #lastTag = 16_385
+
+  constructor(options: FabricOptions) {
+    this.time = options.time
+    this.version = options.version ?? '6.0(9c)'
+    this.logs = new Logs(options)
+    this.clockAheadMs = options.clockAheadMs ?? 0
+    this.#offsetMinutes = options.utcOffsetMinutes ?? 0
+    seed(this.tree, this.stamp(), this.version)
+  }
+
+  /** The fabric's time, as it prints it: ISO 8601, ms, display offset. */
+  stamp(ms = this.time.wall() + this.clockAheadMs): string {
+    return isoStamp(ms, this.#offsetMinutes)
+  }
+
+  /** Calls `listener` with the changes of each transaction, in order; gives the way to stop it. */
+  onChange(listener: (changes: readonly Change[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls `listener` when a switch comes back from a reboot: what it feeds to old subscriptions stops there. */
+  onReboot(listener: (node: string) => void): () => void {
+    this.#rebootListeners.add(listener)
+    return () => this.#rebootListeners.delete(listener)
+  }
+
+  /**
+   * Posts a body at a DN ('' when the body holds it), all of it or nothing. Gives the objects that really changed or are
+   * new. Log records are posted the same way. Throws `ApicError`.
+   */
+  post(base: string, body: MoBody, author: Author = NOBODY): Mo[] {
+    if (this.model.isLog(body.className)) return [this.#postRecord(base, body)]
+    const steps = planPost(this.model, this.tree, base, body)
+    const changes: Change[] = []
+    const txId = this.#nextTxId()
+    for (const step of steps) {
+      if (step.action === 'delete') this.#delete(step.dn, changes, author, txId)
+      else this.#upsert(step, changes, author, txId)
+    }
+    this.#tell(changes)
+    this.#housekeep(changes)
+    const dns = new Set(changes.filter(change => !this.model.isLog(change.className)).map(change => change.dn))
+    return [...dns].map(dn => this.tree.get(dn)).filter(mo => mo !== undefined)
+  }
+
+  /** Deletes the object at a DN with everything below. Nothing there is no error. */
+  remove(dn: string, author: Author = NOBODY): void {
+    const changes: Change[] = []
+    this.#delete(dn, changes, author, this.#nextTxId())
+    this.#tell(changes)
+  }
+
+  /** Appends a record to its log and pushes it. What is missing in `attributes` is filled in. Gives its DN. */
+  record(className: string, attributes: Attributes): string {
+    const changes: Change[] = []
+    const dn = this.#record(className, attributes, changes)
+    this.#tell(changes)
+    return dn
+  }
+
+  /** Many eventRecords in one go: the fast way for load. `make` gives what shall differ from the defaults. */
+  burst(from: number, to: number, make: (index: number) => Attributes): void {
+    const changes: Change[] = []
+    for (let index = from; index < to; index++) this.#record('eventRecord', make(index), changes)
+    this.#tell(changes)
+  }
+
+  /** Writes the session log. */
+  recordSession(happening: Omit<SessionHappening, 'stamp'>): void {
+    this.record('aaaSessionLR', sessionRecord({ ...happening, stamp: this.stamp() }))
+  }
+
+  /** Shows an account of the controllers as an object, as if it had been there from the first day. */
+  addUser(name: string, names: Attributes): void {
+    const dn = `uni/userext/user-${name}`
+    if (this.tree.get(dn) !== undefined) return
+    const attributes = {
+      childAction: '',
+      ...this.model.defaults('aaaUser'),
+      ...names,
+      dn,
+      name,
+      pwdSet: 'yes',
+      status: '',
+    }
+    this.tree.add('aaaUser', dn, sorted({ ...attributes, modTs: this.stamp() }))
+  }
+
+  /** The names of the tags on an object. */
+  tagsOf(dn: string): string[] {
+    return [...this.tree.children(dn)].filter(mo => mo.className === 'tagInst').map(mo => mo.attributes['name'] ?? '')
+  }
+
+  /** Adds and removes tags of one object. Throws `ApicError` when it isn't there. */
+  tag(dn: string, add: readonly string[], remove: readonly string[], author: Author = NOBODY): void {
+    if (this.tree.get(dn) === undefined)
+      throw new ApicError(400, '102', `configured object ((Dn0)) not found Dn0=${dn}, `)
+    for (const name of add) {
+      this.post(dn, { className: 'tagInst', attributes: { name }, children: [] }, author)
+    }
+    for (const name of remove) this.remove(joinDn(dn, `tag-${name}`), author)
+  }
+
+  /** Removes a tag from everything. */
+  untag(name: string, author: Author = NOBODY): void {
+    for (const mo of [...this.tree.ofClass('tagInst')]) if (mo.attributes['name'] === name) this.remove(mo.dn, author)
+  }
+
+  /** A switch reboots: its `topSystem` says so, and subscriptions made before get nothing of it any more, silently. */
+  rebootLeaf(node: string): void {
+    this.post(`${node}/sys`, {
+      className: 'topSystem',
+      attributes: { lastRebootTime: this.stamp() },
+      children: [],
+    })
+    for (const listener of this.#rebootListeners) listener(node)
+  }
+
+  /** Stops what waits for its time. */
+  close(): void {
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels.clear()
+    this.#listeners.clear()
+  }
+
+  #nextTxId(): string {
+    this.#txId += 1n
+    return String(this.#txId)
+  }
+
+  #tell(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    const at = this.time.wall()
+    for (const change of changes) this.changes.push({ at, change })
+    const late = this.knobs.recordsPushedAfterMs
+    if (late === 0) {
+      this.#push(changes)
+      return
+    }
+    this.#push(changes.filter(change => !this.model.isLog(change.className)))
+    const records = changes.filter(change => this.model.isLog(change.className))
+    if (records.length === 0) return
+    const cancel = this.time.after(late, () => {
+      this.#cancels.delete(cancel)
+      this.#push(records)
+    })
+    this.#cancels.add(cancel)
+  }
+
+  #push(changes: readonly Change[]): void {
+    for (const listener of this.#listeners) listener(changes)
+  }
+
+  #upsert(step: Step, changes: Change[], author: Author, txId: string): void {
+    const { className, dn } = step
+    const before = this.tree.get(dn)
+    const isFault = className === 'faultInst' || className === 'faultDelegate'
+    const given = { ...step.given }
+    if (className === 'aaaUser') hidePassword(given, this.passwords)
+    if (before === undefined) {
+      const rn = dn.slice(parentOf(dn).length).replace(/^\//, '')
+      const attributes = isFault
+        ? { ...raisedFault(className, given, rn, this.stamp()), dn }
+        : { childAction: '', ...this.model.defaults(className), ...given, dn, modTs: this.stamp(), status: '' }
+      this.#added(this.tree.add(className, dn, sorted(attributes)), changes)
+      this.#follow({ ind: 'creation', className, dn, before: {}, changed: given, author, txId }, changes)
+      return
+    }
+    const changed = isFault ? changedFault(before.attributes, given, this.stamp()) : {}
+    if (!isFault) {
+      for (const [property, value] of Object.entries(given)) {
+        if (before.attributes[property] !== value) changed[property] = value
+      }
+    }
+    if (Object.keys(changed).length === 0) return
+    const old = { ...before.attributes }
+    const kept: Attributes = isFault ? {} : { modTs: this.stamp() }
+    Object.assign(before.attributes, changed, kept)
+    changes.push(this.#changeOf('modified', before, { ...changed, ...kept }))
+    this.#follow({ ind: 'modification', className, dn, before: old, changed, author, txId }, changes)
+  }
+
+  #delete(dn: string, changes: Change[], author: Author, txId: string): void {
+    const going = [...this.tree.subtree(dn)].map(mo => this.#changeOf('deleted', mo, {}))
+    this.tree.remove(dn)
+    for (const change of going) {
+      if (change.className === 'aaaUser') this.passwords.delete(change.whole['name'] ?? '')
+      changes.push(change)
+      const { className, dn: gone, whole } = change
+      this.#follow({ ind: 'deletion', className, dn: gone, before: whole, changed: {}, author, txId }, changes)
+    }
+  }
+
+  #added(mo: Mo, changes: Change[]): void {
+    changes.push(this.#changeOf('created', mo, { ...mo.attributes }))
+  }
+
+  #changeOf(kind: Change['kind'], mo: Mo, attributes: Attributes): Change {
+    const { className, dn } = mo
+    const above: Mo[] = []
+    for (let parent = parentOf(dn); parent !== ''; parent = parentOf(parent)) {
+      const found = this.tree.get(parent)
+      if (found !== undefined) above.push(found)
+    }
+    return { kind, className, dn, attributes, whole: { ...mo.attributes }, tags: this.tagsOf(dn), above }
+  }
+
+  /** The records that a change leaves: audit for policy, fault records for faults, health records for scores. */
+  #follow(fact: Omit<Fact, 'whole' | 'stamp'>, changes: Change[]): void {
+    const whole = this.tree.get(fact.dn)?.attributes ?? fact.before
+    for (const { className, attributes } of recordsOf({ ...fact, whole, stamp: this.stamp() })) {
+      const copies = className === 'aaaModLR' ? this.knobs.auditCopies : 1
+      for (let copy = 0; copy < copies; copy++) this.#record(className, { ...attributes }, changes)
+    }
+  }
+
+  #housekeep(changes: readonly Change[]): void {
+    if (!this.knobs.housekeeping) return
+    const later: Change[] = []
+    for (const change of changes) {
+      const mo = this.tree.get(change.dn)
+      if (change.kind !== 'created' || mo === undefined || !HOUSEKEPT.has(change.className)) continue
+      const set = { modTs: this.stamp(), pcTag: String(++this.#lastTag) }
+      Object.assign(mo.attributes, set)
+      later.push(this.#changeOf('modified', mo, set))
+    }
+    this.#tell(later)
+  }
+
+  #postRecord(base: string, body: MoBody): Mo {
+    const posted = body.attributes['dn'] ?? base
+    const match = /^subj-\[(.+)\](?:\/[a-z]+-(\d+))?$/.exec(posted)
+    const { dn: _dn, rn: _rn, status: _status, ...rest } = body.attributes
+    const attributes: Attributes = { ...rest }
+    if (match !== null) attributes['affected'] ??= match[1] ?? ''
+    else if (base !== '' && body.attributes['dn'] === undefined) attributes['affected'] ??= base
+    if (match?.[2] !== undefined) attributes['id'] ??= match[2]
+    const dn = this.record(body.className, attributes)
+    return { className: body.className, dn, rn: '', attributes: { ...attributes, dn } }
+  }
+
+  #record(className: string, given: Attributes, changes: Change[]): string {
+    const { dn, attributes } = newRecord(className, given, () => String(++this.#lastId), this.stamp())
+    const purged = this.logs.add(className, dn, attributes, this.time.now() + this.knobs.recordsVisibleAfterMs)
+    changes.push({ kind: 'created', className, dn, attributes, whole: attributes, tags: [], above: [] })
+    if (this.knobs.announcePurge) {
+      for (const old of purged) {
+        changes.push({
+          kind: 'deleted',
+          className,
+          dn: old.dn,
+          attributes: {},
+          whole: old.attributes,
+          tags: [],
+          above: [],
+        })
+      }
+    }
+    return dn
+  }
+}
+
+function sorted(attributes: Attributes): Attributes {
+  return Object.fromEntries(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
+}

@@ -1,0 +1,58 @@
+/** Events that no sink will ever take: out of the pump's way, into the store's dead letters. */
+import { hash } from 'node:crypto'
+import type { Report } from '../report.ts'
+import { type Clock, sleep } from '../scheduler/clock.ts'
+import type { Store } from '../store/contract.ts'
+import type { Entry } from './lanes.ts'
+import type { DeadLetterNotice } from './notice.ts'
+
+const RETRY_MS = 5000
+
+export interface BurialsOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly report: Report
+  readonly signal: AbortSignal
+  /** The entry is a durable dead letter now. */
+  readonly onBuried: (entry: Entry, notice: DeadLetterNotice) => void
+}
+
+export class Burials {
+  readonly #options: BurialsOptions
+  readonly #pending = new Set<Promise<void>>()
+
+  constructor(options: BurialsOptions) {
+    this.#options = options
+  }
+
+  /** Begins a burial. A store that can't take it now is asked again until the signal aborts. */
+  begin(entry: Entry): void {
+    const burial = this.#bury(entry).finally(() => this.#pending.delete(burial))
+    this.#pending.add(burial)
+  }
+
+  /** Resolves when those begun so far are over. */
+  async finished(): Promise<void> {
+    await Promise.all(this.#pending)
+  }
+
+  async #bury(entry: Entry): Promise<void> {
+    const { store, report, clock, signal, onBuried } = this.#options
+    const { record } = entry
+    const source = record.subject.split('.')[1] ?? 'unknown'
+    const bytes = record.body.length
+    const reason = `too large for the sink: ${bytes} bytes`
+    while (!signal.aborted) {
+      try {
+        const key = await store.bury(record, reason)
+        report({ type: 'dead_letter', source, reason, bytes, key })
+        const digest = hash('sha256', record.body, 'hex')
+        onBuried(entry, { source, reason, atMs: clock.wall(), bytes, digest, key })
+        return
+      } catch {
+        // The store reports its own trouble; the row stays where it is.
+        await sleep(clock, RETRY_MS, signal).catch(() => undefined)
+      }
+    }
+  }
+}

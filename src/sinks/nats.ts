@@ -1,0 +1,155 @@
+/** NATS JetStream as a sink. */
+import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
+import type { NatsConfig } from '../config/schema.ts'
+import { Retryable } from '../errors.ts'
+import type { EventRecord } from '../record.ts'
+import type { Report } from '../report.ts'
+import type { Clock } from '../scheduler/clock.ts'
+import type { Receipt, Sink } from './contract.ts'
+import { connectNats } from './nats-connect.ts'
+import { lookUp } from './nats-lookup.ts'
+import { Publisher } from './nats-publisher.ts'
+import { ensureStream } from './nats-stream.ts'
+
+/** Unanswered messages at once: above 1024 only latency grows (reference: §3c). */
+const WINDOW = 512
+const API_TIMEOUT_MS = 5000
+
+export interface NatsSinkDeps {
+  readonly clock: Clock
+  readonly report: Report
+}
+
+/** Works the same on every server from 2.9 on. One connection at a time; `open` makes a new one. */
+export function natsSink(config: NatsConfig, deps: NatsSinkDeps): Sink {
+  return new NatsSink(config, deps)
+}
+
+/** All that belongs to one connection. */
+interface Line {
+  readonly connection: NatsConnection
+  readonly publisher: Publisher
+  readonly jetstream: JetStreamClient
+  readonly manager: JetStreamManager
+  readonly keeps: boolean
+}
+
+class NatsSink implements Sink {
+  readonly name = 'nats'
+  readonly window = WINDOW
+  readonly #config: NatsConfig
+  readonly #deps: NatsSinkDeps
+  #line: Line | undefined
+  #detail = 'not connected'
+  #onSettled: (receipts: readonly Receipt[]) => void = () => undefined
+  #onLost: (reason: Error) => void = () => undefined
+
+  constructor(config: NatsConfig, deps: NatsSinkDeps) {
+    this.#config = config
+    this.#deps = deps
+  }
+
+  get detail(): string {
+    return this.#detail
+  }
+
+  onSettled(callback: (receipts: readonly Receipt[]) => void): void {
+    this.#onSettled = callback
+  }
+
+  onLost(callback: (reason: Error) => void): void {
+    this.#onLost = callback
+  }
+
+  async open(signal: AbortSignal): Promise<void> {
+    await this.close()
+    const { clock, report } = this.#deps
+    const { stream, prefix } = this.#config
+    const connection = await connectNats(this.#config, { clock, signal, name: 'opswire' })
+    try {
+      const manager = await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT_MS })
+      const { keeps, warnings } = await ensureStream(manager, this.#config)
+      if (signal.aborted) throw signal.reason
+      if (connection.isClosed()) throw new Retryable('sink', 'NATS closed the connection')
+      for (const text of warnings) report({ type: 'advice', source: this.name, text })
+      const lost = (reason: Error): void => this.#lost(connection, reason)
+      const publisher = new Publisher({
+        connection,
+        clock,
+        prefix,
+        stream: stream.name,
+        onReceipts: receipts => this.#onSettled(receipts),
+        onTrouble: lost,
+      })
+      this.#line = { connection, publisher, jetstream: jetstream(connection), manager, keeps }
+      this.#detail = `${connection.getServer()} (nats-server ${connection.info?.version ?? 'unknown'}), stream ${stream.name}`
+      this.#watch(connection, lost)
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
+  }
+
+  send(records: readonly EventRecord[]): void {
+    // Without a line `onLost` was called: the records are doubtful, and nobody waits for an answer.
+    this.#line?.publisher.send(records)
+  }
+
+  async stored(ids: readonly string[], sinceMs: number): Promise<Set<string>> {
+    const line = this.#line
+    if (line === undefined) throw new Retryable('sink', 'not connected to NATS')
+    // What a consumer has taken away is not missing: only the server's duplicate window can tell.
+    if (!line.keeps) return new Set()
+    return lookUp(
+      {
+        jetstream: line.jetstream,
+        manager: line.manager,
+        clock: this.#deps.clock,
+        stream: this.#config.stream.name,
+        filter: `${this.#config.prefix}.>`,
+        connected: () => this.#line === line,
+      },
+      ids,
+      sinceMs,
+    )
+  }
+
+  async close(): Promise<void> {
+    const line = this.#line
+    if (line === undefined) return
+    this.#line = undefined
+    line.publisher.stop()
+    await line.connection.close()
+  }
+
+  /** A connection that ended, however it ended, is lost once. */
+  #lost(connection: NatsConnection, reason: Error): void {
+    const line = this.#line
+    if (line === undefined || line.connection !== connection) return
+    this.#line = undefined
+    line.publisher.stop()
+    connection.close().catch(() => undefined)
+    this.#onLost(reason)
+  }
+
+  #watch(connection: NatsConnection, lost: (reason: Error) => void): void {
+    const closed = async (): Promise<void> => {
+      const cause = await connection.closed()
+      lost(new Retryable('sink', 'the connection to NATS is gone', cause === undefined ? {} : { cause }))
+    }
+    const status = async (): Promise<void> => {
+      for await (const change of connection.status()) {
+        // The client tells of the break before it has closed: what is unanswered is doubtful from now (reference: P5).
+        if (change.type === 'disconnect') lost(new Retryable('sink', 'the connection to NATS is gone'))
+        if (change.type === 'staleConnection') lost(new Retryable('sink', 'NATS does not answer pings'))
+        // A refused publish is never answered.
+        if (change.type === 'error' && change.error instanceof PermissionViolationError) {
+          lost(new Retryable('sink', `NATS refuses: ${change.error.message}`))
+        }
+      }
+    }
+    closed().catch(lost)
+    status().catch(lost)
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * Moves events from the store to a sink: in order per key, each once, whatever happens to the sink meanwhile.
+ *
+ * A row is on its way, answered, or doubtful. After a loss, and at the start, the doubtful ones are looked up in the
+ * sink before anything is sent; only what the sink lacks goes again. The floor in the store follows what was taken.
+ */
+import { codeOf, describe, Fatal, Retryable } from '../errors.ts'
+import type { EventRecord } from '../record.ts'
+import type { Report } from '../report.ts'
+import { Backoff } from '../scheduler/backoff.ts'
+import { type Cancel, type Clock, sleep } from '../scheduler/clock.ts'
+import { type Attempt, supervise } from '../scheduler/supervise.ts'
+import type { Store } from '../store/contract.ts'
+import { Burials } from './burials.ts'
+import type { Outcome, Receipt, Sink } from './contract.ts'
+import { type Entry, Lanes } from './lanes.ts'
+import { Lookahead } from './lookahead.ts'
+import { type DeadLetterNotice, noticeRecord } from './notice.ts'
+import { withoutRaw } from './shrink.ts'
+
+export interface PumpOptions {
+  readonly store: Store
+  readonly sink: Sink
+  readonly clock: Clock
+  readonly report: Report
+  /** Aborting it ends the sending at once: what is unanswered stays doubtful for the next start. `stop` is still to be called. */
+  readonly signal?: AbortSignal
+}
+
+export interface PumpState {
+  readonly up: boolean
+  /** Where it delivers to, or why it doesn't. */
+  readonly detail: string
+  readonly unanswered: number
+  readonly doubtful: number
+}
+
+export interface Pump {
+  /** Sends nothing more, waits up to `deadlineMs` for answers, closes the sink. Idempotent, never rejects. */
+  stop(deadlineMs: number): Promise<void>
+  state(): PumpState
+  /** Publishes a notice of a dead letter beside the events: held in memory, tried until taken, at most 1000 waiting. */
+  announce(notice: DeadLetterNotice): void
+}
+
+/** First and longest bound of the wait between attempts to open the sink. */
+const BACKOFF = { firstMs: 500, capMs: 30_000 }
+const FATAL_HOLD_MS = 5 * 60_000
+/** A sink that is open and refuses (a full stream) is asked again this slowly. */
+const PARK_LEAST_MS = 500
+const PARK = { firstMs: 1000, capMs: 30_000 }
+/** How many rows beyond the durable floor may be sent, in windows: what a start has to look up at most. */
+const AHEAD_WINDOWS = 8
+const MAX_FLYING_BYTES = 8 * 1024 * 1024
+/** Looked up from this much before the oldest doubtful row: the wall clock may have been set meanwhile. */
+const LOOKUP_MARGIN_MS = 60_000
+const MAX_NOTICES = 1000
+
+/** Starts at once; the sink is opened, and opened again, for as long as the pump runs. */
+export function startPump(options: PumpOptions): Pump {
+  return new StorePump(options)
+}
+
+class StorePump implements Pump {
+  readonly #options: PumpOptions
+  readonly #lanes: Lanes
+  readonly #ahead: Lookahead
+  readonly #burials: Burials
+  /** Rows up to here may have been delivered by an earlier process. */
+  readonly #lastSeqAtStart: number
+  readonly #stopping = new AbortController()
+  readonly #forgetCommits: () => void
+  readonly #park: Backoff
+  readonly #done: Promise<void>
+  readonly #flying = new Map<number, Entry | EventRecord>()
+  readonly #doubtful = new Set<Entry>()
+  readonly #notices: EventRecord[] = []
+  #lastNotice = 0
+  #flyingBytes = 0
+  #started = false
+  #open = false
+  #draining = false
+  /** Set while the sink refuses; after the wait one row is sent to see. */
+  #parked: Cancel | undefined
+  #probing = false
+  #alive: (() => void) | undefined
+  #fail: ((reason: Error) => void) | undefined
+  #idle: (() => void) | undefined
+  #up: boolean | undefined
+  #detail = 'not opened yet'
+  #stopped: Promise<void> | undefined
+
+  constructor(options: PumpOptions) {
+    this.#options = options
+    const { store, sink, clock, report, signal } = options
+    this.#lanes = new Lanes(store.floor)
+    this.#ahead = new Lookahead(store, this.#lanes, clock, AHEAD_WINDOWS * sink.window, () => this.#fill())
+    this.#burials = new Burials({
+      store,
+      clock,
+      report,
+      signal: this.#stopping.signal,
+      onBuried: (entry, notice) => {
+        this.announce(notice)
+        this.#lanes.done(entry)
+        this.#settle()
+        this.#fill()
+      },
+    })
+    this.#lastSeqAtStart = store.stats().lastSeq
+    this.#park = new Backoff(clock, PARK)
+    sink.onSettled(receipts => this.#settled(receipts))
+    sink.onLost(reason => this.#fail?.(reason))
+    this.#forgetCommits = store.onCommit(() => {
+      this.#ahead.more()
+      this.#fill()
+    })
+    const ending = signal === undefined ? this.#stopping.signal : AbortSignal.any([this.#stopping.signal, signal])
+    this.#done = supervise(
+      {
+        clock,
+        signal: ending,
+        backoff: BACKOFF,
+        holdMs: error =>
+          error instanceof Fatal ? FATAL_HOLD_MS : error instanceof Retryable ? (error.afterMs ?? 0) : 0,
+        onFailure: error => this.#tell(false, codeOf(error) === 'bug' ? `bug: ${describe(error)}` : describe(error)),
+      },
+      attempt => this.#session(attempt, ending),
+    )
+  }
+
+  state(): PumpState {
+    const { size: unanswered } = this.#flying
+    return { up: this.#up === true, detail: this.#detail, unanswered, doubtful: this.#doubtful.size }
+  }
+
+  announce(notice: DeadLetterNotice): void {
+    if (this.#notices.length >= MAX_NOTICES) return
+    this.#lastNotice--
+    this.#notices.push(noticeRecord(notice, this.#lastNotice))
+    this.#fill()
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs)
+    return this.#stopped
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    const { clock, sink } = this.#options
+    this.#draining = true
+    this.#forgetCommits()
+    this.#rest()
+    const answered = new Promise<void>(resolve => {
+      this.#idle = resolve
+      if (this.#flying.size === 0) resolve()
+    }).then(() => this.#burials.finished())
+    if (deadlineMs > 0) {
+      const early = new AbortController()
+      const late = sleep(clock, deadlineMs, early.signal).catch(() => undefined)
+      await Promise.race([answered, late])
+      early.abort()
+    }
+    this.#stopping.abort(new Retryable('sink', 'the pump stops'))
+    await this.#done
+    await sink.close().catch(() => undefined)
+  }
+
+  /** From opening the sink until it is lost. */
+  async #session(attempt: Attempt, ending: AbortSignal): Promise<void> {
+    const { sink } = this.#options
+    let onEnd = (): void => undefined
+    const lost = new Promise<never>((_resolve, reject) => {
+      this.#fail = reject
+      onEnd = () => reject(ending.reason)
+    })
+    lost.catch(() => undefined)
+    ending.addEventListener('abort', onEnd, { once: true })
+    try {
+      await Promise.race([sink.open(ending), lost])
+      await Promise.race([this.#lookUp(), lost])
+      this.#alive = () => attempt.alive()
+      this.#open = true
+      this.#probing = false
+      this.#tell(true, sink.detail ?? 'open')
+      this.#fill()
+      await lost
+    } finally {
+      ending.removeEventListener('abort', onEnd)
+      this.#fail = undefined
+      this.#alive = undefined
+      this.#open = false
+      this.#rest()
+      this.#doubt()
+    }
+  }
+
+  /** Everything unanswered is doubtful now. */
+  #doubt(): void {
+    for (const one of this.#flying.values()) {
+      if (isEntry(one)) this.#doubtful.add(one)
+      else this.#notices.unshift(one)
+    }
+    this.#flying.clear()
+    this.#flyingBytes = 0
+    this.#idle?.()
+  }
+
+  /** Settles the doubtful rows that the sink has; the others are sent again, in order, before all else. */
+  async #lookUp(): Promise<void> {
+    const { sink, report } = this.#options
+    if (!this.#started) {
+      for (const entry of this.#ahead.all()) if (entry.seq <= this.#lastSeqAtStart) this.#doubtful.add(entry)
+      this.#started = true
+    }
+    if (this.#doubtful.size === 0) return
+    const doubtful = [...this.#doubtful].sort((a, b) => a.seq - b.seq)
+    const sinceMs = Math.min(...doubtful.map(entry => entry.firstSentMs ?? entry.record.recordedMs)) - LOOKUP_MARGIN_MS
+    const ids = doubtful.map(entry => entry.record.id)
+    const session = this.#fail
+    const found = await sink.stored(ids, sinceMs)
+    // An answer that comes after the loss belongs to no session: the next one asks again.
+    if (this.#fail !== session) return
+    const there = doubtful.filter(entry => found.has(entry.record.id))
+    for (const entry of there) this.#lanes.done(entry)
+    this.#doubtful.clear()
+    this.#lanes.putBack(doubtful)
+    if (there.length === 0) return
+    const recordedMs = there.map(entry => entry.record.recordedMs)
+    report({ type: 'published', result: 'duplicate', count: there.length, recordedMs })
+    this.#settle()
+  }
+
+  /** Sends what may be sent. Cheap when there is nothing to do. */
+  #fill(): void {
+    const { sink, clock } = this.#options
+    if (!this.#open || this.#draining || this.#parked !== undefined) return
+    const window = this.#probing ? 1 : sink.window
+    const batch: EventRecord[] = []
+    const fly = (seq: number, one: Entry | EventRecord, record: EventRecord): void => {
+      this.#flying.set(seq, one)
+      this.#flyingBytes += record.body.length
+      batch.push(record)
+    }
+    while (this.#flying.size < window && this.#flyingBytes < MAX_FLYING_BYTES) {
+      const notice = this.#probing ? undefined : this.#notices.shift()
+      if (notice !== undefined) {
+        fly(notice.seq, notice, notice)
+        continue
+      }
+      const entry = this.#ahead.next()
+      if (entry === undefined) break
+      this.#lanes.take(entry)
+      entry.firstSentMs ??= clock.wall()
+      fly(entry.seq, entry, entry.record)
+    }
+    if (batch.length > 0) sink.send(batch)
+  }
+
+  #settled(receipts: readonly Receipt[]): void {
+    const recorded: Record<Outcome, number[]> = { ok: [], duplicate: [], retry: [], too_large: [] }
+    const back: Entry[] = []
+    let refusal: string | undefined
+    for (const { seq, outcome, reason } of receipts) {
+      const one = this.#flying.get(seq)
+      if (one === undefined) continue
+      this.#flying.delete(seq)
+      if (outcome === 'retry') refusal ??= reason ?? 'refused'
+      if (!isEntry(one)) {
+        this.#flyingBytes -= one.body.length
+        if (outcome === 'retry') this.#notices.unshift(one)
+        continue
+      }
+      this.#flyingBytes -= one.record.body.length
+      recorded[outcome].push(one.record.recordedMs)
+      if (outcome === 'retry' || (outcome === 'too_large' && this.#shrunk(one))) back.push(one)
+      else if (outcome === 'too_large') this.#burials.begin(one)
+      else this.#lanes.done(one)
+    }
+    if (back.length > 0) this.#lanes.putBack(back)
+    for (const result of ['ok', 'duplicate', 'retry', 'too_large'] as const) {
+      const recordedMs = recorded[result]
+      if (recordedMs.length > 0)
+        this.#options.report({ type: 'published', result, count: recordedMs.length, recordedMs })
+    }
+    this.#settle()
+    if (refusal !== undefined) this.#refused(refusal)
+    else if (recorded.ok.length + recorded.duplicate.length > 0) this.#accepted()
+    if (this.#flying.size === 0) this.#idle?.()
+    this.#fill()
+  }
+
+  /** Makes the row smaller, once. False when it can't be. */
+  #shrunk(entry: Entry): boolean {
+    const smaller = entry.shrunk ? undefined : withoutRaw(entry.record)
+    if (smaller === undefined) return false
+    entry.shrunk = true
+    this.#lanes.replace(entry, smaller)
+    return true
+  }
+
+  #settle(): void {
+    const { store } = this.#options
+    if (this.#lanes.floor > store.floor) store.settle(this.#lanes.floor)
+  }
+
+  #accepted(): void {
+    this.#alive?.()
+    // A late answer from before the refusal is no sign that the sink takes again.
+    if (this.#parked !== undefined) return
+    this.#park.reset()
+    this.#probing = false
+    this.#tell(true, this.#options.sink.detail ?? 'open')
+  }
+
+  /** The sink is there and takes nothing: wait, then send one row to see. */
+  #refused(reason: string): void {
+    if (this.#parked !== undefined || !this.#open || this.#draining) return
+    this.#tell(false, reason)
+    this.#probing = true
+    this.#parked = this.#options.clock.after(PARK_LEAST_MS + this.#park.next(), () => {
+      this.#parked = undefined
+      this.#fill()
+    })
+  }
+
+  /** Ends every wait of the pump's own. */
+  #rest(): void {
+    this.#parked?.()
+    this.#parked = undefined
+    this.#ahead.rest()
+  }
+
+  /** Once for each change. */
+  #tell(up: boolean, detail: string): void {
+    if (this.#up === up && this.#detail === detail) return
+    this.#up = up
+    this.#detail = detail
+    this.#options.report({ type: 'sink_state', sink: this.#options.sink.name, up, detail })
+  }
+}
+
+function isEntry(one: Entry | EventRecord): one is Entry {
+  return 'lane' in one
+}

@@ -1,0 +1,69 @@
+/** One change of one object: through the normaliser and the mirror into the outbox. */
+import type { Origin } from '../../event.ts'
+import { isLogClass } from './classes.ts'
+import type { Core } from './core.ts'
+import type { Change } from './decode.ts'
+import type { Feed } from './feed.ts'
+import { normalise } from './normalise.ts'
+
+export interface ApplyOptions {
+  readonly origin: Origin
+  /** False: remember it, tell nobody (first contact with `snapshot: mirror`). */
+  readonly publish: boolean
+}
+
+/** What became of it: `partial` asks the caller to fetch the whole object first. */
+export type Applied = 'published' | 'silent' | 'partial'
+
+/**
+ * Applies one change. A `modified` push of an object that nobody has seen whole gives 'partial' and does nothing, unless
+ * `anyway` says that fetching was no use.
+ */
+export function applyChange(core: Core, feed: Feed, change: Change, options: ApplyOptions, anyway = false): Applied {
+  const { source, config, mirror, outbox, clock } = core
+  const log = isLogClass(change.cls)
+  const previous = log ? undefined : mirror.get(change.dn)
+  const context = { source, raw: config.raw, origin: options.origin }
+  const outcome = normalise(context, change, previous)
+  if (outcome.partial && !anyway) return 'partial'
+  if (outcome.mirror !== undefined) mirror.apply(outcome.mirror, clock.now())
+  if (log) feed.noteRecord(change.attributes['created'])
+  const publish =
+    outcome.fact !== undefined &&
+    options.publish &&
+    !feed.hidden &&
+    !isOwnSession(core, change) &&
+    feed.accepts(change, previous, outcome.mirror?.object ?? undefined)
+  if (!publish && outcome.mirror === undefined) return 'silent'
+  outbox.add(
+    feed.name,
+    { fact: publish ? outcome.fact : undefined, mirror: outcome.mirror },
+    log ? feed.cursorNow() : undefined,
+  )
+  return publish ? 'published' : 'silent'
+}
+
+/** The daemon's own logins and refreshes would fill the session log it reads (reference b22). */
+function isOwnSession(core: Core, change: Change): boolean {
+  return (
+    core.config.ignore_own_session &&
+    change.cls === 'aaaSessionLR' &&
+    change.attributes['user'] === core.config.username
+  )
+}
+
+/**
+ * True when the mirror already holds something newer than this push: it waited while a snapshot was read, and the
+ * snapshot knew it. Compared by the object's own times (reference b2: later lastTransition or modTs wins).
+ */
+export function isStale(core: Core, change: Change): boolean {
+  if (change.status === 'deleted' || isLogClass(change.cls)) return false
+  const known = core.mirror.get(change.dn)?.attributes
+  if (known === undefined) return false
+  for (const property of ['lastTransition', 'modTs', 'updTs']) {
+    const pushed = Date.parse(change.attributes[property] ?? '')
+    const held = Date.parse(known[property] ?? '')
+    if (!Number.isNaN(pushed) && !Number.isNaN(held)) return pushed < held
+  }
+  return false
+}

@@ -1,0 +1,54 @@
+/** What the parts of one APIC session share. */
+import type { ApicConfig } from '../../config/sources.ts'
+import type { SourceRef } from '../../event.ts'
+import type { Cursor } from '../../record.ts'
+import type { Report } from '../../report.ts'
+import type { Clock } from '../../scheduler/clock.ts'
+import type { Gate } from '../../scheduler/gate.ts'
+import type { LeaseKeeper } from '../../scheduler/leases.ts'
+import type { ApicClient } from './client.ts'
+import type { ApicMirror } from './mirror.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Protocol constants that only tests change. */
+export interface Tuning {
+  /** How long a subscription lives without `refresh-timeout`, ms (guide: one minute). */
+  readonly subscriptionLifeMs: number
+  /** Overlap of every re-read of a log class: records become visible late (reference b2: 30–120 s). */
+  readonly overlapMs: number
+  /** Wait between asking the newest record and calling its missing push a silence. */
+  readonly canaryGraceMs: number
+  /** Least time between two questions, ms. */
+  readonly spacingMs: number
+  /** Records asked for at once. */
+  readonly pageSize: number
+}
+
+export const TUNING: Tuning = {
+  subscriptionLifeMs: 60_000,
+  overlapMs: 120_000,
+  canaryGraceMs: 5000,
+  spacingMs: 20,
+  pageSize: 1000,
+}
+
+export interface Core {
+  readonly source: SourceRef
+  readonly config: ApicConfig
+  readonly tuning: Tuning
+  readonly client: ApicClient
+  readonly clock: Clock
+  readonly report: Report
+  /** Aborts when the session is over. */
+  readonly signal: AbortSignal
+  readonly mirror: ApicMirror
+  readonly outbox: Outbox
+  readonly gate: Gate
+  readonly keeper: LeaseKeeper
+  /** What is committed for a feed. */
+  cursor(feed: string): Cursor | undefined
+  /** The fabric's clock, ms since the epoch. */
+  fabricNow(): number
+  /** The session can't go on: the one door out. */
+  fail(error: unknown): void
+}

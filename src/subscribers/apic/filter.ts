@@ -1,0 +1,173 @@
+/**
+ * Filter expressions: as text for the controller, and as a judgement of ours on objects with a state (a property
+ * filter on the controller would eat the deletions, which carry no properties: reference a7, b13).
+ */
+import type { FilterExpression } from '../../config/query.ts'
+import { Fatal } from '../../errors.ts'
+import { names } from './classes.ts'
+
+type Attributes = Readonly<Record<string, string>>
+type Operand = string | number | boolean | FilterExpression
+
+/** Least to most severe: `ge(eventRecord.severity,"minor")` compares by rank. */
+const SEVERITIES = ['cleared', 'info', 'warning', 'minor', 'major', 'critical']
+
+/**
+ * The expression in the guide's grammar, not escaped. `allbits` becomes `and(anybit…)`: no known release accepts it
+ * (reference a9). Throws `Fatal('config')` for a value that can't be written safely.
+ */
+export function filterText(filter: FilterExpression): string {
+  const [operator, operands] = parts(filter)
+  switch (operator) {
+    case 'true':
+    case 'false':
+      return `${operator}()`
+    case 'not':
+    case 'and':
+    case 'or':
+    case 'xor':
+      return `${operator}(${expressions(operands).map(filterText).join(',')})`
+    case 'allbits': {
+      const [property, value] = words(operands)
+      const bits = bitsOf(value ?? '').map(bit => `anybit(${property},${quoted(bit)})`)
+      return bits.length === 1 ? (bits[0] ?? '') : `and(${bits.join(',')})`
+    }
+    default: {
+      const [property, ...values] = words(operands)
+      return `${operator}(${[property, ...values.map(quoted)].join(',')})`
+    }
+  }
+}
+
+/**
+ * Whether an object matches, judged as a controller would: numbers by value, times by instant, severities by rank, all
+ * else as text. A property of another class matches nothing.
+ */
+export function filterMatches(filter: FilterExpression, cls: string, attributes: Attributes): boolean {
+  const [operator, operands] = parts(filter)
+  const every = (): boolean[] => expressions(operands).map(inner => filterMatches(inner, cls, attributes))
+  switch (operator) {
+    case 'true':
+      return true
+    case 'false':
+      return false
+    case 'and':
+      return every().every(Boolean)
+    case 'or':
+      return every().some(Boolean)
+    case 'xor':
+      return every().filter(Boolean).length % 2 === 1
+    case 'not':
+      return !every().every(Boolean)
+    default: {
+      const [property = '', ...values] = words(operands)
+      const dot = property.indexOf('.')
+      if (!names(property.slice(0, dot), cls)) return false
+      return compare(operator, attributes[property.slice(dot + 1)], values)
+    }
+  }
+}
+
+/** The classes whose properties an expression names. */
+export function filterClasses(filter: FilterExpression): Set<string> {
+  const [operator, operands] = parts(filter)
+  if (operator === 'true' || operator === 'false') return new Set()
+  if (['and', 'or', 'xor', 'not'].includes(operator)) {
+    return new Set(expressions(operands).flatMap(inner => [...filterClasses(inner)]))
+  }
+  const property = words(operands)[0] ?? ''
+  return new Set([property.slice(0, property.indexOf('.'))])
+}
+
+function compare(operator: string, actual: string | undefined, values: readonly string[]): boolean {
+  const [first = '', second = ''] = values
+  if (actual === undefined) return operator === 'ne'
+  switch (operator) {
+    case 'eq':
+      return order(actual, first) === 0
+    case 'ne':
+      return order(actual, first) !== 0
+    case 'lt':
+      return order(actual, first) < 0
+    case 'le':
+      return order(actual, first) <= 0
+    case 'gt':
+      return order(actual, first) > 0
+    case 'ge':
+      return order(actual, first) >= 0
+    case 'bw':
+      return order(actual, first) >= 0 && order(actual, second) <= 0
+    case 'anybit':
+      return bitsOf(first).some(bit => bitsOf(actual).includes(bit))
+    case 'allbits':
+      return bitsOf(first).every(bit => bitsOf(actual).includes(bit))
+    case 'wcard':
+      return wildcard(actual, first)
+    default:
+      return false
+  }
+}
+
+const NUMBER = /^-?\d+(\.\d+)?$/
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
+
+function order(left: string, right: string): number {
+  if (left === right) return 0
+  if (NUMBER.test(left) && NUMBER.test(right)) return Number(left) - Number(right)
+  if (TIME.test(left) && TIME.test(right)) {
+    const difference = Date.parse(left) - Date.parse(right)
+    if (!Number.isNaN(difference)) return difference
+  }
+  const [a, b] = [SEVERITIES.indexOf(left), SEVERITIES.indexOf(right)]
+  if (a !== -1 && b !== -1) return a - b
+  return left < right ? -1 : 1
+}
+
+function bitsOf(flags: string): string[] {
+  return flags.split(',').filter(bit => bit !== '')
+}
+
+/** Without a `*` the pattern is looked for anywhere, as the GUI uses it (reference a9); with one it is the whole value. */
+function wildcard(value: string, pattern: string): boolean {
+  if (!pattern.includes('*')) return value.includes(pattern)
+  const pieces = pattern.split('*')
+  const head = pieces[0] ?? ''
+  const tail = pieces.at(-1) ?? ''
+  if (value.length < head.length + tail.length || !value.startsWith(head) || !value.endsWith(tail)) return false
+  let at = head.length
+  for (const piece of pieces.slice(1, -1)) {
+    const found = value.indexOf(piece, at)
+    if (found === -1) return false
+    at = found + piece.length
+  }
+  return at <= value.length - tail.length
+}
+
+function parts(filter: FilterExpression): [operator: string, operands: readonly Operand[] | FilterExpression] {
+  for (const operator in filter) return [operator, filter[operator] ?? []]
+  return ['true', []]
+}
+
+function expressions(operands: readonly Operand[] | FilterExpression): FilterExpression[] {
+  const list = isList(operands) ? operands : [operands]
+  return list.filter((operand): operand is FilterExpression => typeof operand === 'object')
+}
+
+function words(operands: readonly Operand[] | FilterExpression): string[] {
+  return isList(operands) ? operands.map(operand => (typeof operand === 'object' ? '' : String(operand))) : []
+}
+
+function isList(operands: readonly Operand[] | FilterExpression): operands is readonly Operand[] {
+  return Array.isArray(operands)
+}
+
+function quoted(value: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these must not reach the request line
+  if (/["\u0000-\u001f\u007f]/.test(value)) {
+    throw new Fatal(
+      'config',
+      `filter: the value ${JSON.stringify(value)} holds a quotation mark or a control character`,
+    )
+  }
+  return `"${value}"`
+}

@@ -1,0 +1,54 @@
+/** From a step of an object's chain and what a class makes of it to the outcome: fact, mirror, partial. */
+import { type Draft, type EventData, makeFact, type Severity } from '../../event.ts'
+import { chainKey, rawOf, remember, type Step } from './chain.ts'
+import type { Change } from './decode.ts'
+import type { NormaliseContext, Outcome } from './normalise.ts'
+
+/** What a class says of a step. */
+export interface Telling {
+  readonly type: string
+  readonly severity: Severity
+  readonly time: string | undefined
+  readonly data: EventData
+}
+
+/** `telling: undefined` moves the mirror and tells nobody. */
+export function outcomeOf(
+  context: NormaliseContext,
+  change: Change,
+  step: Step,
+  telling: Telling | undefined,
+): Outcome {
+  if (telling === undefined)
+    return { fact: undefined, mirror: remember(change, step, undefined), partial: step.partial }
+  const { data } = telling
+  if (step.changes.length > 0) data.changes = [...step.changes]
+  if (step.partial) data.flags = [...(data.flags ?? []), 'partial']
+  if (context.raw) data.raw = rawOf(change, step)
+  const draft: Draft = {
+    family: change.cls,
+    key: chainKey(change, step),
+    type: telling.type,
+    subject: change.dn,
+    time: telling.time,
+    partitionkey: change.dn,
+    severity: telling.severity,
+    origin: context.origin,
+    data,
+  }
+  const fact = makeFact(context.source, draft)
+  return { fact, mirror: remember(change, step, fact.id), partial: step.partial }
+}
+
+/** One line: blanks folded, at most 300 characters. */
+export function oneLine(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim()
+  return line.length <= 300 ? line : `${line.slice(0, 299)}…`
+}
+
+/** The source's sentence without its full stop. */
+export function sentence(text: string | undefined): string | undefined {
+  // The text "null" occurs (reference d2).
+  if (text === undefined || text === '' || text === 'null') return undefined
+  return text.replace(/[\s.]+$/, '')
+}

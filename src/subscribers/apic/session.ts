@@ -1,0 +1,334 @@
+/** One session with one controller: login, socket, subscriptions, renewals; gives what it reads to the runner. */
+import type { ApicConfig } from '../../config/sources.ts'
+import { describe, Poison } from '../../errors.ts'
+import type { SourceRef } from '../../event.ts'
+import type { LeaseKind } from '../../report.ts'
+import { Gate } from '../../scheduler/gate.ts'
+import { every } from '../../scheduler/interval.ts'
+import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
+import { BatchQueue } from '../batch-queue.ts'
+import type { Batch, OpenContext, Session } from '../contract.ts'
+import type { Authentication, Grant } from './auth.ts'
+import { isLogClass } from './classes.ts'
+import { ApicClient } from './client.ts'
+import type { Core, Tuning } from './core.ts'
+import { decodeFrame, type Frame } from './decode.ts'
+import { type Dispatch, Feed, isSessionError } from './feed.ts'
+import type { ApicMirror } from './mirror.ts'
+import { Outbox } from './outbox.ts'
+import { buildQuery, queryUrl } from './query.ts'
+import { ApicSocket } from './socket.ts'
+
+export interface SessionOptions {
+  readonly source: SourceRef
+  readonly config: ApicConfig
+  readonly controller: string
+  readonly auth: Authentication
+  readonly mirror: ApicMirror
+  readonly context: OpenContext
+  readonly tuning: Tuning
+}
+
+/** Refresh the session at the latest after this, however long it lives. */
+const SESSION_REFRESH_CAP_MS = 240_000
+/** Part of the maximum lifetime after which a successor takes over. */
+const RETIRE_AT = 0.95
+/** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
+const LONG_PAUSE_MS = 10_000
+/** Frames that wait for the id of a subscription being made. */
+const MAX_UNKNOWN_FRAMES = 20_000
+
+export class ApicSession implements Session, Dispatch {
+  readonly #options: SessionOptions
+  readonly #queue = new BatchQueue()
+  readonly #outbox: Outbox
+  readonly #client: ApicClient
+  readonly #over = new AbortController()
+  readonly #subscriptionLeases: LeaseKeeper
+  readonly #sessionLeases: LeaseKeeper
+  readonly #core: Core
+  readonly #byId = new Map<string, Feed>()
+  readonly #feeds: Feed[] = []
+  readonly #running: Promise<void>[] = []
+  #socket: ApicSocket | undefined
+  #sessionLease: Lease | undefined
+  #retireBy: number | undefined
+  #expecting = 0
+  #unknown: Frame[] = []
+  #pausedAt: number | undefined
+  #closing: Promise<void> | undefined
+  #fabricOffsetMs = 0
+
+  private constructor(options: SessionOptions) {
+    this.#options = options
+    const { config, controller, auth, context, source, mirror, tuning } = options
+    const { clock, report } = context
+    const signal = AbortSignal.any([this.#over.signal, context.signal])
+    this.#outbox = new Outbox(
+      this.#queue,
+      () => this.#pause(),
+      () => this.#resume(),
+    )
+    this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal })
+    this.#sessionLeases = new LeaseKeeper({ clock, maxConcurrency: 1, spacingMs: 0 })
+    this.#subscriptionLeases = new LeaseKeeper({
+      clock,
+      maxConcurrency: Math.max(1, Math.floor(config.max_concurrency / 2)),
+      spacingMs: Math.min(5, tuning.spacingMs),
+    })
+    this.#core = {
+      source,
+      config,
+      tuning,
+      client: this.#client,
+      clock,
+      report,
+      signal,
+      mirror,
+      outbox: this.#outbox,
+      gate: new Gate({ clock, maxConcurrency: config.max_concurrency, spacingMs: tuning.spacingMs }),
+      keeper: this.#subscriptionLeases,
+      cursor: feed => context.cursor(feed),
+      fabricNow: () => clock.wall() + this.#fabricOffsetMs,
+      fail: error => this.#fail(error),
+    }
+  }
+
+  /** Logs in, opens the socket and starts to subscribe, in that order (reference a6). Throws `Fatal` or `Retryable`. */
+  static async open(options: SessionOptions): Promise<ApicSession> {
+    const session = new ApicSession(options)
+    try {
+      await session.#open()
+      return session
+    } catch (error) {
+      session.#fail(error)
+      await session.close()
+      throw error
+    }
+  }
+
+  get retireBy(): number | undefined {
+    return this.#retireBy
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Batch> {
+    return this.#queue[Symbol.asyncIterator]()
+  }
+
+  margins(): Partial<Record<LeaseKind, number>> {
+    const { clock } = this.#core
+    const subscription = this.#subscriptionLeases.smallestMarginMs()
+    return {
+      ...(this.#sessionLease === undefined ? {} : { session: this.#sessionLease.marginMs() / 1000 }),
+      ...(subscription === undefined ? {} : { subscription: subscription / 1000 }),
+      ...(this.#retireBy === undefined ? {} : { lifetime: (this.#retireBy - clock.now()) / 1000 }),
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  register(id: string, feed: Feed): void {
+    this.#byId.set(id, feed)
+  }
+
+  forget(id: string, feed: Feed): void {
+    if (this.#byId.get(id) === feed) this.#byId.delete(id)
+  }
+
+  expectIds(): () => void {
+    this.#expecting++
+    return () => {
+      this.#expecting--
+      const waiting = this.#unknown
+      this.#unknown = []
+      for (const frame of waiting) this.#dispatch(frame)
+      if (!this.#outbox.full && this.#unknown.length < MAX_UNKNOWN_FRAMES) this.#resume()
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { config, context, controller } = this.#options
+    const { clock, report, signal } = context
+    report({ type: 'controller', source: config.name, address: controller })
+    const grant = await this.#client.login()
+    this.#retireBy = grant.askedAt + RETIRE_AT * grant.maximumLifetimeMs
+    this.#keepSession(grant)
+    this.#socket = await ApicSocket.open({
+      url: this.#client.socketUrl,
+      tls: config.tls,
+      clock,
+      timeoutMs: config.request_timeout,
+      signal,
+      onFrame: text => this.#frame(text),
+      onLost: error => this.#fail(error),
+    })
+    await this.#readFabricClock()
+    this.#makeFeeds()
+    for (const feed of this.#feeds) this.#running.push(feed.run())
+    this.#running.push(this.#reconcileLoop(), this.#clockLoop())
+  }
+
+  #keepSession(grant: Grant): void {
+    const { config } = this.#options
+    const { report } = this.#core
+    const terms = (from: Grant) => ({
+      lifeMs: from.refreshTimeoutMs,
+      renewMs: Math.min(from.refreshTimeoutMs / 3, SESSION_REFRESH_CAP_MS),
+    })
+    this.#sessionLease = this.#sessionLeases.add(
+      {
+        name: 'session',
+        rank: 0,
+        ...terms(grant),
+        renew: async signal => terms(await this.#client.refresh(signal)),
+        isFinal: isSessionError,
+        onRenewed: result => report({ type: 'lease_renewed', source: config.name, lease: 'session', result }),
+        onLost: error => {
+          report({
+            type: 'lease_lost',
+            source: config.name,
+            lease: 'session',
+            name: 'session',
+            reason: describe(error),
+          })
+          this.#fail(error)
+        },
+      },
+      grant.askedAt,
+    )
+  }
+
+  /** Cursors go by the fabric's clock, not by ours (reference b2: topInfo.currentTime). */
+  async #readFabricClock(): Promise<void> {
+    const { clock, signal } = this.#core
+    const answer = await this.#client.get('/api/mo/info.json', 'clock', signal)
+    const now = Date.parse(answer.objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
+    if (!Number.isNaN(now)) this.#fabricOffsetMs = now - clock.wall()
+  }
+
+  #makeFeeds(): void {
+    const { config } = this.#options
+    const made = new Set<string>()
+    for (const subscription of config.subscriptions) {
+      const query = buildQuery(subscription)
+      // The same question twice in the config is one subscription.
+      const url = queryUrl(query, config.format)
+      if (made.has(url)) continue
+      made.add(url)
+      this.#feeds.push(new Feed(this.#core, this, query, subscription))
+    }
+    if (!this.#feeds.some(feed => feed.query.logClass !== undefined && isLogClass(feed.query.logClass))) {
+      const subscription = { class: 'aaaModLR', snapshot: 'mirror' } as const
+      this.#feeds.push(new Feed(this.#core, this, buildQuery(subscription), subscription, true))
+    }
+    for (const feed of this.#feeds) {
+      const { proofBoundMs } = feed
+      this.#core.report({ type: 'feed_declared', source: config.name, feed: feed.name, proofBoundMs })
+    }
+  }
+
+  #frame(text: string): void {
+    let frame: Frame
+    try {
+      frame = decodeFrame(text)
+    } catch (error) {
+      if (!(error instanceof Poison)) throw error
+      this.#outbox.add('socket', { dead: { reason: error.message, content: text } })
+      return
+    }
+    this.#dispatch(frame)
+  }
+
+  /** A frame may name several subscriptions: its objects are told once, by the first that is known. */
+  #dispatch(frame: Frame): void {
+    let feed: Feed | undefined
+    for (const id of frame.subscriptionIds) {
+      const known = this.#byId.get(id)
+      if (known === undefined) continue
+      known.prove()
+      // A hidden feed publishes nothing: any other that was named goes before it.
+      if (feed === undefined || feed.hidden) feed = known
+    }
+    if (feed !== undefined) {
+      for (const change of frame.changes) feed.take(change)
+      return
+    }
+    // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.
+    if (this.#expecting === 0) return
+    this.#unknown.push(frame)
+    if (this.#unknown.length >= MAX_UNKNOWN_FRAMES) this.#pause()
+  }
+
+  async #reconcileLoop(): Promise<void> {
+    const { clock, config, signal } = this.#core
+    const options = { signal, immediately: false, jitter: 0.1 }
+    await every(clock, config.reconcile_interval, () => this.#reconcileAll(), options)
+  }
+
+  async #clockLoop(): Promise<void> {
+    const { clock, config, signal } = this.#core
+    const read = async (): Promise<void> => {
+      try {
+        await this.#readFabricClock()
+      } catch (error) {
+        if (isSessionError(error)) this.#fail(error)
+      }
+    }
+    await every(clock, config.reconcile_interval, read, { signal, immediately: false })
+  }
+
+  async #reconcileAll(): Promise<void> {
+    for (const feed of this.#feeds) {
+      try {
+        await feed.reconcile()
+      } catch (error) {
+        if (this.#core.signal.aborted) return
+        if (isSessionError(error)) return this.#fail(error)
+        this.#core.report({
+          type: 'advice',
+          source: this.#options.config.name,
+          text: `reconcile of ${feed.name}: ${describe(error)}`,
+        })
+      }
+    }
+  }
+
+  #pause(): void {
+    if (this.#pausedAt !== undefined || this.#socket === undefined) return
+    this.#pausedAt = this.#core.clock.now()
+    this.#socket.pause()
+  }
+
+  #resume(): void {
+    if (this.#pausedAt === undefined) return
+    const pausedMs = this.#core.clock.now() - this.#pausedAt
+    this.#pausedAt = undefined
+    this.#socket?.resume()
+    if (pausedMs > LONG_PAUSE_MS) this.#running.push(this.#reconcileAll())
+  }
+
+  /** The one door out: the first reason counts. */
+  #fail(error: unknown): void {
+    if (this.#over.signal.aborted) return
+    this.#end(error)
+  }
+
+  #end(error: unknown): void {
+    this.#over.abort(error)
+    this.#socket?.close()
+    this.#sessionLeases.close()
+    this.#subscriptionLeases.close()
+    void this.#outbox.end().then(() => (error === undefined ? this.#queue.end() : this.#queue.fail(error)))
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#over.signal.aborted) this.#end(undefined)
+    await Promise.allSettled(this.#running)
+    await this.#outbox.end()
+    await this.#client.logout()
+    await this.#client.close()
+  }
+}

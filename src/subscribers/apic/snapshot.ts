@@ -1,0 +1,98 @@
+/** Classes with a state: a whole read is compared with the mirror; what differs is told. */
+import { codeOf } from '../../errors.ts'
+import type { Origin } from '../../event.ts'
+import { nextTurn } from '../../scheduler/clock.ts'
+import { applyChange } from './apply.ts'
+import type { Core } from './core.ts'
+import type { ApicAnswer, ApicObject, Change } from './decode.ts'
+import type { Feed } from './feed.ts'
+import { type Query, queryUrl } from './query.ts'
+
+export interface CompareOptions {
+  readonly origin: Origin
+  readonly publish: boolean
+  /** Monotonic ms when the read was asked for: whatever changed since is newer than it. */
+  readonly askedAt: number
+}
+
+/** Objects compared before the event loop gets a turn. */
+const SLICE = 256
+
+/**
+ * Tells created, changed and vanished objects of a whole read. Returns how many events that made.
+ * Objects that a push changed since `askedAt` are left alone: the push is the later news.
+ */
+export async function compare(
+  core: Core,
+  feed: Feed,
+  objects: readonly ApicObject[],
+  options: CompareOptions,
+): Promise<number> {
+  const { mirror, outbox } = core
+  const seen = new Set<string>()
+  let told = 0
+  let done = 0
+  for (const change of changesOf(feed.query, objects)) {
+    seen.add(change.dn)
+    if (!mirror.changedSince(change.dn, options.askedAt) && applyChange(core, feed, change, options) === 'published')
+      told++
+    if (++done % SLICE === 0) {
+      await outbox.room()
+      await nextTurn()
+    }
+  }
+  for (const object of [...mirror.values()]) {
+    if (seen.has(object.key) || !feed.query.covers(object.family, object.key)) continue
+    if (mirror.changedSince(object.key, options.askedAt)) continue
+    const gone: Change = { cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' }
+    if (applyChange(core, feed, gone, options) === 'published') told++
+    if (++done % SLICE === 0) {
+      await outbox.room()
+      await nextTurn()
+    }
+  }
+  return told
+}
+
+/** The objects of an answer that the subscription covers, children included (their dn is the parent's and their rn). */
+function* changesOf(query: Query, objects: readonly ApicObject[], parent?: string): Generator<Change> {
+  for (const { cls, attributes, children } of objects) {
+    const rn = attributes['rn'] ?? ''
+    const dn = attributes['dn'] ?? (parent === undefined || rn === '' ? undefined : `${parent}/${rn}`)
+    if (dn === undefined) continue
+    if (query.covers(cls, dn)) yield { cls, dn, attributes: { ...attributes, dn }, status: 'created' }
+    yield* changesOf(query, children, dn)
+  }
+}
+
+/** The whole of a query, for reconciling. Pages through it when it is over the controller's ceiling. */
+export async function readWhole(core: Core, query: Query, signal: AbortSignal): Promise<ApicObject[]> {
+  try {
+    const answer = await core.gate.run(signal, () =>
+      core.client.get(queryUrl(query, core.config.format), 'query', signal),
+    )
+    if (isWhole(answer)) return [...answer.objects]
+  } catch (error) {
+    if (codeOf(error) !== 'too_large') throw error
+  }
+  return readPages(core, query, signal)
+}
+
+/** True when the answer holds all that matched (reference a10: totalCount counts the matches, not the rows sent). */
+export function isWhole(answer: ApicAnswer): boolean {
+  return answer.totalCount === undefined || answer.totalCount <= answer.objects.length
+}
+
+/** Ordered pages. Each is a fresh query, so rows may shift between them: read by dn, and doubles don't matter. */
+export async function readPages(core: Core, query: Query, signal: AbortSignal): Promise<ApicObject[]> {
+  const { pageSize } = core.tuning
+  const order: [string, string][] = query.classes?.length === 1 ? [['order-by', `${query.classes[0]}.dn|asc`]] : []
+  const found = new Map<string, ApicObject>()
+  for (let page = 0; ; page++) {
+    const extra = [...order, ['page', String(page)], ['page-size', String(pageSize)]] as const
+    const url = queryUrl(query, core.config.format, extra as readonly (readonly [string, string])[])
+    const answer = await core.gate.run(signal, () => core.client.get(url, 'query', signal))
+    for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
+    if (answer.objects.length < pageSize) return [...found.values()]
+  }
+}

@@ -1,0 +1,53 @@
+/** The feed `audit`: who did what in RaaS itself, walked by start_time. */
+import type { RaasConfig } from '../../config/sources.ts'
+import { type Fact, gapFact, type SourceRef } from '../../event.ts'
+import type { Batch, OpenContext } from '../contract.ts'
+import { type RaasClient, READING_METHODS } from './client.ts'
+import { type AuditRow, normaliseAudit, readAudit } from './normalise-audit.ts'
+import { isoOfUs, pageOf } from './rows.ts'
+import { TailFeed } from './tail.ts'
+import type { Pace } from './walk.ts'
+
+export interface AuditOptions {
+  readonly config: RaasConfig
+  readonly ref: SourceRef
+  readonly client: RaasClient
+  readonly context: OpenContext
+  readonly pace: Pace
+  readonly maxRows: number
+  readonly push: (batch: Batch) => Promise<void>
+  /** The account opswire reads with. */
+  readonly username: string | undefined
+}
+
+const OWN_READING: readonly string[] = READING_METHODS
+
+export class AuditFeed {
+  readonly tail: TailFeed<AuditRow>
+
+  constructor({ config, ref, client, context, pace, maxRows, push, username }: AuditOptions) {
+    this.tail = new TailFeed<AuditRow>({
+      ...{ source: config.name, feed: 'audit', clock: context.clock, report: context.report, pace, maxRows, push },
+      read: async (limit, page) =>
+        pageOf(await client.call('audit.get_audit', { sort_by: 'start_time', reverse: true, limit, page })),
+      parse: readAudit,
+      atUs: row => row.startUs,
+      nameOf: row => `${row.id}|${row.startUs}`,
+      // Each read is itself audited: told of its own reading, opswire would never come to rest.
+      fact: (row, origin) =>
+        row.username === username && OWN_READING.includes(row.name)
+          ? undefined
+          : normaliseAudit(ref, row, config.raw, origin),
+      serverUs: () => client.serverUs(),
+      ...{ overlapMs: config.overlap, backfillMs: config.backfill, rememberMs: 2 * config.overlap },
+      cursor: context.cursor('audit'),
+      fill: (fromUs, toUs): Promise<readonly Fact[]> => {
+        const from = Number.isFinite(fromUs) ? isoOfUs(fromUs) : null
+        const to = isoOfUs(toUs)
+        return Promise.resolve([
+          gapFact(ref, { feed: 'audit', classes: [], from, to, reason: 'row_limit', recovered: 0 }),
+        ])
+      },
+    })
+  }
+}

@@ -1,0 +1,34 @@
+/** RaaS as a source: VMware Automation Config, also known as SaltStack Config, Tanzu Salt and VMware Salt. */
+import type { RaasConfig } from '../../config/sources.ts'
+import type { SourceRef } from '../../event.ts'
+import type { OpenContext, Session, Subscriber } from '../contract.ts'
+import { Access } from './access.ts'
+import { openRaasSession } from './session.ts'
+import { Pace } from './walk.ts'
+
+export interface RaasLimits {
+  /** A walk that has read this many rows stops, and what it did not reach becomes a gap. */
+  readonly maxRows?: number
+  /** Answers above this are cut off and read again in parts. */
+  readonly maxBytes?: number
+}
+
+const MAX_ROWS = 50_000
+const MAX_BYTES = 64 * 1024 * 1024
+
+/**
+ * Feeds `returns`, `jobs` (definitions and runs) and, when configured, `audit`. Only reads. `open` logs in, unless an
+ * earlier session's token is still good, and asks what the server can do.
+ */
+export function raasSubscriber(config: RaasConfig, limits: RaasLimits = {}): Subscriber {
+  const ref: SourceRef = { system: 'raas', name: config.name }
+  const access = new Access(config)
+  const paces = { returns: new Pace(), runs: new Pace(), audit: new Pace() }
+  const { maxRows = MAX_ROWS, maxBytes = MAX_BYTES } = limits
+  return {
+    ref,
+    pushes: false,
+    open: (context: OpenContext): Promise<Session> =>
+      openRaasSession({ config, ref, access, context, paces, maxRows, maxBytes }),
+  }
+}

@@ -1,0 +1,97 @@
+/** The token inventory: which API token is whose. Our own session may not ask for it (the vendor's guide), so a file. */
+import { readFile, stat } from 'node:fs/promises'
+import { parse } from 'yaml'
+import { describe } from '../../errors.ts'
+import { lastSegment } from './row.ts'
+
+export interface KnownToken {
+  readonly name: string
+  readonly owner: string | undefined
+  readonly org: string | undefined
+  readonly expiresMs: number | undefined
+}
+
+export interface Inventory {
+  /** By bare lower-case UUID. Undefined: not in the inventory. */
+  get(tokenId: string): KnownToken | undefined
+  /** False without a file: then no token can be called unknown. */
+  readonly configured: boolean
+}
+
+export const NO_INVENTORY: Inventory = { get: () => undefined, configured: false }
+
+/**
+ * Reads the YAML list of `{id, name, owner, org, expires}`; `id` may be a bare UUID or a URN. Throws `Error` naming the
+ * entry that is wrong.
+ */
+export function parseInventory(text: string): Inventory {
+  const list: unknown = parse(text, { maxAliasCount: 0 })
+  if (!Array.isArray(list)) throw new Error('must be a list of {id, name, owner, org, expires}')
+  const tokens = new Map<string, KnownToken>()
+  list.forEach((entry: unknown, index) => {
+    const where = `entry ${index + 1}`
+    if (typeof entry !== 'object' || entry === null) throw new Error(`${where} is not a mapping`)
+    const { id, name, owner, org, expires, ...rest } = entry as Record<string, unknown>
+    const [extra] = Object.keys(rest)
+    if (extra !== undefined) throw new Error(`${where} has an unknown key "${extra}"`)
+    if (typeof id !== 'string' || lastSegment(id) === '') throw new Error(`${where} has no id`)
+    if (typeof name !== 'string' || name === '') throw new Error(`${where} has no name`)
+    const key = lastSegment(id)
+    if (tokens.has(key)) throw new Error(`${where} repeats the id ${key}`)
+    tokens.set(key, {
+      name,
+      owner: optionalText(owner, `${where}: owner`),
+      org: optionalText(org, `${where}: org`),
+      expiresMs: optionalTime(expires, `${where}: expires`),
+    })
+  })
+  return { configured: true, get: tokenId => tokens.get(tokenId) }
+}
+
+function optionalText(value: unknown, where: string): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string') throw new Error(`${where} is not a text`)
+  return value
+}
+
+function optionalTime(value: unknown, where: string): number | undefined {
+  const text = optionalText(value, where)
+  if (text === undefined) return undefined
+  const ms = /^\d{4}-\d\d-\d\d(T.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) throw new Error(`${where} is not a date (2026-12-31) or a time with a zone`)
+  return ms
+}
+
+/** Follows the inventory's file: read again when it changed; what is wrong with it is told once and the old one kept. */
+export class InventoryFile {
+  readonly #path: string | undefined
+  readonly #advise: (text: string) => void
+  #stamp: string | undefined
+  #inventory: Inventory
+
+  constructor(path: string | undefined, advise: (text: string) => void) {
+    this.#path = path
+    this.#advise = advise
+    // A file that can't be read yet is still an inventory, an empty one: its tokens are all unknown.
+    this.#inventory = path === undefined ? NO_INVENTORY : { configured: true, get: () => undefined }
+  }
+
+  get current(): Inventory {
+    return this.#inventory
+  }
+
+  /** Looks at the file, and reads it if it is another than before. Never rejects. */
+  async refresh(): Promise<void> {
+    if (this.#path === undefined) return
+    let stamp = 'missing'
+    try {
+      const { mtimeMs, size, ino } = await stat(this.#path)
+      stamp = `${mtimeMs}/${size}/${ino}`
+      if (stamp === this.#stamp) return
+      this.#inventory = parseInventory(await readFile(this.#path, 'utf8'))
+    } catch (error) {
+      if (stamp !== this.#stamp) this.#advise(`token_inventory_file ${this.#path} is not used: ${describe(error)}`)
+    }
+    this.#stamp = stamp
+  }
+}

@@ -1,0 +1,151 @@
+/** Reading the audit trail page by page: the query, the page size that the cell takes, and rows that can't be read. */
+import { codeOf, describe, Fatal, Poison, Retryable } from '../../errors.ts'
+import type { DeadLetter } from '../../record.ts'
+import type { HttpAnswer } from '../http.ts'
+import type { VcdApi } from './api.ts'
+import { type AuditRow, isObject, readRow } from './row.ts'
+
+/** What the endpoint takes at most, then smaller and smaller: a 400 does not say the limit in a way to rely on. */
+const PAGE_SIZES = [128, 64, 32, 25]
+/** How often a millisecond is read when its rows keep changing places between the pages. */
+const TIE_READS = 24
+
+export interface AuditPage {
+  readonly rows: readonly AuditRow[]
+  /** Rows that have no id or no time. */
+  readonly dead: readonly DeadLetter[]
+  /** More rows follow behind this page. */
+  readonly more: boolean
+  readonly total: number | undefined
+  /** The cell's time when this page was asked for. */
+  readonly askedAtMs: number
+}
+
+export interface Span {
+  readonly fromMs: number
+  /** Exclusive. */
+  readonly untilMs?: number
+}
+
+/** The rows of one millisecond; `missing` of them never showed although the cell counts them. */
+export interface Millisecond {
+  readonly rows: readonly AuditRow[]
+  readonly dead: readonly DeadLetter[]
+  readonly missing: number
+}
+
+/** What stays between two sessions of one source, in memory only. */
+export interface PagesMemory {
+  pageSize: number
+}
+
+export const FIRST_PAGE_SIZE = 128
+
+/** The literal must have exactly three decimals and a zone: `toISOString()` has. */
+function filterOf({ fromMs, untilMs }: Span): string {
+  const parts = [`timestamp=ge=${new Date(fromMs).toISOString()}`]
+  // Never `==`: the database may keep microseconds that the wire does not show.
+  if (untilMs !== undefined) parts.push(`timestamp=lt=${new Date(untilMs).toISOString()}`)
+  return `(${parts.join(';')})`
+}
+
+export class Pages {
+  readonly #api: VcdApi
+  readonly #memory: PagesMemory
+
+  constructor(api: VcdApi, memory: PagesMemory) {
+    this.#api = api
+    this.#memory = memory
+  }
+
+  /** One page of a span, in time order. Throws `Retryable`, or `Fatal` when the role or the URL can't work. */
+  async page(span: Span, page = 1, descending = false): Promise<AuditPage> {
+    for (;;) {
+      const size = this.#memory.pageSize
+      const answer = await this.#ask(
+        `filter=${encodeURIComponent(filterOf(span))}&${descending ? 'sortDesc' : 'sortAsc'}=timestamp&page=${page}`,
+        size,
+      )
+      if (answer.ok) return this.#read(answer, page, size)
+      const smaller = PAGE_SIZES.find(one => one < size)
+      if (answer.status === 400 && smaller !== undefined) {
+        this.#memory.pageSize = smaller
+        // Page numbers of another size mean other rows.
+        if (page > 1) throw new Retryable('protocol', `the cell refused pageSize ${size} on page ${page}`)
+        continue
+      }
+      this.#memory.pageSize = FIRST_PAGE_SIZE
+      throw refused(answer)
+    }
+  }
+
+  /** Time of the oldest row that can still be asked for, by its own stamp; undefined when there is none at all. */
+  async oldestMs(): Promise<number | undefined> {
+    const answer = await this.#ask('sortAsc=timestamp&page=1', 1)
+    if (!answer.ok) throw refused(answer)
+    return this.#read(answer, 1, 1).rows[0]?.timeMs
+  }
+
+  /**
+   * All rows of one millisecond, however many pages they fill. Their order may differ from request to request, so pages
+   * of one reading may repeat and skip rows: it is read again, from either end, until as many were seen as are counted.
+   */
+  async millisecond(ms: number): Promise<Millisecond> {
+    const rows = new Map<string, AuditRow>()
+    const dead = new Map<string, DeadLetter>()
+    let missing = 0
+    for (let reading = 0; reading < TIE_READS; reading++) {
+      for (let page = 1; ; page++) {
+        const got = await this.page({ fromMs: ms, untilMs: ms + 1 }, page, reading % 2 === 1)
+        for (const row of got.rows) rows.set(row.id, row)
+        for (const letter of got.dead) dead.set(letter.content, letter)
+        missing = Math.max(0, (got.total ?? 0) - rows.size - dead.size)
+        if (!got.more || missing === 0) break
+      }
+      if (missing === 0) break
+    }
+    return { rows: [...rows.values()], dead: [...dead.values()], missing }
+  }
+
+  async #ask(query: string, size: number): Promise<HttpAnswer> {
+    try {
+      return await this.#api.get(`/cloudapi/1.0.0/auditTrail?${query}&pageSize=${size}`, 'audit')
+    } catch (error) {
+      // A page that is too slow or too big is asked for smaller next time.
+      const smaller = PAGE_SIZES.find(one => one < size)
+      if (smaller !== undefined && /^(timeout|too_large)$/.test(codeOf(error))) this.#memory.pageSize = smaller
+      throw error
+    }
+  }
+
+  #read(answer: HttpAnswer, page: number, size: number): AuditPage {
+    const body = answer.json()
+    const values = isObject(body) ? body['values'] : undefined
+    if (!isObject(body) || !Array.isArray(values)) {
+      throw new Retryable('protocol', 'auditTrail answered JSON without a list of values')
+    }
+    const rows: AuditRow[] = []
+    const dead: DeadLetter[] = []
+    for (const value of values as unknown[]) {
+      try {
+        rows.push(readRow(value))
+      } catch (error) {
+        if (!(error instanceof Poison)) throw error
+        dead.push({ reason: describe(error), content: JSON.stringify(value) })
+      }
+    }
+    const total = typeof body['resultTotal'] === 'number' ? body['resultTotal'] : undefined
+    const more = total === undefined ? values.length >= size : (page - 1) * size + values.length < total
+    return { rows, dead, more: more && values.length > 0, total, askedAtMs: this.#api.askedAtMs }
+  }
+}
+
+function refused(answer: HttpAnswer): Error {
+  if (answer.status === 403) {
+    return new Fatal('permission', "auditTrail answered HTTP 403: the API token's role may not read the audit trail")
+  }
+  if (answer.status === 404) {
+    return new Fatal('config', 'auditTrail answered HTTP 404: url does not lead to a VMware Cloud Director')
+  }
+  return new Retryable('protocol', `auditTrail answered HTTP ${answer.status}`)
+}

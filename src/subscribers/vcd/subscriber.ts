@@ -1,0 +1,190 @@
+/** VMware Cloud Director as a source: one feed, `audit`, polled with an API token. */
+import type { VcdConfig } from '../../config/sources.ts'
+import { codeOf, describe } from '../../errors.ts'
+import type { SourceRef } from '../../event.ts'
+import type { LeaseKind } from '../../report.ts'
+import { every } from '../../scheduler/interval.ts'
+import { BatchQueue } from '../batch-queue.ts'
+import type { Batch, OpenContext, Session, Subscriber } from '../contract.ts'
+import { type ApiMemory, VcdApi } from './api.ts'
+import { InventoryFile } from './inventory.ts'
+import { FIRST_PAGE_SIZE, Pages, type PagesMemory } from './pages.ts'
+import { Seen } from './position.ts'
+import type { AuditRow } from './row.ts'
+import { FEED, Trail } from './trail.ts'
+
+/**
+ * What outlives a session, in memory: an access token is good for many sessions (each login writes two audit events
+ * that we would read), and so is what is known of rows already committed.
+ */
+interface SourceMemory extends ApiMemory, PagesMemory {
+  readonly seen: Seen
+  /** The last cursor that was committed; another one in the store means that `seen` does not describe that store. */
+  cursor: string | undefined
+  /** Our own API token's id, learned from our login's event. */
+  ownTokenId: string | undefined
+}
+
+/** The subscriber of one configured source. */
+export function vcdSubscriber(config: VcdConfig): Subscriber {
+  const ref: SourceRef = { system: 'vcd', name: config.name }
+  const memory: SourceMemory = {
+    current: undefined,
+    unsaved: undefined,
+    version: undefined,
+    versionAt: Number.NEGATIVE_INFINITY,
+    pageSize: FIRST_PAGE_SIZE,
+    seen: new Seen(),
+    cursor: undefined,
+    ownTokenId: undefined,
+  }
+  return {
+    ref,
+    pushes: false,
+    async open(context: OpenContext): Promise<Session> {
+      const { report } = context
+      const proofBoundMs = Math.max(60_000, 4 * config.poll_interval)
+      report({ type: 'feed_declared', source: config.name, feed: FEED, proofBoundMs })
+      report({ type: 'feed_state', source: config.name, feed: FEED, state: 'starting' })
+      const session = new VcdSession(config, ref, context, memory)
+      try {
+        await session.login()
+      } catch (error) {
+        session.lost(error)
+        await session.close()
+        throw error
+      }
+      return session
+    },
+  }
+}
+
+class VcdSession implements Session {
+  readonly #config: VcdConfig
+  readonly #ref: SourceRef
+  readonly #context: OpenContext
+  readonly #memory: SourceMemory
+  readonly #over = new AbortController()
+  readonly #signal: AbortSignal
+  readonly #api: VcdApi
+  readonly #queue = new BatchQueue()
+  readonly #inventory: InventoryFile
+  #toldExpiryMs: number | undefined
+  #running: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+
+  constructor(config: VcdConfig, ref: SourceRef, context: OpenContext, memory: SourceMemory) {
+    const { clock, report, stateDir } = context
+    this.#config = config
+    this.#ref = ref
+    this.#context = context
+    this.#memory = memory
+    this.#signal = AbortSignal.any([context.signal, this.#over.signal])
+    this.#api = new VcdApi({ config, clock, report, signal: this.#signal, stateDir, memory })
+    this.#inventory = new InventoryFile(config.token_inventory_file, text =>
+      report({ type: 'advice', source: config.name, text }),
+    )
+  }
+
+  async login(): Promise<void> {
+    await this.#inventory.refresh()
+    await this.#api.open()
+  }
+
+  /** Reading starts with the iteration. */
+  [Symbol.asyncIterator](): AsyncIterator<Batch> {
+    this.#running ??= this.#run()
+    return this.#queue[Symbol.asyncIterator]()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      this.#over.abort(new Error('the session is closed'))
+      await this.#running
+      this.#queue.end()
+      await this.#api.close()
+    })()
+    return this.#closed
+  }
+
+  margins(): Partial<Record<LeaseKind, number>> {
+    const session = this.#api.marginSeconds()
+    return session === undefined ? {} : { session }
+  }
+
+  lost(error: unknown): void {
+    if (this.#signal.aborted) return
+    const { report } = this.#context
+    const { name } = this.#config
+    const [reason, code] = [describe(error), codeOf(error)]
+    report({ type: 'feed_state', source: name, feed: FEED, state: 'lost', reason, code })
+  }
+
+  /** Never rejects: how it ended is what the iteration tells. */
+  async #run(): Promise<void> {
+    try {
+      await this.#poll()
+    } catch (error) {
+      this.lost(error)
+      if (!this.#signal.aborted) this.#queue.fail(error)
+    }
+    this.#queue.end()
+  }
+
+  async #poll(): Promise<void> {
+    const { clock, report } = this.#context
+    const config = this.#config
+    const { seen } = this.#memory
+    const cursor = this.#context.cursor(FEED)
+    if (JSON.stringify(cursor) !== this.#memory.cursor) seen.reset()
+    const trail = new Trail(
+      {
+        config,
+        ref: this.#ref,
+        clock,
+        report,
+        signal: this.#signal,
+        pages: new Pages(this.#api, this.#memory),
+        seen,
+        inventory: () => this.#inventory.current,
+        serverNow: () => this.#api.serverNow(),
+        push: batch => this.#push(batch),
+        onRow: row => this.#learnOwnToken(row),
+      },
+      cursor,
+    )
+    const pauseMs = Math.min(config.poll_interval, config.sweep_interval)
+    const turn = async (): Promise<void> => {
+      await this.#inventory.refresh()
+      await trail.turn()
+      this.#tellExpiry()
+    }
+    await every(clock, pauseMs, turn, { signal: this.#signal, jitter: 0.1 })
+  }
+
+  #push(batch: Batch): Promise<void> {
+    return this.#queue.push({
+      ...batch,
+      committed: () => {
+        this.#memory.cursor = JSON.stringify(batch.cursor)
+        batch.committed?.()
+      },
+    })
+  }
+
+  /** Our own login shows in the trail, with the id of the API token it came from. */
+  #learnOwnToken(row: AuditRow): void {
+    const own = this.#api.sessionId
+    if (own !== undefined && own !== '' && row.sessionId === own && row.tokenId !== undefined) {
+      this.#memory.ownTokenId = row.tokenId
+    }
+  }
+
+  #tellExpiry(): void {
+    const { ownTokenId } = this.#memory
+    const atMs = ownTokenId === undefined ? undefined : this.#inventory.current.get(ownTokenId)?.expiresMs
+    if (atMs === undefined || atMs === this.#toldExpiryMs) return
+    this.#toldExpiryMs = atMs
+    this.#context.report({ type: 'credential_expiry', source: this.#config.name, atMs })
+  }
+}

@@ -1,0 +1,224 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { stripVTControlCharacters } from 'node:util'
+import { afterEach, describe, expect, it } from 'vitest'
+import { span } from '../../src/cli/status-page.ts'
+import { main } from '../../src/main.ts'
+import type { StatusDocument } from '../../src/ops/status.ts'
+import { ManualClock, until } from '../support/manual-clock.ts'
+import { captured } from './captured-io.ts'
+
+const STATUS: StatusDocument = {
+  version: '0.1.0',
+  node: 'v26.0.0',
+  state: 'ready',
+  started: '2026-02-03T04:00:00.000Z',
+  uptimeSeconds: 3_725,
+  config: { path: '/etc/opswire/opswire.yaml', hash: 'ab' },
+  sources: [
+    {
+      name: 'fabric-a',
+      system: 'apic',
+      state: 'up',
+      since: '2026-02-03T04:00:02.000Z',
+      required: true,
+      up: true,
+      doubts: [],
+      address: 'https://apic1.example.net',
+      tlsVerified: true,
+      lastEvent: '2026-02-03T05:01:55.000Z',
+      lastProof: '2026-02-03T05:02:02.000Z',
+      lastError: null,
+      leases: { session: 200, subscription: 41 },
+      feeds: [
+        {
+          name: 'class/faultInst',
+          state: 'live',
+          mode: null,
+          lastProof: '2026-02-03T05:02:02.000Z',
+          boundSeconds: 120,
+          deaf: false,
+          lastEvent: '2026-02-03T05:01:55.000Z',
+          events: 231,
+          recovered: 2,
+        },
+      ],
+      reconnects: 1,
+      gaps: 0,
+      deadLetters: 0,
+      deadLettersDropped: 0,
+      certificateExpiry: null,
+      credentialExpiry: null,
+    },
+    {
+      name: 'salt',
+      system: 'raas',
+      state: 'down',
+      since: '2026-02-03T05:00:05.000Z',
+      required: true,
+      up: false,
+      doubts: ['no session: \u001b[2Jpwned'],
+      address: 'https://raas.example.net',
+      tlsVerified: false,
+      lastEvent: null,
+      lastProof: null,
+      lastError: { at: '2026-02-03T05:00:05.000Z', code: 'auth_refused', text: 'HTTP 401' },
+      leases: {},
+      feeds: [],
+      reconnects: 0,
+      gaps: 1,
+      deadLetters: 3,
+      deadLettersDropped: 1,
+      certificateExpiry: null,
+      credentialExpiry: null,
+    },
+  ],
+  store: {
+    state: 'ok',
+    detail: '',
+    events: 12,
+    bytes: 1_572_864,
+    maxBytes: 2_147_483_648,
+    oldest: '2026-02-03T05:02:00.000Z',
+    deadLetters: 3,
+  },
+  sink: { name: 'nats', up: true, since: '2026-02-03T04:00:01.000Z', detail: '' },
+  counts: {
+    appended: 231,
+    duplicates: 5,
+    published: 219,
+    publishedDuplicates: 1,
+    publishRetries: 0,
+    tooLarge: 0,
+  },
+  transitions: [],
+  gaps: [
+    {
+      at: '2026-02-03T04:30:05.000Z',
+      source: 'salt',
+      feed: 'jobs',
+      reason: 'retention',
+      summary: 'Events are missing',
+    },
+  ],
+}
+
+let server: Server | undefined
+
+afterEach(async () => {
+  await server?.[Symbol.asyncDispose]()
+  server = undefined
+})
+
+/** A daemon that gives this answer; also what was asked of it. */
+async function daemon(body: string, code = 200): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = []
+  const made = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`)
+    response.writeHead(code, { 'content-type': 'application/json' }).end(body)
+  })
+  server = made
+  await new Promise<void>(resolve => {
+    made.listen(0, '127.0.0.1', resolve)
+  })
+  return { url: `http://127.0.0.1:${(made.address() as AddressInfo).port}`, asked }
+}
+
+describe('status', () => {
+  it('prints what the daemon knows, ages by the daemon’s own clock', async () => {
+    const { url, asked } = await daemon(JSON.stringify(STATUS))
+    const { io, out, err } = captured({ columns: 120 })
+    expect(await main(['status', '--url', url], io)).toBe(0)
+    expect(err()).toBe('')
+    expect(asked).toEqual(['GET /status'])
+    expect(`\n${out()}`).toBe(`
+opswire 0.1.0, ready, up 1h 2m, config /etc/opswire/opswire.yaml
+
+source    system  state  last event  last proof  leases                            reconnects  gaps  dead letters
+fabric-a  apic    up     10s ago     3s ago      session 3m 20s, subscription 41s  1           0     0
+salt      raas    down   never       never       -                                 0           1     3 (1 dropped)
+
+fabric-a  https://apic1.example.net
+  class/faultInst  live  proof 3s ago (bound 2m)  231 events, last 10s ago  2 recovered
+
+salt  https://raas.example.net  (not verified)
+  no session:  [2Jpwned
+  auth_refused, 2m ago: HTTP 401
+
+store  ok: 12 events wait, the oldest from 5s ago; 1.5MiB of 2GiB; 3 dead letters
+sink   nats up since 1h 2m ago
+events 231 taken down, 219 delivered, 1 known there already
+
+latest gaps
+  32m ago  salt  Events are missing
+`)
+  })
+
+  it('cuts lines to the terminal, and colours what is down', async () => {
+    const { url } = await daemon(JSON.stringify(STATUS))
+    const { io, out } = captured({ columns: 40, isTty: true })
+    await main(['status', '--url', `${url}/`], io)
+    expect(out()).toContain('\u001b[31m')
+    expect(out()).not.toContain('\u001b[2J')
+    const widths = out()
+      .split('\n')
+      .map(line => stripVTControlCharacters(line).length)
+    expect(Math.max(...widths)).toBeLessThanOrEqual(40)
+  })
+
+  it('prints the document with --json', async () => {
+    const { url } = await daemon(JSON.stringify(STATUS))
+    const { io, out } = captured()
+    expect(await main(['status', '--json', '--url', url], io)).toBe(0)
+    expect(JSON.parse(out())).toEqual(STATUS)
+  })
+
+  it('ends with 69 when nothing listens, or something else does', async () => {
+    const { url } = await daemon('<html>')
+    const html = captured()
+    expect(await main(['status', '--url', url], html.io)).toBe(69)
+    expect(html.err()).toContain('answers, but not as an opswire daemon does')
+    await server?.[Symbol.asyncDispose]()
+    const gone = captured()
+    expect(await main(['status', '--url', url], gone.io)).toBe(69)
+    expect([gone.out(), gone.err()]).toEqual(['', expect.stringContaining(`nothing listens at ${url}`)])
+    const { url: other } = await daemon('{}', 404)
+    const missing = captured()
+    expect(await main(['status', '--url', other], missing.io)).toBe(69)
+    expect(missing.err()).toContain('answers HTTP 404')
+  })
+
+  it('asks again every 2 s with --watch, through an outage, until it is stopped', async () => {
+    const { url, asked } = await daemon(JSON.stringify(STATUS))
+    const clock = new ManualClock()
+    const stop = new AbortController()
+    const { io, out } = captured({ clock, signal: stop.signal })
+    const code = main(['status', '--watch', '--url', url], io)
+    await until(() => clock.waiting === 1, 'first page')
+    await clock.advance(1_999)
+    expect(asked).toHaveLength(1)
+    await clock.advance(1)
+    await until(() => asked.length === 2 && clock.waiting === 1, 'second page')
+    stop.abort()
+    expect(await code).toBe(0)
+    expect(out().match(/^opswire 0\.1\.0, ready/gm)).toHaveLength(2)
+    expect(clock.waiting).toBe(0)
+  })
+})
+
+describe('a span of time', () => {
+  it('is told in its two largest units', () => {
+    expect([0, 0.4, 7, 60, 65, 3_600, 3_725, 90_061, -5, Number.NaN].map(span)).toEqual([
+      '0s',
+      '0s',
+      '7s',
+      '1m',
+      '1m 5s',
+      '1h',
+      '1h 2m',
+      '1d 1h',
+      '-5s',
+      'unknown',
+    ])
+  })
+})

@@ -1,0 +1,183 @@
+/** An APIC source under test: the real subscriber and runner, a store in memory, a simulator over real TLS. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ApicConfig, apicSchema } from '../../src/config/sources.ts'
+import type { OpsEvent } from '../../src/event.ts'
+import { eventSchema } from '../../src/event-schema.ts'
+import type { Happening } from '../../src/report.ts'
+import { type Clock, systemClock } from '../../src/scheduler/clock.ts'
+import {
+  type ApicSimulator,
+  type ApicSimulatorOptions,
+  startApicSimulator,
+} from '../../src/simulators/apic/controller.ts'
+import { makeCertificate } from '../../src/simulators/server.ts'
+import { openStore } from '../../src/store/open.ts'
+import type { SqliteStore } from '../../src/store/store.ts'
+import type { Tuning } from '../../src/subscribers/apic/core.ts'
+import { apicSubscriber } from '../../src/subscribers/apic/subscriber.ts'
+import { type Runner, startRunner } from '../../src/subscribers/runner.ts'
+import { until } from './manual-clock.ts'
+
+export const certificate = await makeCertificate()
+
+export interface ApicRigOptions {
+  readonly simulator?: Partial<ApicSimulatorOptions>
+  /** Keys of the source's config that differ. */
+  readonly config?: Record<string, unknown>
+  readonly tuning?: Partial<Tuning>
+  readonly clock?: Clock
+  /** Start the source at once. Default true. */
+  readonly start?: boolean
+}
+
+export class ApicRig {
+  readonly simulator: ApicSimulator
+  readonly store: SqliteStore
+  readonly happenings: Happening[]
+  readonly directory: string
+  readonly config: ApicConfig
+  readonly #clock: Clock
+  readonly #tuning: Partial<Tuning>
+  #runner: Runner | undefined
+
+  private constructor(
+    simulator: ApicSimulator,
+    store: SqliteStore,
+    happenings: Happening[],
+    directory: string,
+    config: ApicConfig,
+    clock: Clock,
+    tuning: Partial<Tuning>,
+  ) {
+    this.simulator = simulator
+    this.store = store
+    this.happenings = happenings
+    this.directory = directory
+    this.config = config
+    this.#clock = clock
+    this.#tuning = tuning
+  }
+
+  static async make(options: ApicRigOptions = {}): Promise<ApicRig> {
+    const clock = options.clock ?? systemClock
+    const simulator = await startApicSimulator({
+      time: clock,
+      certificate,
+      loginsPerSecond: Number.POSITIVE_INFINITY,
+      ...options.simulator,
+    })
+    const directory = mkdtempSync(join(tmpdir(), 'opswire-test-'))
+    const ca_file = join(directory, 'ca.pem')
+    writeFileSync(ca_file, certificate.cert)
+    const config = apicSchema.parse({
+      name: 'fabric-a',
+      kind: 'apic',
+      controllers: [simulator.url],
+      username: 'admin',
+      password: 'ins3965!',
+      tls: { ca_file },
+      subscriptions: [{ class: 'faultInst' }],
+      ...options.config,
+    })
+    const happenings: Happening[] = []
+    const store = await openStore({
+      stateDir: undefined,
+      maxBytes: 1024 ** 3,
+      retainAckedMs: 0,
+      maxDeadLetters: 100,
+      clock: systemClock,
+      report: happening => happenings.push(happening),
+    })
+    const tuning = { spacingMs: 0, ...options.tuning }
+    const rig = new ApicRig(simulator, store, happenings, directory, config, clock, tuning)
+    if (options.start !== false) rig.start()
+    return rig
+  }
+
+  start(): void {
+    this.#runner = startRunner({
+      subscriber: apicSubscriber(this.config, this.#tuning),
+      store: this.store,
+      clock: this.#clock,
+      report: happening => this.happenings.push(happening),
+      stateDir: undefined,
+    })
+  }
+
+  get runner(): Runner {
+    if (this.#runner === undefined) throw new Error('not started')
+    return this.#runner
+  }
+
+  async stop(): Promise<void> {
+    await this.#runner?.stop(new AbortController().signal)
+    this.#runner = undefined
+  }
+
+  async close(): Promise<void> {
+    await this.#runner?.stop(AbortSignal.abort())
+    await this.simulator.close()
+    await this.store.close()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  /** Everything in the store, valid, in order. */
+  events(): OpsEvent[] {
+    const decoder = new TextDecoder()
+    const found: OpsEvent[] = []
+    for (let after = 0; ; ) {
+      const page = this.store.read(after, 1000)
+      for (const record of page) {
+        if (record.subject.startsWith('_dead.')) continue
+        found.push(eventSchema.parse(JSON.parse(decoder.decode(record.body))))
+      }
+      const last = page.at(-1)
+      if (last === undefined) return found
+      after = last.seq
+    }
+  }
+
+  /** Without the source's own health. */
+  facts(): OpsEvent[] {
+    return this.events().filter(event => event.data.kind !== 'source')
+  }
+
+  feedStates(feed: string): string[] {
+    return this.happenings.flatMap(happening =>
+      happening.type === 'feed_state' && happening.feed === feed ? [happening.state] : [],
+    )
+  }
+
+  /** Resolves when each of these feeds went live `times` times. */
+  async live(feeds: readonly string[], times = 1): Promise<void> {
+    for (const feed of feeds) {
+      await until(
+        () => this.feedStates(feed).filter(state => state === 'live').length >= times,
+        `${feed} live ${times}×`,
+      )
+    }
+  }
+
+  /** Resolves with the facts when there are as many (or more) as asked for. */
+  async until(probe: (facts: OpsEvent[]) => boolean, what: string): Promise<OpsEvent[]> {
+    await until(() => probe(this.facts()), what)
+    return this.facts()
+  }
+}
+
+export function fault(code: string, attributes: Record<string, string> = {}): object {
+  return {
+    faultInst: {
+      attributes: {
+        code,
+        severity: 'major',
+        lc: 'raised',
+        cause: 'interface-physical-down',
+        descr: 'Port is down, reason: notConnected',
+        ...attributes,
+      },
+    },
+  }
+}

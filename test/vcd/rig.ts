@@ -1,0 +1,186 @@
+/** A simulated cloud, a source that reads it, and a reader that keeps books like runner and store do. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type VcdConfig, vcdSchema } from '../../src/config/sources.ts'
+import { Fatal, Retryable } from '../../src/errors.ts'
+import type { Fact } from '../../src/event.ts'
+import { eventSchema } from '../../src/event-schema.ts'
+import type { Cursor, DeadLetter } from '../../src/record.ts'
+import type { Happening } from '../../src/report.ts'
+import { makeCertificate } from '../../src/simulators/server.ts'
+import { startVcdSimulator, type VcdOptions, type VcdSimulator } from '../../src/simulators/vcd/simulator.ts'
+import type { Session, Subscriber } from '../../src/subscribers/contract.ts'
+import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
+import { ManualClock } from '../support/manual-clock.ts'
+
+const certificate = makeCertificate()
+
+export const CI_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f1'
+export const OPS_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f2'
+export const SYSTEM_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f3'
+
+const CLOUD = {
+  orgs: [{ name: 'acme' }, { name: 'Müller & Söhne' }],
+  users: [
+    { name: 'alice', org: 'acme', password: 'pw-alice' },
+    { name: 'ci-bot', org: 'acme', password: 'pw-bot', roles: 'vApp Author' },
+    { name: 'heidi', org: 'Müller & Söhne', password: 'pw-heidi' },
+    { name: 'root', org: 'System', password: 'pw-root' },
+  ],
+  tokens: [
+    { secret: 'secret-ci', id: CI_TOKEN, name: 'ci', user: 'ci-bot', org: 'acme' },
+    { secret: 'secret-ops', id: OPS_TOKEN, name: 'ops', user: 'heidi', org: 'Müller & Söhne' },
+    { secret: 'secret-system', id: SYSTEM_TOKEN, name: 'opswire', user: 'root', org: 'System' },
+  ],
+} as const
+
+export class Rig {
+  readonly clock: ManualClock
+  readonly simulator: VcdSimulator
+  readonly directory: string
+  readonly caFile: string
+  readonly happenings: Happening[] = []
+  /** What a store would hold: by id, first one wins. */
+  readonly facts = new Map<string, Fact>()
+  readonly dead: DeadLetter[] = []
+  /** How often an id came again. */
+  repeats = 0
+  cursor: Cursor | undefined
+  failures: (Fatal | Retryable)[] = []
+  readonly #over: AbortController[] = []
+  readonly #reading: Promise<void>[] = []
+
+  constructor(clock: ManualClock, simulator: VcdSimulator, directory: string) {
+    this.clock = clock
+    this.simulator = simulator
+    this.directory = directory
+    this.caFile = join(directory, 'ca.pem')
+  }
+
+  config(more: Record<string, unknown> = {}): VcdConfig {
+    return vcdSchema.parse({
+      kind: 'vcd',
+      name: 'cloud',
+      url: this.simulator.url,
+      org: 'System',
+      api_token: 'secret-system',
+      tls: { ca_file: this.caFile },
+      ...more,
+    })
+  }
+
+  /** Logs in; the caller closes it. */
+  open(subscriber: Subscriber, signal = new AbortController().signal, stateDir = true): Promise<Session> {
+    return subscriber.open({
+      clock: this.clock,
+      signal,
+      cursor: () => this.cursor,
+      mirror: { get: () => undefined, values: () => [] },
+      report: happening => this.happenings.push(happening),
+      stateDir: stateDir ? this.directory : undefined,
+    })
+  }
+
+  /** Reads like the runner: commits batch by batch, opens again after a Retryable, ends at a Fatal or `stop`. */
+  read(subscriber: Subscriber = vcdSubscriber(this.config())): void {
+    const over = new AbortController()
+    this.#over.push(over)
+    this.#reading.push(this.#life(subscriber, over.signal))
+  }
+
+  async #life(subscriber: Subscriber, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const session = await this.open(subscriber, signal)
+        try {
+          for await (const batch of session) {
+            this.#commit(batch.facts)
+            this.dead.push(...(batch.dead ?? []))
+            if (batch.cursor !== undefined) this.cursor = JSON.parse(JSON.stringify(batch.cursor)) as Cursor
+          }
+        } finally {
+          await session.close()
+        }
+      } catch (error) {
+        if (signal.aborted) return
+        if (!(error instanceof Fatal || error instanceof Retryable)) throw error
+        this.failures.push(error)
+        if (error instanceof Fatal) return
+      }
+    }
+  }
+
+  #commit(facts: readonly Fact[]): void {
+    for (const fact of facts) {
+      eventSchema.parse({ ...fact, recordedtime: new Date(this.clock.wall()).toISOString() })
+      if (this.facts.has(fact.id)) this.repeats++
+      else this.facts.set(fact.id, fact)
+    }
+  }
+
+  /** Turns the clock to each next timer, letting real answers come in between, until `probe` holds. */
+  async drive<T>(probe: () => T | undefined | false, what: string): Promise<T> {
+    const end = performance.now() + 40_000
+    for (;;) {
+      const value = probe()
+      if (value !== undefined && value !== false) return value
+      if (performance.now() > end) throw new Error(`never happened: ${what}`)
+      // Requests under way have their time-out of 30 s among the timers: only what is due sooner is turned to.
+      const { next, waiting } = this.clock
+      if (waiting === 1 && next !== undefined && next < 20_000) await this.clock.advance(next)
+      else await new Promise<void>(resolve => setTimeout(resolve, 1))
+    }
+  }
+
+  /** Drives until this many more walks of the trail have ended. */
+  async turns(count: number): Promise<void> {
+    const idle = (): boolean =>
+      this.clock.waiting === 1 && (this.clock.next ?? 0) > 1000 && (this.clock.next ?? 0) < 20_000
+    for (let turn = 0; turn < count; turn++) {
+      await this.drive(idle, 'idle before a turn')
+      await this.clock.advance(this.clock.next ?? 0)
+      await this.drive(idle, 'idle after a turn')
+    }
+  }
+
+  /** Facts of audit rows, by the bare id in `raw`. */
+  rows(): Map<string, Fact> {
+    const result = new Map<string, Fact>()
+    for (const fact of this.facts.values()) {
+      const raw = fact.data.raw as { eventId?: string } | undefined
+      if (raw?.eventId !== undefined) result.set(raw.eventId.split(':').at(-1) ?? '', fact)
+    }
+    return result
+  }
+
+  gaps(): Fact[] {
+    return [...this.facts.values()].filter(fact => fact.data.kind === 'gap')
+  }
+
+  reported<T extends Happening['type']>(type: T): Extract<Happening, { type: T }>[] {
+    return this.happenings.filter((one): one is Extract<Happening, { type: T }> => one.type === type)
+  }
+
+  /** Ends all reading; a crash or a stop, the books stay. */
+  async stop(): Promise<void> {
+    for (const over of this.#over.splice(0)) over.abort(new Error('stopped'))
+    await Promise.all(this.#reading.splice(0))
+  }
+
+  async end(): Promise<void> {
+    await this.stop()
+    await this.simulator.close()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** A fresh cloud and an empty state directory. */
+export async function startRig(knobs: Partial<VcdOptions> = {}): Promise<Rig> {
+  const clock = new ManualClock()
+  const pems = await certificate
+  const directory = mkdtempSync(join(tmpdir(), 'opswire-vcd-'))
+  writeFileSync(join(directory, 'ca.pem'), pems.cert)
+  const simulator = await startVcdSimulator({ ...CLOUD, time: clock, certificate: pems, ...knobs })
+  return new Rig(clock, simulator, directory)
+}
