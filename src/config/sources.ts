@@ -1,8 +1,7 @@
 /** The three kinds of source. Keys and defaults are a contract with users (docs/CONFIG.md). */
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { subscriptionSchema } from './query.ts'
-import { type AddIssue, across, type Block } from './rules.ts'
+import { across } from './rules.ts'
 import { secretKeys, takeSecret } from './secret.ts'
 import { duration } from './units.ts'
 
@@ -111,7 +110,6 @@ export const apicSchema = z
       if (source['fallback_domain'] === true && source['login_domain'] !== undefined) {
         issue('login_domain and fallback_domain exclude each other', ['fallback_domain'])
       }
-      if (Array.isArray(source['subscriptions'])) sameTwice(source['subscriptions'], issue)
       takeSecret(source, 'password', true, issue)
     }),
   )
@@ -123,15 +121,6 @@ export const apicSchema = z
 
 /** Rules have been told by `superRefine` before a transform runs. */
 const ignore = (): void => undefined
-
-/** Two equal queries would be one feed under two names: every event of it twice on the wire. */
-function sameTwice(subscriptions: readonly unknown[], issue: AddIssue): void {
-  const queries = subscriptions.map(subscription => ({ ...(subscription as Block), snapshot: null, backfill: null }))
-  queries.forEach((query, index) => {
-    const first = queries.findIndex(other => isDeepStrictEqual(other, query))
-    if (first < index) issue(`asks the same as subscriptions[${first}]`, ['subscriptions', index])
-  })
-}
 
 const REGIONS = ['us', 'de', 'in', 'ca', 'au', 'uk'] as const
 

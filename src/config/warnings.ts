@@ -1,9 +1,11 @@
 /** What works but should be known: secrets in plain sight, checks switched off, files that are not there. */
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { child, type Path, valueAt, walk } from './outline.ts'
 import type { Environment } from './overrides.ts'
 import type { Finding } from './problems.ts'
+import type { SubscriptionConfig } from './query.ts'
 import type { Config } from './schema.ts'
 
 /** Warnings for a config that is good. Looks at the files it names, reads none. */
@@ -78,6 +80,7 @@ function sourceWarnings(config: Config, input: unknown): Finding[] {
       const key = source.kind === 'apic' ? 'controllers' : 'url'
       found.push({ code: 'security', path: [...at, key], message: 'http: sends the credentials in clear text' })
     }
+    if (source.kind === 'apic') found.push(...askedTwice(source.subscriptions, [...at, 'subscriptions']))
     if (source.kind === 'raas' && source.csp_api_token === undefined) {
       for (const key of ['csp_url', 'api_token_expires_at']) {
         if (child(valueAt(at, input), key) === undefined) continue
@@ -85,6 +88,17 @@ function sourceWarnings(config: Config, input: unknown): Finding[] {
       }
     }
     return found
+  })
+}
+
+/** The same question twice is one subscription. The daemon knows it by its address; here the written form is compared. */
+function askedTwice(subscriptions: readonly SubscriptionConfig[], at: Path): Finding[] {
+  const queries = subscriptions.map(subscription => ({ ...subscription, snapshot: undefined, backfill: undefined }))
+  return queries.flatMap((query, index): Finding[] => {
+    const first = queries.findIndex(other => isDeepStrictEqual(other, query))
+    if (first === index) return []
+    const message = `asks the same as subscriptions[${first}]: it does nothing, the first one counts`
+    return [{ code: 'loss', path: [...at, index], message }]
   })
 }
 

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer as createPlainServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { HttpConfig } from '../config/schema.ts'
-import { describe, Fatal } from '../errors.ts'
+import { describe, Fatal, Retryable } from '../errors.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import type { Ops } from './ops.ts'
@@ -54,7 +54,7 @@ export interface HttpServerOptions {
  * can be read by whoever reaches the port: nothing secret is shown. The file is read again for each request that needs
  * it, so that a token can be changed while the daemon runs; while it can't be read, nobody gets in.
  *
- * Throws `Fatal('config')` when the port is in use or not allowed, the address is not of this machine, or the token
+ * Throws `Retryable('unreachable')` when the port is in use, `Fatal('config')` when it is not allowed, the address is not of this machine, or the token
  * file, certificate or key can't be read.
  */
 export async function startHttp(
@@ -268,6 +268,8 @@ async function listen(server: Server, host: string, port: number, shown: string)
   } catch (error) {
     const code = String((error as { code?: unknown }).code ?? '')
     const why = LISTEN_ERRORS[code] ?? 'it does not work'
+    // A port that is taken may come free: a supervisor shall try again, which it does not after a bad config.
+    if (code === 'EADDRINUSE') throw new Retryable('unreachable', `http.listen ${shown}: ${why}`, { cause: error })
     throw new Fatal('config', `http.listen ${shown}: ${why}`, { cause: error })
   }
 }

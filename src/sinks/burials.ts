@@ -1,10 +1,10 @@
 /** Events that no sink will ever take: out of the pump's way, into the store's dead letters. */
 import { hash } from 'node:crypto'
+import { noticeRecord } from '../dead-letter.ts'
 import type { Report } from '../report.ts'
 import { type Clock, sleep } from '../scheduler/clock.ts'
 import type { Store } from '../store/contract.ts'
 import type { Entry } from './lanes.ts'
-import type { DeadLetterNotice } from './notice.ts'
 
 const RETRY_MS = 5000
 
@@ -13,8 +13,8 @@ export interface BurialsOptions {
   readonly clock: Clock
   readonly report: Report
   readonly signal: AbortSignal
-  /** The entry is a durable dead letter now. */
-  readonly onBuried: (entry: Entry, notice: DeadLetterNotice) => void
+  /** The entry is a durable dead letter now, and its notice stands in the store like any event. */
+  readonly onBuried: (entry: Entry) => void
 }
 
 export class Burials {
@@ -40,14 +40,17 @@ export class Burials {
     const { store, report, clock, signal, onBuried } = this.#options
     const { record } = entry
     const source = record.subject.split('.')[1] ?? 'unknown'
-    const bytes = record.body.length
-    const reason = `too large for the sink: ${bytes} bytes`
+    const size = record.body.length
+    const reason = `too large for the sink: ${size} bytes`
+    const digest = hash('sha256', record.body, 'hex')
     while (!signal.aborted) {
       try {
         const key = await store.bury(record, reason)
-        report({ type: 'dead_letter', source, reason, bytes, key })
-        const digest = hash('sha256', record.body, 'hex')
-        onBuried(entry, { source, reason, atMs: clock.wall(), bytes, digest, key })
+        const notice = noticeRecord({ source, reason, atMs: clock.wall(), size, digest, key })
+        // The id follows from the key: told again after a failure between the two, it is the same notice.
+        await store.append({ source, feed: 'dead_letters', events: [notice], overdraft: true }, signal)
+        report({ type: 'dead_letter', source, reason, bytes: size, key })
+        onBuried(entry)
         return
       } catch {
         // The store reports its own trouble; the row stays where it is.

@@ -15,7 +15,6 @@ import { Burials } from './burials.ts'
 import type { Outcome, Receipt, Sink } from './contract.ts'
 import { type Entry, Lanes } from './lanes.ts'
 import { Lookahead } from './lookahead.ts'
-import { type DeadLetterNotice, noticeRecord } from './notice.ts'
 import { withoutRaw } from './shrink.ts'
 
 export interface PumpOptions {
@@ -39,8 +38,6 @@ export interface Pump {
   /** Sends nothing more, waits up to `deadlineMs` for answers, closes the sink. Idempotent, never rejects. */
   stop(deadlineMs: number): Promise<void>
   state(): PumpState
-  /** Publishes a notice of a dead letter beside the events: held in memory, tried until taken, at most 1000 waiting. */
-  announce(notice: DeadLetterNotice): void
 }
 
 /** First and longest bound of the wait between attempts to open the sink. */
@@ -54,7 +51,6 @@ const AHEAD_WINDOWS = 8
 const MAX_FLYING_BYTES = 8 * 1024 * 1024
 /** Looked up from this much before the oldest doubtful row: the wall clock may have been set meanwhile. */
 const LOOKUP_MARGIN_MS = 60_000
-const MAX_NOTICES = 1000
 
 /** Starts at once; the sink is opened, and opened again, for as long as the pump runs. */
 export function startPump(options: PumpOptions): Pump {
@@ -72,10 +68,8 @@ class StorePump implements Pump {
   readonly #forgetCommits: () => void
   readonly #park: Backoff
   readonly #done: Promise<void>
-  readonly #flying = new Map<number, Entry | EventRecord>()
+  readonly #flying = new Map<number, Entry>()
   readonly #doubtful = new Set<Entry>()
-  readonly #notices: EventRecord[] = []
-  #lastNotice = 0
   #flyingBytes = 0
   #started = false
   #open = false
@@ -100,8 +94,7 @@ class StorePump implements Pump {
       clock,
       report,
       signal: this.#stopping.signal,
-      onBuried: (entry, notice) => {
-        this.announce(notice)
+      onBuried: entry => {
         this.#lanes.done(entry)
         this.#settle()
         this.#fill()
@@ -132,13 +125,6 @@ class StorePump implements Pump {
   state(): PumpState {
     const { size: unanswered } = this.#flying
     return { up: this.#up === true, detail: this.#detail, unanswered, doubtful: this.#doubtful.size }
-  }
-
-  announce(notice: DeadLetterNotice): void {
-    if (this.#notices.length >= MAX_NOTICES) return
-    this.#lastNotice--
-    this.#notices.push(noticeRecord(notice, this.#lastNotice))
-    this.#fill()
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -197,10 +183,7 @@ class StorePump implements Pump {
 
   /** Everything unanswered is doubtful now. */
   #doubt(): void {
-    for (const one of this.#flying.values()) {
-      if (isEntry(one)) this.#doubtful.add(one)
-      else this.#notices.unshift(one)
-    }
+    for (const entry of this.#flying.values()) this.#doubtful.add(entry)
     this.#flying.clear()
     this.#flyingBytes = 0
     this.#idle?.()
@@ -237,22 +220,14 @@ class StorePump implements Pump {
     if (!this.#open || this.#draining || this.#parked !== undefined) return
     const window = this.#probing ? 1 : sink.window
     const batch: EventRecord[] = []
-    const fly = (seq: number, one: Entry | EventRecord, record: EventRecord): void => {
-      this.#flying.set(seq, one)
-      this.#flyingBytes += record.body.length
-      batch.push(record)
-    }
     while (this.#flying.size < window && this.#flyingBytes < MAX_FLYING_BYTES) {
-      const notice = this.#probing ? undefined : this.#notices.shift()
-      if (notice !== undefined) {
-        fly(notice.seq, notice, notice)
-        continue
-      }
       const entry = this.#ahead.next()
       if (entry === undefined) break
       this.#lanes.take(entry)
       entry.firstSentMs ??= clock.wall()
-      fly(entry.seq, entry, entry.record)
+      this.#flying.set(entry.seq, entry)
+      this.#flyingBytes += entry.record.body.length
+      batch.push(entry.record)
     }
     if (batch.length > 0) sink.send(batch)
   }
@@ -266,11 +241,6 @@ class StorePump implements Pump {
       if (one === undefined) continue
       this.#flying.delete(seq)
       if (outcome === 'retry') refusal ??= reason ?? 'refused'
-      if (!isEntry(one)) {
-        this.#flyingBytes -= one.body.length
-        if (outcome === 'retry') this.#notices.unshift(one)
-        continue
-      }
       this.#flyingBytes -= one.record.body.length
       recorded[outcome].push(one.record.recordedMs)
       if (outcome === 'retry' || (outcome === 'too_large' && this.#shrunk(one))) back.push(one)
@@ -338,8 +308,4 @@ class StorePump implements Pump {
     this.#detail = detail
     this.#options.report({ type: 'sink_state', sink: this.#options.sink.name, up, detail })
   }
-}
-
-function isEntry(one: Entry | EventRecord): one is Entry {
-  return 'lane' in one
 }

@@ -1,6 +1,7 @@
 /** From a source's batch to the store: stamps, encodes, commits in one transaction, and tells what was new. */
 import { hash } from 'node:crypto'
-import { eventId, type Fact, type SourceRef, subjectOf } from '../event.ts'
+import { noticeRecord } from '../dead-letter.ts'
+import { type Fact, type SourceRef, subjectOf } from '../event.ts'
 import type { DeadLetter } from '../record.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
@@ -77,47 +78,12 @@ export class Intake {
     const { ref, store, clock, report, overdraft } = this.#options
     const recordedMs = clock.wall()
     const events = dead.map((letter, index) => {
-      const notice = deadLetterNotice(ref, batch.feed, letter, keys[index] ?? '', recordedMs)
-      report({
-        type: 'dead_letter',
-        source: ref.name,
-        reason: letter.reason,
-        bytes: notice.bytes,
-        key: keys[index] ?? '',
-      })
-      return notice.event
+      const size = Buffer.byteLength(letter.content)
+      const key = keys[index] ?? ''
+      report({ type: 'dead_letter', source: ref.name, reason: letter.reason, bytes: size, key })
+      const digest = hash('sha256', letter.content, 'hex')
+      return noticeRecord({ source: ref.name, reason: letter.reason, atMs: recordedMs, size, digest, key })
     })
     await store.append({ source: ref.name, feed: batch.feed, events, overdraft }, signal)
   }
-}
-
-/** The notice of one dead letter: reason, time, size, digest and the local key to find it by. */
-function deadLetterNotice(
-  ref: SourceRef,
-  feed: string,
-  letter: DeadLetter,
-  key: string,
-  recordedMs: number,
-): { event: NewEvent; bytes: number } {
-  const bytes = Buffer.byteLength(letter.content)
-  const recordedtime = new Date(recordedMs).toISOString()
-  const id = eventId(ref.name, 'dead_letter', [feed, key])
-  const notice = {
-    specversion: '1.0',
-    id,
-    source: `/${ref.system}/${ref.name}`,
-    type: 'opswire.deadletter',
-    subject: feed,
-    time: recordedtime,
-    datacontenttype: 'application/json',
-    data: { reason: letter.reason, size: bytes, digest: hash('sha256', letter.content, 'hex'), key },
-  }
-  const event = {
-    id,
-    subject: `_dead.${ref.name}`,
-    partitionkey: `${ref.name}/${feed}`,
-    recordedMs,
-    body: encoder.encode(JSON.stringify(notice)),
-  }
-  return { event, bytes }
 }

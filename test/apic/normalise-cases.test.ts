@@ -31,7 +31,7 @@ describe('normalise, case by case', () => {
       expect(new Set(played.facts.map(fact => fact.subject)).has('')).toBe(false)
     })
 
-    it('tells the same facts when everything arrives twice', () => {
+    it('tells the same facts when each message arrives twice in a row', () => {
       const ids = (times: number): string[] => [...new Set(play(input, times).facts.map(fact => fact.id))]
       expect(ids(2)).toEqual(ids(1))
     })

@@ -209,3 +209,26 @@ describe('times and severities', () => {
     ])
   })
 })
+
+describe('summary', () => {
+  const summaryOf = (descr: string) =>
+    normalise(context, change('eventRecord', { dn: 'd', affected: 'topology/pod-1/node-101', descr }), undefined).fact
+      ?.data.summary
+
+  it.each([
+    ['Port is up.', 'Port is up: node-101'],
+    ['Two\n  lines\tfolded. ', 'Two lines folded: node-101'],
+    ['...', 'Event: node-101'],
+  ])('%j', (descr, expected) => {
+    expect(summaryOf(descr)).toBe(expected)
+  })
+
+  it('is one line that still says where, however long the text is', () => {
+    for (const descr of ['x'.repeat(100_000), `x${' '.repeat(100_000)}y`, `${' \n'.repeat(50_000)}y`]) {
+      const summary = summaryOf(descr) ?? ''
+      expect(summary.length).toBeLessThanOrEqual(300)
+      expect(summary).not.toMatch(/\n| {2}/)
+      expect(summary).toMatch(/: node-101$/)
+    }
+  })
+})

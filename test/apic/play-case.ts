@@ -30,7 +30,7 @@ export interface Played {
   readonly partial: readonly string[]
 }
 
-/** `times: 2` delivers each step twice, as two sessions that overlap do. */
+/** `times: 2` delivers each step twice in a row, as two sessions that overlap do when neither lags. */
 export function play(input: Case, times = 1): Played & { readonly objects: readonly ManagedObject[] } {
   const mirror = new Map<string, ManagedObject>()
   const facts: Fact[] = []

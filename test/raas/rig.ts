@@ -67,6 +67,8 @@ export interface RigOptions {
   readonly simulator?: Partial<RaasSimulatorOptions>
   readonly config?: Readonly<Record<string, unknown>>
   readonly limits?: RaasLimits
+  /** Base path in the configured URL. */
+  readonly path?: string
 }
 
 export class Rig {
@@ -90,6 +92,11 @@ export class Rig {
     this.directory = directory
     this.#limits = limits
     this.subscriber = raasSubscriber(config, limits)
+  }
+
+  /** The feeds that this configuration always has. */
+  get feeds(): string[] {
+    return this.config.jobs ? ['returns', 'jobs'] : ['returns']
   }
 
   get session(): Session | undefined {
@@ -120,7 +127,7 @@ export class Rig {
 
   /** Opens and waits for the first read of these feeds. */
   async start(...feeds: string[]): Promise<void> {
-    const waited = feeds.length > 0 ? feeds : ['returns', 'jobs']
+    const waited = feeds.length > 0 ? feeds : this.feeds
     const before = waited.map(feed => this.keeper.proofs(feed))
     await this.open()
     for (const [index, feed] of waited.entries()) {
@@ -134,7 +141,7 @@ export class Rig {
   }
 
   /** Turns the clock by one poll interval, so many times, and waits each time for these feeds to have been read. */
-  async rounds(count: number, feeds: readonly string[] = ['returns', 'jobs']): Promise<void> {
+  async rounds(count: number, feeds: readonly string[] = this.feeds): Promise<void> {
     for (let round = 0; round < count; round++) {
       const before = feeds.map(feed => this.keeper.proofs(feed))
       await this.clock.advance(this.config.poll_interval)
@@ -179,12 +186,11 @@ export async function makeRig(options: RigOptions = {}): Promise<Rig> {
   const own = options.config ?? {}
   const isOther = 'csp_api_token' in own || 'bearer_token_file' in own
   const config = raasSchema.parse({
-    ...{ name: 'salt', kind: 'raas', url: sim.url },
+    ...{ name: 'salt', kind: 'raas', url: `${sim.url}${options.path ?? ''}` },
     tls: { ca_file: join(directory, 'ca.pem') },
     ...(isOther ? {} : login),
     ...('csp_api_token' in own ? { csp_url: sim.url } : {}),
     ...own,
-    ...('path' in own ? { url: `${sim.url}${String(own['path'])}`, path: undefined } : {}),
   })
   return new Rig(clock, sim, config, directory, options.limits ?? {})
 }

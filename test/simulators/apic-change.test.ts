@@ -1,34 +1,17 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type ApicSimulatorOptions, startApicSimulator } from '../../src/simulators/apic/controller.ts'
+import { describe, expect, it } from 'vitest'
+import type { ApicSimulatorOptions } from '../../src/simulators/apic/controller.ts'
 import { runApicLife } from '../../src/simulators/apic/life.ts'
-import { type Certificate, makeCertificate } from '../../src/simulators/server.ts'
-import { ManualClock, until } from '../support/manual-clock.ts'
-import { Client, column, first } from './apic-client.ts'
+import { until } from '../support/manual-clock.ts'
+import { apicBench } from './apic-bench.ts'
+import { column, first } from './apic-client.ts'
 
-let certificate: Certificate
-const open: { close(): void | Promise<void> }[] = []
-
-beforeAll(async () => {
-  certificate = await makeCertificate()
-})
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close()
-})
+const bench = apicBench()
 
 async function start(options: Partial<ApicSimulatorOptions> = {}) {
-  const clock = new ManualClock()
-  const sim = await startApicSimulator({
-    time: clock,
-    certificate,
-    loginsPerSecond: Number.POSITIVE_INFINITY,
-    ...options,
-  })
-  const client = new Client(sim, certificate.cert)
-  open.push(sim, client)
-  await client.login()
-  const audit = async (property: string) => column((await client.get('/api/class/aaaModLR.json')).body, property)
-  return { clock, sim, client, audit }
+  const made = await bench.start(options)
+  await made.client.login()
+  const audit = async (property: string) => column((await made.client.get('/api/class/aaaModLR.json')).body, property)
+  return { ...made, audit }
 }
 
 describe('POST', () => {
@@ -256,7 +239,7 @@ describe('a life', () => {
     const done: string[] = []
     const life = runApicLife({
       url: sim.url,
-      ca: certificate.cert,
+      ca: bench.certificate.cert,
       username: 'admin',
       password: 'ins3965!',
       time: clock,
@@ -295,7 +278,7 @@ describe('a life', () => {
     const { sim, clock } = await start()
     const stop = new AbortController()
     const done: string[] = []
-    const options = { url: sim.url, ca: certificate.cert, username: 'admin', time: clock, signal: stop.signal }
+    const options = { url: sim.url, ca: bench.certificate.cert, username: 'admin', time: clock, signal: stop.signal }
     await expect(runApicLife({ ...options, password: 'wrong' })).rejects.toThrow('login as admin was refused')
     sim.fail({ operation: 'login', times: 1, failure: { kind: 'html' } })
     sim.fail({ operation: 'post', times: 1, failure: { kind: 'reset' } })

@@ -1,32 +1,10 @@
-import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type ApicSimulatorOptions, startApicSimulator } from '../../src/simulators/apic/controller.ts'
-import { type Certificate, makeCertificate } from '../../src/simulators/server.ts'
-import { ManualClock, until } from '../support/manual-clock.ts'
-import { Client, column, first } from './apic-client.ts'
+import { describe, expect, it } from 'vitest'
+import { until } from '../support/manual-clock.ts'
+import { apicBench } from './apic-bench.ts'
+import { column, first } from './apic-client.ts'
 
-let certificate: Certificate
-const open: { close(): void | Promise<void> }[] = []
-
-beforeAll(async () => {
-  certificate = await makeCertificate()
-})
-
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close()
-})
-
-async function start(options: Partial<ApicSimulatorOptions> = {}) {
-  const clock = new ManualClock()
-  const sim = await startApicSimulator({
-    time: clock,
-    certificate,
-    loginsPerSecond: Number.POSITIVE_INFINITY,
-    ...options,
-  })
-  const client = new Client(sim, certificate.cert)
-  open.push(sim, client)
-  return { clock, sim, client }
-}
+const bench = apicBench()
+const { start } = bench
 
 const tokenOf = (reply: { body: { imdata: Parameters<typeof first>[0]['imdata'] } }) => first(reply.body)['token'] ?? ''
 

@@ -1,7 +1,7 @@
 /** A store in plain memory, for tests of the pump: the contract without a database. */
 import { hash } from 'node:crypto'
 import type { EventRecord } from '../../src/record.ts'
-import type { Store, StoredDeadLetter } from '../../src/store/contract.ts'
+import type { Append, Appended, Store, StoredDeadLetter } from '../../src/store/contract.ts'
 
 export class MemoryStore implements Store {
   readonly rows: EventRecord[] = []
@@ -86,8 +86,10 @@ export class MemoryStore implements Store {
     return this.buried.slice(0, limit)
   }
 
-  async append(): Promise<never> {
-    throw new Error('tests use put')
+  async append({ events }: Append): Promise<Appended> {
+    for (const event of events) this.put(event)
+    this.announce()
+    return { fresh: events.map((_, index) => index), deadKeys: [] }
   }
 
   cursor(): undefined {

@@ -1,16 +1,12 @@
-/** A TCP proxy in front of one server, that can swallow what comes back, stall, and cut. */
+/** A TCP proxy in front of one server, that can swallow what comes back, and cut. */
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
 export class Wire {
   readonly #server: Server
   readonly #target: number
   readonly #sockets = new Set<Socket>()
-  /** Connections taken so far. */
-  taken = 0
   /** Drops what the server sends. */
   deaf = false
-  /** Passes nothing on, in either direction, and closes nothing. */
-  stalled = false
 
   constructor(target: number) {
     this.#target = target
@@ -27,23 +23,17 @@ export class Wire {
     return (this.#server.address() as AddressInfo).port
   }
 
-  /** Connections open now, both sides counted. */
-  get open(): number {
-    return this.#sockets.size
-  }
-
   #take(client: Socket): void {
-    this.taken++
     const server = connect(this.#target, '127.0.0.1')
     const pass = (from: Socket, to: Socket, dropped: () => boolean): void => {
       this.#sockets.add(from)
       from.on('data', chunk => {
-        if (!this.stalled && !dropped()) to.write(chunk)
+        if (!dropped()) to.write(chunk)
       })
       from.on('error', () => from.destroy())
       from.on('close', () => {
         this.#sockets.delete(from)
-        if (!this.stalled) to.destroy()
+        to.destroy()
       })
     }
     pass(client, server, () => false)

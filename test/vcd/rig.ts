@@ -8,6 +8,7 @@ import type { Fact } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
 import type { Cursor, DeadLetter } from '../../src/record.ts'
 import type { Happening } from '../../src/report.ts'
+import type { Clock } from '../../src/scheduler/clock.ts'
 import { makeCertificate } from '../../src/simulators/server.ts'
 import { startVcdSimulator, type VcdOptions, type VcdSimulator } from '../../src/simulators/vcd/simulator.ts'
 import type { Session, Subscriber } from '../../src/subscribers/contract.ts'
@@ -48,11 +49,14 @@ export class Rig {
   repeats = 0
   cursor: Cursor | undefined
   failures: (Fatal | Retryable)[] = []
+  /** What the source sees; the hand-turned one unless the test gave another. */
+  readonly #time: Clock
   readonly #over: AbortController[] = []
   readonly #reading: Promise<void>[] = []
 
-  constructor(clock: ManualClock, simulator: VcdSimulator, directory: string) {
+  constructor(clock: ManualClock, simulator: VcdSimulator, directory: string, time: Clock) {
     this.clock = clock
+    this.#time = time
     this.simulator = simulator
     this.directory = directory
     this.caFile = join(directory, 'ca.pem')
@@ -70,10 +74,22 @@ export class Rig {
     })
   }
 
+  /** Writes a file beside the state and gives its path. */
+  file(name: string, text: string): string {
+    const path = join(this.directory, name)
+    writeFileSync(path, text)
+    return path
+  }
+
+  /** The authority that the source trusts from now on. */
+  trust(pem: string): void {
+    writeFileSync(this.caFile, pem)
+  }
+
   /** Logs in; the caller closes it. */
   open(subscriber: Subscriber, signal = new AbortController().signal, stateDir = true): Promise<Session> {
     return subscriber.open({
-      clock: this.clock,
+      clock: this.#time,
       signal,
       cursor: () => this.cursor,
       mirror: { get: () => undefined, values: () => [] },
@@ -83,10 +99,10 @@ export class Rig {
   }
 
   /** Reads like the runner: commits batch by batch, opens again after a Retryable, ends at a Fatal or `stop`. */
-  read(subscriber: Subscriber = vcdSubscriber(this.config())): void {
+  read(subscriber?: Subscriber, more: Record<string, unknown> = {}): void {
     const over = new AbortController()
     this.#over.push(over)
-    this.#reading.push(this.#life(subscriber, over.signal))
+    this.#reading.push(this.#life(subscriber ?? vcdSubscriber(this.config(more)), over.signal))
   }
 
   async #life(subscriber: Subscriber, signal: AbortSignal): Promise<void> {
@@ -176,11 +192,11 @@ export class Rig {
 }
 
 /** A fresh cloud and an empty state directory. */
-export async function startRig(knobs: Partial<VcdOptions> = {}): Promise<Rig> {
+export async function startRig(knobs: Partial<VcdOptions> = {}, time?: Clock): Promise<Rig> {
   const clock = new ManualClock()
   const pems = await certificate
   const directory = mkdtempSync(join(tmpdir(), 'opswire-vcd-'))
   writeFileSync(join(directory, 'ca.pem'), pems.cert)
   const simulator = await startVcdSimulator({ ...CLOUD, time: clock, certificate: pems, ...knobs })
-  return new Rig(clock, simulator, directory)
+  return new Rig(clock, simulator, directory, time ?? clock)
 }

@@ -142,6 +142,25 @@ describe('late rows', () => {
     expect(rig.repeats).toBe(0)
   })
 
+  it('are found up to the whole overlap, wherever between two sweeps they come out', async () => {
+    rig = await startRig()
+    await caughtUp()
+    const began = rig.clock.wall()
+    for (let turn = 0; turn < 14; turn++) {
+      rig.simulator.write({ ...ROW, lateMs: 580_000 })
+      // Polls in between that have something to read must not take from the sweep's overlap.
+      rig.simulator.write(ROW)
+      await rig.turns(1)
+    }
+    for (let turn = 0; turn < 80; turn++) {
+      rig.simulator.write(ROW)
+      await rig.turns(1)
+    }
+    await rig.turns(1)
+    expect(unread(began)).toEqual([])
+    expect(rig.repeats).toBe(0)
+  })
+
   it('ask for a longer overlap when they come near its end', async () => {
     rig = await startRig()
     await caughtUp()

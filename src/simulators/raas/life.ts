@@ -75,7 +75,7 @@ const SCRIPTS: readonly Script[] = [
     target: 'db',
     job: 'disk',
     answer: (minion, round) =>
-      minion === 'db02' && round % 2 === 1
+      minion === 'db02' && round % 8 === 2
         ? { return: 'df: /: No such file or directory', retcode: 1, success: true }
         : good(`Filesystem Size Used\n/dev/sda1 40G ${10 + round}G`),
   },

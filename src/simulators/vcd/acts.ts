@@ -49,6 +49,7 @@ export class Acts {
     const vapp = RECOMPOSE_PATH.exec(path)
     if (method === 'POST' && vapp !== null) return this.#createVm(act, vapp[1] ?? '')
     if (method === 'POST' && path === '/cloudapi/1.0.0/users') return this.#createUser(act)
+    if (method === 'GET' && path === '/cloudapi/1.0.0/roles') return this.#roles(act)
     const role = ROLE_PATH.exec(path)
     if (method === 'PUT' && role !== null) return this.#modifyRole(act, role[1] ?? '')
     const org = ORG_PATH.exec(path)
@@ -57,9 +58,10 @@ export class Acts {
   }
 
   /** Each row carries the session that did it, and the API token that the session came from. */
-  #row(act: Act, seed: Pick<RowSeed, 'type' | 'entity'> & Partial<RowSeed>): void {
+  #row(act: Act, seed: Pick<RowSeed, 'type' | 'entity'> & Partial<RowSeed>, afterMs = 0): void {
     const { user, tokenId, id, clientAddress } = act.session
     this.#trail.write({
+      afterMs,
       user: user.name,
       userId: user.id,
       org: user.org.name,
@@ -84,8 +86,9 @@ export class Acts {
     const task = { name: operation, id: `urn:vcloud:task:${taskId}` }
     const org = vm.org.name
     this.#row(act, { type: 'task/create', entity: task, org, taskId })
-    this.#row(act, { type: 'task/start', entity: task, org, taskId })
-    this.#row(act, {
+    // A task takes its time: its rows are some milliseconds apart.
+    this.#row(act, { type: 'task/start', entity: task, org, taskId }, 4)
+    const done: Partial<RowSeed> & Pick<RowSeed, 'type' | 'entity'> = {
       type,
       entity,
       org,
@@ -99,8 +102,9 @@ export class Acts {
         'vm.state': vm.status,
         entity,
       },
-    })
-    this.#row(act, { type: success ? 'task/complete' : 'task/fail', entity: task, org, taskId, success })
+    }
+    this.#row(act, done, 19)
+    this.#row(act, { type: success ? 'task/complete' : 'task/fail', entity: task, org, taskId, success }, 23)
     if (success) return taskXml(taskId, operation, act.version, act.publicUrl)
     const why = `The requested operation on VM "${vm.name}" is not possible in state ${vm.status}`
     return xmlError(400, 'BAD_REQUEST', why, act.requestId)
@@ -150,6 +154,12 @@ export class Acts {
     const id = `urn:vcloud:user:${user.id}`
     this.#row(act, { type: 'user/create', entity: { name, id }, description: `User '${name}' created` })
     return json(201, { id, username: name, orgEntityRef: { name: org.name, id: `urn:vcloud:org:${org.id}` } })
+  }
+
+  #roles(act: Act): Reply {
+    const own = this.#world.roles.filter(role => role.org.id === act.session.user.org.id)
+    const values = own.map(({ id, name }) => ({ id: `urn:vcloud:role:${id}`, name }))
+    return json(200, { resultTotal: values.length, pageCount: 1, page: 1, pageSize: 25, associations: null, values })
   }
 
   #modifyRole(act: Act, id: string): Reply {

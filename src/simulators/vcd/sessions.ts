@@ -183,8 +183,7 @@ export class Sessions {
       ...base,
       type: 'session/authorize',
       description: `User '${user.name}' was authorized`,
-      atMs: this.#time.wall() + apart,
-      lateMs: apart + this.#knobs.latenessMs(),
+      afterMs: apart,
     })
   }
 }

@@ -26,6 +26,8 @@ export interface RowSeed {
   readonly properties?: Readonly<Record<string, unknown>>
   /** Members of the wire form to send in place of the right ones: a row that can't be understood. */
   readonly wire?: Readonly<Record<string, unknown>>
+  /** Happens, by its stamp, and shows this much later than now. Default 0. */
+  readonly afterMs?: number
   /** Stamp; default now, by the clock of the cell that writes. */
   readonly atMs?: number
   /** Visible this much after now; default by the lateness knob. */
@@ -114,7 +116,8 @@ export class Trail {
     const world = this.#world
     const cell = knobs.cells[Math.floor(world.random() * knobs.cells.length)] ?? { id: world.uuid(), skewMs: 0 }
     const now = this.#time.wall()
-    const timestampMs = seed.atMs ?? now + cell.skewMs
+    const { afterMs = 0 } = seed
+    const timestampMs = seed.atMs ?? now + afterMs + cell.skewMs
     const id = world.uuid()
     const { tokenId = null, sessionId = null, entity, success = true } = seed
     const org = world.org(seed.org)
@@ -154,7 +157,7 @@ export class Trail {
       fullType,
       timestampMs: Math.floor(timestampMs),
       stampMs: knobs.subMillisecond ? Math.floor(timestampMs) + Math.floor(world.random() * 1000) / 1000 : timestampMs,
-      visibleAtMs: now + (seed.lateMs ?? knobs.latenessMs()),
+      visibleAtMs: now + afterMs + (seed.lateMs ?? knobs.latenessMs()),
       user: seed.user,
       userId,
       org: seed.org,

@@ -53,8 +53,8 @@ function isOwnSession(core: Core, change: Change): boolean {
 }
 
 /**
- * True when the mirror already holds something newer than this push: it waited while a snapshot was read, and the
- * snapshot knew it. Compared by the object's own times (reference b2: later lastTransition or modTs wins).
+ * True when the mirror already holds something newer than this push: it waited while a snapshot was read that knew it,
+ * or it comes by the slower of two sockets. Compared by the object's own times (reference b2: later lastTransition or modTs wins).
  */
 export function isStale(core: Core, change: Change): boolean {
   if (change.status === 'deleted' || isLogClass(change.cls)) return false

@@ -122,6 +122,8 @@ export class Feed {
       this.#held.push(change)
       return
     }
+    // Two sockets of a hand-over deliver at their own pace: what the mirror knows to be older news is none.
+    if (isStale(this.#core, change)) return
     if (applyChange(this.#core, this, change, { origin: 'live', publish: true }) === 'partial') void this.#fill(change)
   }
 
@@ -275,7 +277,7 @@ export class Feed {
   #release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const change of held) if (!isStale(this.#core, change)) this.take(change)
+    for (const change of held) this.take(change)
   }
 
   async #canary(signal: AbortSignal, onMute: (error: Error) => void): Promise<void> {
@@ -294,7 +296,7 @@ export class Feed {
       const answer = await gate.run(signal, () => client.get(path, 'fill', signal))
       const whole = answer.objects.find(object => object.cls === change.cls)
       if (whole === undefined) applyChange(this.#core, this, change, options, true)
-      else applyChange(this.#core, this, { ...change, attributes: whole.attributes, status: 'created' }, options)
+      else applyChange(this.#core, this, { ...change, attributes: whole.attributes, whole: true }, options)
     } catch (error) {
       if (signal.aborted) return
       if (isSessionError(error)) this.#core.fail(error)

@@ -1,4 +1,5 @@
 /** One session with one controller: login, socket, subscriptions, renewals; gives what it reads to the runner. */
+import { hash } from 'node:crypto'
 import type { ApicConfig } from '../../config/sources.ts'
 import { describe, Poison } from '../../errors.ts'
 import type { SourceRef } from '../../event.ts'
@@ -218,7 +219,10 @@ export class ApicSession implements Session, Dispatch {
       const url = queryUrl(query, config.format)
       if (made.has(url)) continue
       made.add(url)
-      this.#feeds.push(new Feed(this.#core, this, query, subscription))
+      // Cursors go by name: questions that differ only in what the name leaves out must not share one.
+      const taken = this.#feeds.some(feed => feed.query.name === query.name)
+      const name = taken ? `${query.name}~${hash('sha256', url, 'hex').slice(0, 6)}` : query.name
+      this.#feeds.push(new Feed(this.#core, this, { ...query, name }, subscription))
     }
     if (!this.#feeds.some(feed => feed.query.logClass !== undefined && isLogClass(feed.query.logClass))) {
       const subscription = { class: 'aaaModLR', snapshot: 'mirror' } as const
@@ -244,6 +248,9 @@ export class ApicSession implements Session, Dispatch {
 
   /** A frame may name several subscriptions: its objects are told once, by the first that is known. */
   #dispatch(frame: Frame): void {
+    for (const content of frame.unreadable) {
+      this.#outbox.add('socket', { dead: { reason: 'an object without class, dn or attributes', content } })
+    }
     let feed: Feed | undefined
     for (const id of frame.subscriptionIds) {
       const known = this.#byId.get(id)

@@ -4,7 +4,7 @@ import type { Origin } from '../../event.ts'
 import { nextTurn } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Core } from './core.ts'
-import type { ApicAnswer, ApicObject, Change } from './decode.ts'
+import { type ApicAnswer, type ApicObject, type Change, changesOf } from './decode.ts'
 import type { Feed } from './feed.ts'
 import { type Query, queryUrl } from './query.ts'
 
@@ -32,7 +32,8 @@ export async function compare(
   const seen = new Set<string>()
   let told = 0
   let done = 0
-  for (const change of changesOf(feed.query, objects)) {
+  for (const change of changesOf(objects)) {
+    if (!feed.query.yields(change.cls, change.dn)) continue
     seen.add(change.dn)
     if (!mirror.changedSince(change.dn, options.askedAt) && applyChange(core, feed, change, options) === 'published')
       told++
@@ -52,17 +53,6 @@ export async function compare(
     }
   }
   return told
-}
-
-/** The objects of an answer that the subscription covers, children included (their dn is the parent's and their rn). */
-function* changesOf(query: Query, objects: readonly ApicObject[], parent?: string): Generator<Change> {
-  for (const { cls, attributes, children } of objects) {
-    const rn = attributes['rn'] ?? ''
-    const dn = attributes['dn'] ?? (parent === undefined || rn === '' ? undefined : `${parent}/${rn}`)
-    if (dn === undefined) continue
-    if (query.covers(cls, dn)) yield { cls, dn, attributes: { ...attributes, dn }, status: 'created' }
-    yield* changesOf(query, children, dn)
-  }
 }
 
 /** The whole of a query, for reconciling. Pages through it when it is over the controller's ceiling. */

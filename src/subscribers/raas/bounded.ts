@@ -1,4 +1,4 @@
-/** A set that forgets its oldest members: what a session remembers to spare the store, never to decide. */
+/** A map that forgets its oldest entries: what a session remembers to spare the store, never to decide. */
 
 export class BoundedMap<V> {
   readonly #most: number
@@ -6,10 +6,6 @@ export class BoundedMap<V> {
 
   constructor(most: number) {
     this.#most = most
-  }
-
-  get size(): number {
-    return this.#entries.size
   }
 
   has(key: string): boolean {
@@ -28,9 +24,5 @@ export class BoundedMap<V> {
       this.#entries.delete(oldest)
       break
     }
-  }
-
-  delete(key: string): void {
-    this.#entries.delete(key)
   }
 }

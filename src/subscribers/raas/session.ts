@@ -73,7 +73,8 @@ class RaasSession implements Session {
     this.#client = client
     this.#over = over
     this.#signal = signal
-    if (capabilities.refusals.size > 0) this.retireBy = options.context.clock.now() + PROBE_AGAIN_MS
+    if (!capabilities.tail || capabilities.refusals.size > 0)
+      this.retireBy = options.context.clock.now() + PROBE_AGAIN_MS
     const loops = this.#start(capabilities).map(loop =>
       loop.catch((error: unknown) => {
         this.#queue.fail(error)
@@ -129,16 +130,16 @@ class RaasSession implements Session {
     this.#declare('returns', can.tail ? 'tail' : 'jobs')
     if (can.tail) loops.push(this.#loop(['returns'], this.#withSweep(returns)))
     if (config.jobs) this.#declare('jobs', 'jobs')
-    if (can.runs) {
+    if (can.runs || can.definitions) {
       const feeds = [...(config.jobs ? ['jobs'] : []), ...(can.tail ? [] : ['returns'])]
-      loops.push(
-        this.#loop(feeds, async () => {
-          if (!can.tail) await returns.tail.markNow()
-          await runs.poll()
-        }),
-      )
-    } else if (config.jobs && !can.definitions) this.#disable('jobs', can.refusals.get('cmd.get_cmds'))
-    if (can.definitions) loops.push(this.#loop(['jobs'], () => definitions.poll(), DEFINITIONS_EVERY))
+      let round = 0
+      const poll = async (): Promise<void> => {
+        if (!can.tail) await returns.tail.markNow()
+        if (can.runs) await runs.poll()
+        if (can.definitions && round++ % DEFINITIONS_EVERY === 0) await definitions.poll()
+      }
+      loops.push(this.#loop(feeds, poll))
+    } else if (config.jobs) this.#disable('jobs', can.refusals.get('cmd.get_cmds'))
     if (config.audit) this.#declare('audit', 'tail')
     if (can.audit) {
       const audit = new AuditFeed({ ...base, pace: paces.audit, username: this.#options.access.username })
@@ -178,7 +179,7 @@ class RaasSession implements Session {
   }
 
   /** Repeats the task; proves its feeds with each round. A refusal switches the feeds off and leaves the others alone. */
-  async #loop(feeds: readonly string[], task: () => Promise<void>, times = 1): Promise<void> {
+  async #loop(feeds: readonly string[], task: () => Promise<void>): Promise<void> {
     const { config, context } = this.#options
     const { clock, report } = context
     let hasWorked = false
@@ -193,7 +194,7 @@ class RaasSession implements Session {
     }
     this.#alive++
     try {
-      await every(clock, config.poll_interval * times, round, { signal: this.#signal, jitter: JITTER })
+      await every(clock, config.poll_interval, round, { signal: this.#signal, jitter: JITTER })
     } catch (error) {
       if (!isRefused(error)) throw error
       // What worked before and is refused now: rights or version changed. A new session asks what is left.

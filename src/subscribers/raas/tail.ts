@@ -83,13 +83,13 @@ export class TailFeed<R> {
 
   /** The regular read. */
   async poll(): Promise<void> {
-    await this.#walk(this.#options.overlapMs * 1000, false)
+    await this.#walk(this.#options.overlapMs * 1000)
   }
 
   /** Looks back further, for what became visible later than the overlap. */
   async sweep(): Promise<void> {
     if (this.#alterUs === undefined) return
-    await this.#walk(Math.max(SWEEP_US, this.#options.overlapMs * 2000), true)
+    await this.#walk(Math.max(SWEEP_US, this.#options.overlapMs * 2000))
   }
 
   /** Sets the cursor without a walk, for a server whose rows can't be walked: from now on rows come by `accept`. */
@@ -130,7 +130,7 @@ export class TailFeed<R> {
     return { at: text(this.#alterUs), floor: text(this.#floorUs) }
   }
 
-  async #walk(overlapUs: number, isSweep: boolean): Promise<void> {
+  async #walk(overlapUs: number): Promise<void> {
     const { read, pace, atUs, maxRows, saw, nameOf, overlapMs, backfillMs, serverUs } = this.#options
     const isFirst = this.#alterUs === undefined
     const before = this.#alterUs ?? null
@@ -148,10 +148,7 @@ export class TailFeed<R> {
     const result = await walkDown<R>({
       ...{ read, pace, atUs, low, maxRows },
       parse: raw => this.#parse(raw, dead),
-      take: row => {
-        saw?.(row)
-        found.set(nameOf(row), { row, us: atUs(row) })
-      },
+      take: row => found.set(nameOf(row), { row, us: atUs(row) }),
     })
     this.#watchedFromUs ??= result.lowUs
     if (result.unsure && !this.#isUnsure) {
@@ -160,12 +157,15 @@ export class TailFeed<R> {
       report({ type: 'advice', source, text })
     }
     this.#isUnsure = result.unsure
-    // The last page goes on below the mark: what is there was dealt with long ago, perhaps longer than ids are kept.
+    // The last page goes on below the mark. What lies below this session's first mark was dealt with long ago, perhaps
+    // longer than ids are kept; what lies above it, and was not met before, was missed.
+    const fromUs = Math.min(result.lowUs, this.#watchedFromUs)
     const rows = [...found.values()]
-      .filter(({ us }) => us === undefined || us > result.lowUs)
+      .filter(({ us }) => us === undefined || us > fromUs)
       .sort((a, b) => (a.us ?? 0) - (b.us ?? 0))
+    for (const { row } of rows) saw?.(row)
     if (isFirst) await this.#firstContact(result, rows, dead)
-    else await this.#publish(result, rows, dead, { restored, isSweep, before })
+    else await this.#publish(result, rows, dead, { restored, before })
     this.#walks++
   }
 
@@ -206,7 +206,7 @@ export class TailFeed<R> {
     result: WalkResult,
     rows: readonly Found<R>[],
     dead: readonly DeadLetter[],
-    how: { readonly restored: boolean; readonly isSweep: boolean; readonly before: number | null },
+    how: { readonly restored: boolean; readonly before: number | null },
   ): Promise<void> {
     const { report, source, feed, overlapMs, serverUs, rememberMs } = this.#options
     const { newestUs } = result
@@ -220,8 +220,8 @@ export class TailFeed<R> {
     } else if (newestUs !== undefined && newestUs > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newestUs
     const news = rows.filter(one => this.#isNews(one))
     const reach = (how.before ?? Number.NEGATIVE_INFINITY) - overlapMs * 1000
-    // What a sweep finds above the tail's reach is simply new; below it, the tail had missed it.
-    const missed = how.isSweep ? news.filter(({ us }) => us !== undefined && us <= reach) : []
+    // Above the tail's reach it is simply new; below it, the tail had missed it.
+    const missed = news.filter(({ us }) => us !== undefined && us <= reach)
     const strays = new Set(missed)
     const regular: Origin = this.#walks === 0 || how.restored ? 'resync' : 'live'
     const facts = this.#factsOf(news, one => (strays.has(one) ? 'resync' : regular))

@@ -80,22 +80,22 @@ export class VcdApi {
   }
 
   /**
-   * One authorised GET; resolves with any status but 401, 406, 429 and 5xx, which are dealt with here: one new login
+   * One authorised GET under /cloudapi; resolves with any status but 401, 406, 429 and 5xx, which are dealt with here: one new login
    * and one retry (then `Fatal('auth_refused')`), one renegotiation and one retry, and `Retryable('throttled')`.
    */
-  async get(path: string, operation: string, flavour: 'cloudapi' | 'api' = 'cloudapi'): Promise<HttpAnswer> {
+  async get(path: string, operation: string): Promise<HttpAnswer> {
     let token = await this.#authorised()
-    let answer = await this.#send(path, operation, flavour, token)
+    let answer = await this.#send(path, operation, token)
     if (answer.status === 406) {
       await this.#renegotiate()
-      answer = await this.#send(path, operation, flavour, token)
+      answer = await this.#send(path, operation, token)
     }
     if (answer.status === 401) {
       // The body of a 401 is empty and says nothing (a7): a new login tells whether the API token still counts.
       const { report, config } = this.#options
       report({ type: 'lease_lost', source: config.name, lease: 'session', name: 'access token', reason: 'HTTP 401' })
       token = await this.#authorised(token)
-      answer = await this.#send(path, operation, flavour, token)
+      answer = await this.#send(path, operation, token)
       if (answer.status === 401) {
         this.#options.memory.current = undefined
         throw new Fatal('auth_refused', `${operation}: a fresh access token was refused (HTTP 401)`)
@@ -145,9 +145,8 @@ export class VcdApi {
     return { 'X-VMWARE-VCLOUD-CLIENT-REQUEST-ID': `${this.#requestPrefix}-${++this.#requests}` }
   }
 
-  async #send(path: string, operation: string, flavour: 'cloudapi' | 'api', token: AccessToken): Promise<HttpAnswer> {
+  async #send(path: string, operation: string, token: AccessToken): Promise<HttpAnswer> {
     const { memory, signal, clock } = this.#options
-    const type = flavour === 'cloudapi' ? 'application/json' : 'application/*+xml'
     const startedAt = clock.now()
     const answer = await this.#http.request({
       method: 'GET',
@@ -157,7 +156,7 @@ export class VcdApi {
       maxBytes: MAX_BYTES,
       headers: {
         ...this.#headers(),
-        Accept: `${type};version=${memory.version ?? ''}`,
+        Accept: `application/json;version=${memory.version ?? ''}`,
         Authorization: `Bearer ${token.bearer}`,
       },
     })
@@ -180,7 +179,7 @@ export class VcdApi {
     token.sessionId = ''
     let body: { id?: unknown; sessionIdleTimeoutMinutes?: unknown } | null
     try {
-      const answer = await this.#send('/cloudapi/1.0.0/sessions/current', 'session', 'cloudapi', token)
+      const answer = await this.#send('/cloudapi/1.0.0/sessions/current', 'session', token)
       if (!answer.ok || answer.isHtml) return
       body = answer.json() as { id?: unknown; sessionIdleTimeoutMinutes?: unknown } | null
     } catch (error) {

@@ -1,24 +1,22 @@
-/** Tells consumers of the stream that something was put among the dead letters: never its content. */
+/** Tells consumers of the stream that something was put among the dead letters: never its content, which may hold anything. */
 import { hash } from 'node:crypto'
-import type { EventRecord } from '../record.ts'
+import type { EventRecord } from './record.ts'
 
 export interface DeadLetterNotice {
   readonly source: string
   readonly reason: string
   readonly atMs: number
-  readonly bytes: number
+  /** Bytes of the content. */
+  readonly size: number
   /** SHA-256 of the content, hex. */
   readonly digest: string
   /** The dead letter's key in the local store. */
   readonly key: string
 }
 
-/**
- * The notice as a record for a sink: a CloudEvent of type `opswire.dead_letter` on `<prefix>._dead.<source>`. Its
- * `seq` is negative: it is in no store.
- */
-export function noticeRecord(notice: DeadLetterNotice, seq: number): EventRecord {
-  const { source, reason, atMs, bytes, digest, key } = notice
+/** The notice as a record for the store: a CloudEvent of type `opswire.dead_letter` on `<prefix>._dead.<source>`. */
+export function noticeRecord(notice: DeadLetterNotice): Omit<EventRecord, 'seq'> {
+  const { source, reason, atMs, size, digest, key } = notice
   const time = new Date(atMs).toISOString()
   const id = hash('sha256', JSON.stringify([source, 'dead_letter', key, digest]), 'hex').slice(0, 32)
   const event = {
@@ -29,10 +27,9 @@ export function noticeRecord(notice: DeadLetterNotice, seq: number): EventRecord
     subject: key,
     time,
     datacontenttype: 'application/json',
-    data: { source, reason, time, bytes, digest, key },
+    data: { source, reason, time, size, digest, key },
   }
   return {
-    seq,
     id,
     subject: `_dead.${source}`,
     partitionkey: key,

@@ -1,0 +1,99 @@
+import { expect, test } from 'vitest'
+import { Retryable } from '../../src/errors.ts'
+import { Pace, type ReadPage, readAll, splitting, walkDown } from '../../src/subscribers/raas/walk.ts'
+
+interface Item {
+  readonly name: string
+  readonly us: number
+}
+
+/** A listing, newest first, that never gives more than `cap` rows. */
+function listing(items: readonly Item[], cap = Number.POSITIVE_INFINITY): ReadPage {
+  return (limit, page) => {
+    const size = Math.min(limit, cap)
+    return Promise.resolve({ rows: items.slice(page * size, (page + 1) * size), count: items.length })
+  }
+}
+
+const items = (count: number, us: (n: number) => number = n => count - n): Item[] =>
+  Array.from({ length: count }, (_, n) => ({ name: `r${n}`, us: us(n) }))
+
+async function walk(read: ReadPage, low: number, more: { pace?: Pace; maxRows?: number } = {}) {
+  const names = new Set<string>()
+  const result = await walkDown<Item>({
+    ...{ read, pace: more.pace ?? new Pace(), maxRows: more.maxRows ?? 100_000 },
+    atUs: item => item.us,
+    parse: row => row as Item,
+    low: () => low,
+    take: item => names.add(item.name),
+  })
+  return { names, result }
+}
+
+test('walks down to the mark, not to the end', async () => {
+  const { names, result } = await walk(listing(items(1000)), 701)
+  expect(names.size).toBe(400)
+  expect(result).toMatchObject({ newestUs: 1000, oldestUs: 601, complete: true, unsure: false })
+})
+
+test('an empty listing', async () => {
+  const { names, result } = await walk(listing([]), 0)
+  expect(names.size).toBe(0)
+  expect(result).toMatchObject({ newestUs: undefined, complete: true })
+})
+
+test('stops at the most rows and says so', async () => {
+  const { result } = await walk(listing(items(1000)), -1, { maxRows: 400 })
+  expect(result).toMatchObject({ oldestUs: 601, complete: false })
+})
+
+test('a server that caps its pages is read whole, and its cap remembered', async () => {
+  const pace = new Pace()
+  const { names } = await walk(listing(items(500), 30), -1, { pace })
+  expect(names.size).toBe(500)
+  expect(pace.limit).toBe(30)
+})
+
+test('a tie larger than any page ends, and is told', async () => {
+  const { names, result } = await walk(listing(items(5000, () => 1)), 0)
+  expect(names.size).toBe(5000)
+  expect(result.unsure).toBe(true)
+})
+
+test('pages grow over a tie and shrink again after calm walks', async () => {
+  const pace = new Pace()
+  await walk(listing(items(500, n => (n < 400 ? 2 : 1))), 0, { pace })
+  expect(pace.limit).toBeGreaterThan(200)
+  for (let turn = 0; turn < 40; turn++) await walk(listing(items(10)), 0, { pace })
+  expect(pace.limit).toBe(200)
+})
+
+test('two timeouts in a row halve the pages', async () => {
+  const pace = new Pace()
+  const dead: ReadPage = () => Promise.reject(new Retryable('timeout', 'no answer'))
+  for (let turn = 0; turn < 2; turn++) await expect(walk(dead, 0, { pace })).rejects.toThrow('no answer')
+  expect(pace.limit).toBe(100)
+})
+
+test('a page above the byte limit is read in parts, and the one row that is too large left out', async () => {
+  let skipped = 0
+  const all = items(500)
+  const read = splitting(
+    async (limit, page) => {
+      const answer = await listing(all)(limit, page)
+      if (answer.rows.some(row => (row as Item).name === 'r123')) throw new Retryable('too_large', 'too large')
+      return answer
+    },
+    () => skipped++,
+  )
+  const { names, result } = await walk(read, -1)
+  expect(names.size).toBe(499)
+  expect(skipped).toBe(1)
+  expect(result.complete).toBe(true)
+})
+
+test('readAll reads every page, capped or not', async () => {
+  expect(await readAll(listing(items(450)), 200)).toHaveLength(450)
+  expect(await readAll(listing(items(450), 30), 200)).toHaveLength(450)
+  expect(await readAll(listing([]), 200)).toEqual([])
+})

@@ -1,0 +1,279 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { PACKAGES, type Package } from '../../src/tools/catalogue.ts'
+import { download } from '../../src/tools/download.ts'
+import { startNatsServer } from '../../src/tools/nats-server.ts'
+import { fits, resolveNatsServer } from '../../src/tools/resolve.ts'
+import { dataMember, unpack } from '../../src/tools/unpack.ts'
+import { ManualClock, until } from '../support/manual-clock.ts'
+import { NEWEST, natsBinary } from '../support/nats.ts'
+
+let home: string
+const teardown: (() => Promise<unknown>)[] = []
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'opswire-tools-'))
+  teardown.push(() => rm(home, { recursive: true, force: true }))
+})
+
+afterEach(async () => {
+  for (const step of teardown.splice(0).reverse()) await step()
+})
+
+const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex')
+
+/** A program that says it is this version. */
+async function pretend(directory: string, version: string): Promise<string> {
+  await mkdir(directory, { recursive: true })
+  const path = join(directory, 'nats-server')
+  await writeFile(path, `#!/bin/sh\necho "nats-server: v${version}"\n`)
+  await chmod(path, 0o755)
+  return path
+}
+
+/** A release archive with such a program in it. */
+async function archive(version: string): Promise<Buffer> {
+  const folder = `nats-server-v${version}`
+  await pretend(join(home, folder), version)
+  const file = join(home, `${folder}.tar.gz`)
+  execFileSync('tar', ['-czf', file, '-C', home, folder])
+  return readFile(file)
+}
+
+/** Serves files by path; counts requests. */
+async function site(files: Record<string, Buffer | string>) {
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    const path = request.url ?? ''
+    asked.push(path)
+    const content = files[path]
+    if (content === undefined) response.writeHead(404).end()
+    else if (typeof content === 'string' && content.startsWith('/'))
+      response.writeHead(302, { location: content }).end()
+    else response.end(content)
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  teardown.push(() => new Promise(resolve => server.close(resolve)))
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return { asked, url: `http://127.0.0.1:${address.port}` }
+}
+
+function release(url: string, version: string, more: Partial<Package> = {}): Package {
+  return { version, platform: process.platform, arch: process.arch, url, form: 'tar.gz', ...more }
+}
+
+function options(packages: readonly Package[], env: NodeJS.ProcessEnv = {}) {
+  const said: string[] = []
+  return {
+    said,
+    resolve: {
+      packages,
+      say: (line: string) => said.push(line),
+      env: { OPSWIRE_TOOLS_DIR: join(home, 'cache'), ...env },
+    },
+  }
+}
+
+describe('versions', () => {
+  it.each([
+    ['2.12.0', { atLeast: '2.12' }, true],
+    ['2.9.10', { atLeast: '2.12' }, false],
+    ['2.15.1', { atLeast: '2.9.10' }, true],
+    ['2.9.9', { atLeast: '2.9.10' }, false],
+    ['3.0.0', { atLeast: '2.12' }, true],
+    ['2.9.10', { exactly: '2.9.10' }, true],
+    ['2.9.11', { exactly: '2.9.10' }, false],
+    ['2.8.4', {}, false],
+  ])('%s for %o: %s', (version, wanted, expected) => {
+    expect(fits(version, wanted)).toBe(expected)
+  })
+})
+
+describe('the resolver', () => {
+  it('takes NATS_SERVER_BIN first, then PATH, if the version will do', async () => {
+    const chosen = await pretend(join(home, 'chosen'), '2.12.1')
+    const onPath = await pretend(join(home, 'path'), '2.10.2')
+    const env = { NATS_SERVER_BIN: chosen, PATH: `${join(home, 'nowhere')}:${join(home, 'path')}:/usr/bin:/bin` }
+    const { resolve } = options([], env)
+    expect(await resolveNatsServer({}, resolve)).toEqual({ path: chosen, version: '2.12.1' })
+    expect(await resolveNatsServer({ exactly: '2.10.2' }, resolve)).toEqual({ path: onPath, version: '2.10.2' })
+    expect(await resolveNatsServer({ atLeast: '2.14' }, resolve)).toEqual({
+      missing: `no nats-server 2.14 or newer: NATS_SERVER_BIN is 2.12.1; nats-server on PATH is 2.10.2; none is known for ${process.platform} ${process.arch}`,
+    })
+  })
+
+  it('fetches once, checks, and finds it in the cache after that', async () => {
+    const content = await archive('2.14.0')
+    const { url, asked } = await site({ '/moved': '/archive', '/archive': content })
+    const { resolve, said } = options([
+      release(`${url}/gone`, '2.15.0', { sha256: 'f'.repeat(64) }),
+      release(`${url}/moved`, '2.14.0', { sha256: sha256(content) }),
+    ])
+    const found = await resolveNatsServer({}, resolve)
+    expect(found).toMatchObject({ version: '2.14.0' })
+    expect(await resolveNatsServer({}, resolve)).toEqual(found)
+    expect(asked).toEqual(['/gone', '/moved', '/archive'])
+    expect(said.at(-1)).toContain('SHA-256 as pinned')
+    expect((await readdir(join(home, 'cache', 'nats-server'))).length).toBe(1)
+  })
+
+  it('refuses what is not what was pinned, and leaves nothing of it', async () => {
+    const content = await archive('2.14.0')
+    const { url } = await site({ '/archive': content })
+    const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: '0'.repeat(64) })])
+    const found = await resolveNatsServer({ atLeast: '2.12' }, resolve)
+    expect(found).toEqual({
+      missing: expect.stringContaining(`archive has SHA-256 ${sha256(content)}, not ${'0'.repeat(64)}`),
+    })
+    expect(await readdir(join(home, 'cache', 'nats-server'))).toEqual([])
+  })
+
+  it('goes by the published digest where none is pinned', async () => {
+    const content = await archive('2.14.0')
+    const lines = (sum: string): Buffer => Buffer.from(`${'1'.repeat(64)}  other.zip\n${sum}  archive.tar.gz\n`)
+    const good = await site({ '/archive.tar.gz': content, '/SHA256SUMS': lines(sha256(content)) })
+    const bad = await site({ '/archive.tar.gz': content, '/SHA256SUMS': lines('2'.repeat(64)) })
+    const { resolve, said } = options([
+      release(`${bad.url}/archive.tar.gz`, '2.14.1'),
+      release(`${good.url}/archive.tar.gz`, '2.14.0'),
+    ])
+    expect(await resolveNatsServer({}, resolve)).toMatchObject({ version: '2.14.0' })
+    expect(said.at(-1)).toContain('SHA-256 as published')
+  })
+
+  it('throws away a cached binary that was changed', async () => {
+    const content = await archive('2.14.0')
+    const binarySha256 = sha256(await readFile(join(home, 'nats-server-v2.14.0', 'nats-server')))
+    const { url, asked } = await site({ '/archive': content })
+    const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: sha256(content), binarySha256 })])
+    const found = await resolveNatsServer({}, resolve)
+    if (!('path' in found)) throw new Error(found.missing)
+    await writeFile(found.path, '#!/bin/sh\necho "nats-server: v2.14.0 with a change"\n')
+    expect(await resolveNatsServer({}, resolve)).toEqual(found)
+    expect(asked.length).toBe(2)
+    expect(sha256(await readFile(found.path))).toBe(binarySha256)
+  })
+
+  it('may run many times at once', async () => {
+    const content = await archive('2.14.0')
+    const { url } = await site({ '/archive': content })
+    const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: sha256(content) })])
+    const all = await Promise.all(Array.from({ length: 8 }, () => resolveNatsServer({}, resolve)))
+    expect(new Set(all.map(one => JSON.stringify(one))).size).toBe(1)
+    expect(all[0]).toMatchObject({ version: '2.14.0' })
+    expect((await readdir(join(home, 'cache', 'nats-server'))).length).toBe(1)
+  })
+
+  it('goes through the proxy of the environment', async () => {
+    const { url, asked } = await site({ 'http://release.invalid/file': Buffer.from('through the proxy') })
+    const before = process.env['HTTP_PROXY']
+    process.env['HTTP_PROXY'] = url
+    try {
+      const digest = await download(new ManualClock(), 'http://release.invalid/file', join(home, 'file'))
+      expect(digest).toBe(sha256(Buffer.from('through the proxy')))
+      expect(asked).toEqual(['http://release.invalid/file'])
+    } finally {
+      if (before === undefined) delete process.env['HTTP_PROXY']
+      else process.env['HTTP_PROXY'] = before
+    }
+  })
+
+  it('gives up on a server that falls silent', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200)
+      response.write('a beginning')
+    })
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+    teardown.push(() => new Promise(resolve => server.close(resolve)))
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('no port')
+    const clock = new ManualClock()
+    const file = join(home, 'file')
+    const failed = download(clock, `http://127.0.0.1:${address.port}/`, file).catch((error: Error) => error.message)
+    await until(() => server.connections !== 0, 'connected')
+    await clock.advance(15_000)
+    expect(await failed).toBe('silent for 15000 ms')
+    expect(clock.waiting).toBe(0)
+  })
+
+  it('has a pinned package of the newest and the oldest tested version for Linux', () => {
+    for (const arch of ['x64', 'arm64']) {
+      const pinned = PACKAGES.filter(one => one.platform === 'linux' && one.arch === arch)
+      expect(pinned.every(one => /^[0-9a-f]{64}$/.test(one.sha256 ?? ''))).toBe(true)
+      expect(pinned.map(one => one.version)).toEqual(expect.arrayContaining(['2.15.1', '2.10.27', '2.9.10']))
+    }
+  })
+})
+
+describe('a Debian package', () => {
+  /** One member of an ar archive. */
+  function member(name: string, content: Buffer): Buffer {
+    const header = `${name.padEnd(16)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(content.length).padEnd(10)}\`\n`
+    return Buffer.concat([Buffer.from(header, 'latin1'), content, Buffer.alloc(content.length % 2, '\n')])
+  }
+
+  it('is read without dpkg', async () => {
+    await pretend(join(home, 'tree', 'usr', 'sbin'), '2.9.10')
+    execFileSync('tar', ['-czf', join(home, 'data.tar.gz'), '-C', join(home, 'tree'), '.'])
+    const data = await readFile(join(home, 'data.tar.gz'))
+    const control = Buffer.from('odd')
+    const deb = Buffer.concat([
+      Buffer.from('!<arch>\n'),
+      member('debian-binary', Buffer.from('2.0\n')),
+      member('control.tar.gz', control),
+      member('data.tar.gz/', data),
+    ])
+    expect(dataMember(deb)).toEqual({ name: 'data.tar.gz', content: data })
+    await writeFile(join(home, 'one.deb'), deb)
+    const before = process.env['PATH']
+    await mkdir(join(home, 'out'))
+    // Only tar (and what it calls) on the path: no dpkg-deb.
+    const tools = join(home, 'tools')
+    await mkdir(tools)
+    for (const tool of ['tar', 'gzip']) {
+      const path = execFileSync('sh', ['-c', `command -v ${tool}`])
+        .toString()
+        .trim()
+      await writeFile(join(tools, tool), `#!/bin/sh\nexec ${path} "$@"\n`, { mode: 0o755 })
+    }
+    process.env['PATH'] = tools
+    try {
+      await unpack(join(home, 'one.deb'), 'deb', join(home, 'out'))
+    } finally {
+      process.env['PATH'] = before
+    }
+    expect(await readFile(join(home, 'out/usr/sbin/nats-server'), 'utf8')).toContain('v2.9.10')
+    for (const broken of [Buffer.from('no'), deb.subarray(0, 72), Buffer.from(`!<arch>\n${'x'.repeat(80)}`)]) {
+      expect(() => dataMember(broken)).toThrow()
+    }
+  })
+})
+
+describe('a nats-server', () => {
+  it('starts, comes back on its port and store, and leaves nothing', async ({ skip }) => {
+    const binary = await natsBinary(NEWEST, skip)
+    const nats = await startNatsServer({ binary })
+    teardown.push(() => nats.remove())
+    const { port, pid } = nats
+    expect(nats.url).toBe(`nats://127.0.0.1:${port}`)
+    await nats.restart()
+    expect(nats.port).toBe(port)
+    expect(nats.pid).not.toBe(pid)
+    await nats.kill()
+    expect(nats.pid).toBeUndefined()
+    await nats.remove()
+    await expect(readdir(nats.storeDir)).rejects.toThrow('ENOENT')
+  })
+
+  it('says why it does not start', async ({ skip }) => {
+    const binary = await natsBinary(NEWEST, skip)
+    await expect(startNatsServer({ binary, config: 'nonsense: {' })).rejects.toThrow(/ended with code 1/)
+    await expect(startNatsServer({ binary: join(home, 'nothing') })).rejects.toThrow('ENOENT')
+  })
+})
