@@ -2,11 +2,12 @@
 FROM node:26-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
-# The image brings its own Node: the optional packages that carry one are left out.
-RUN npm ci --omit=optional
+# With the optional packages: the compiler is one of them, a binary for this platform.
+RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npx tsc -p tsconfig.build.json
+# What runs needs none of them: the image brings its own Node.
 RUN npm ci --omit=dev --omit=optional
 
 FROM node:26-bookworm-slim

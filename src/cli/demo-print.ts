@@ -47,10 +47,9 @@ export function eventLine(event: OpsEvent, io: CliIo, paint: Paint): string {
           ? 'yellow'
           : 'cyan'
   const origin = event.origin === 'live' ? '' : ` (${event.origin})`
-  const who =
-    data.actor === undefined
-      ? ''
-      : ` [${data.actor.user ?? '?'}${data.actor.tokenId === undefined ? '' : ` by token ${data.actor.tokenName ?? data.actor.tokenId}`}]`
+  const { actor } = data
+  // Many summaries name who it was already.
+  const who = actor?.user === undefined || data.summary.includes(actor.user) ? '' : ` [${actor.user}]`
   const head = `${time}  ${sourceOf(event).padEnd(9)} ${data.kind.padEnd(8)} ${severitytext.padEnd(8)} `
   const text = printable(`${event.type}  ${data.summary}${who}${origin}`, 1000)
   const room = io.isTty ? Math.max(20, io.columns - head.length) : text.length

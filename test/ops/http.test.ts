@@ -228,7 +228,7 @@ test('what keeps it from starting is said with the key and the reason', async ()
       error => error,
     )
   expect(await fails({ listen: `127.0.0.1:${port}` })).toMatchObject({
-    code: 'config',
+    code: 'unreachable',
     message: `http.listen 127.0.0.1:${port}: the port is in use by another process (another opswire?)`,
   })
   expect(await fails({ listen: '192.0.2.1:0' })).toMatchObject({ message: expect.stringMatching(/no such address/) })

@@ -1,0 +1,40 @@
+/** From many measurements to few numbers. */
+
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  if (sorted.length === 0) return Number.NaN
+  const at = (sorted.length - 1) * part
+  const low = sorted[Math.floor(at)] ?? Number.NaN
+  const high = sorted[Math.ceil(at)] ?? Number.NaN
+  return low + (high - low) * (at - Math.floor(at))
+}
+
+export interface Spread {
+  readonly median: number
+  readonly lowest: number
+  readonly highest: number
+}
+
+export function spread(values: readonly number[]): Spread {
+  return { median: quantile(values, 0.5), lowest: Math.min(...values), highest: Math.max(...values) }
+}
+
+/**
+ * A quantile of a Prometheus histogram in the text of a scrape, as PromQL's `histogram_quantile` gives it: linear inside
+ * the bucket, so no finer than the buckets are.
+ */
+export function histogramQuantile(metrics: string, name: string, part: number): number {
+  const buckets = [...metrics.matchAll(new RegExp(`^${name}_bucket\\{[^}]*le="([^"]+)"[^}]*\\} (\\S+)$`, 'gm'))]
+    .map(([, le, count]) => ({ le: le === '+Inf' ? Number.POSITIVE_INFINITY : Number(le), count: Number(count) }))
+    .sort((a, b) => a.le - b.le)
+  const wanted = (buckets.at(-1)?.count ?? 0) * part
+  let below = { le: 0, count: 0 }
+  for (const bucket of buckets) {
+    if (bucket.count >= wanted) {
+      if (bucket.le === Number.POSITIVE_INFINITY) return below.le
+      return below.le + ((bucket.le - below.le) * (wanted - below.count)) / Math.max(1, bucket.count - below.count)
+    }
+    below = bucket
+  }
+  return Number.NaN
+}

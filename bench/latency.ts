@@ -1,0 +1,48 @@
+/** How long an event takes at an everyday rate, by its own stamps and by the daemon's histogram. */
+import { histogramQuantile, quantile } from './figures.ts'
+import type { Rig } from './rig.ts'
+
+export interface Quantiles {
+  readonly p50: number
+  readonly p99: number
+  readonly max: number
+}
+
+/** All ms. Stamps have whole milliseconds. */
+export interface Latency {
+  readonly perSecond: number
+  readonly events: number
+  /** From the source's stamp, set as it sends, to the stream's. */
+  readonly pushedToStored: Quantiles
+  /** From the event's `recordedtime` to the stream's stamp. */
+  readonly recordedToStored: Quantiles
+  /** `opswire_delivery_seconds`: no finer than its buckets (5, 10, 25 ms, …). */
+  readonly recordedToAcked: Pick<Quantiles, 'p50' | 'p99'>
+}
+
+export async function latency(rig: Rig, perSecond: number, seconds: number): Promise<Latency> {
+  const count = perSecond * seconds
+  const stream = rig.stream('PACE')
+  const daemon = await rig.daemon(stream, ['eventRecord'])
+  const base = await rig.broker.count(stream)
+  rig.source.tell({ ask: 'pace', cls: 'eventRecord', count, objects: 1000, perSecond })
+  await rig.source.next('pushed')
+  await rig.broker.holds(stream, base + count)
+  await daemon.until(status => status.store?.events === 0)
+  const metrics = await daemon.get('/metrics')
+  const arrived = await rig.broker.judge(stream, count)
+  await daemon.stop()
+  await rig.broker.remove(stream)
+  const acked = (part: number): number => histogramQuantile(metrics, 'opswire_delivery_seconds', part) * 1000
+  return {
+    perSecond,
+    events: count,
+    pushedToStored: quantiles(arrived.map(one => one.storedMs - one.createdMs)),
+    recordedToStored: quantiles(arrived.map(one => one.storedMs - one.recordedMs)),
+    recordedToAcked: { p50: acked(0.5), p99: acked(0.99) },
+  }
+}
+
+function quantiles(values: readonly number[]): Quantiles {
+  return { p50: quantile(values, 0.5), p99: quantile(values, 0.99), max: quantile(values, 1) }
+}

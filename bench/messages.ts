@@ -1,0 +1,29 @@
+/** What the processes of the benchmark tell each other. Times are wall ms: all run on one machine. */
+import type { Pushed } from './frames.ts'
+
+export interface Load {
+  readonly cls: Pushed
+  readonly count: number
+  /** Different objects that the pushes are about. */
+  readonly objects: number
+}
+
+export type SourceHears =
+  | ({ readonly ask: 'prepare' } & Load)
+  /** Push what was prepared, as fast as the subscriber takes it. */
+  | { readonly ask: 'push' }
+  /** Push records stamped with the moment of sending, at this rate. */
+  | ({ readonly ask: 'pace'; readonly perSecond: number } & Load)
+
+export type SourceSays =
+  | { readonly say: 'listening'; readonly url: string }
+  | { readonly say: 'prepared'; readonly frameBytes: number }
+  | { readonly say: 'started'; readonly atMs: number }
+  | { readonly say: 'pushed'; readonly atMs: number }
+
+export type BareSays = { readonly say: 'subscribed' } | { readonly say: 'done'; readonly atMs: number }
+
+/** To the process that started this one. */
+export function tell(message: SourceSays | BareSays): void {
+  process.send?.(message)
+}

@@ -1,0 +1,119 @@
+/** The result as tables, ready for docs/BENCHMARKS.md. */
+import type { Spread } from './figures.ts'
+import type { Latency, Quantiles } from './latency.ts'
+import type { Memory } from './memory.ts'
+import type { Hot } from './profile.ts'
+import type { StartUp } from './start-up.ts'
+import type { Row } from './whole-way.ts'
+
+/** A part that was not asked for is undefined. */
+export interface Result {
+  readonly date: string
+  readonly machine: {
+    readonly cpus: number
+    readonly model: string
+    readonly memoryGiB: number
+    readonly system: string
+    readonly node: string
+    readonly natsServer: string
+    /** One-minute load average before and after: other work takes its share of every figure. */
+    readonly loadBefore: number
+    readonly loadAfter: number
+  }
+  readonly wholeWay: readonly Row[] | undefined
+  readonly startUp: readonly StartUp[] | undefined
+  readonly memory: readonly Memory[] | undefined
+  readonly latency: Latency | undefined
+  readonly profile: readonly Hot[] | undefined
+}
+
+type Cells = readonly (string | number)[]
+
+export function tables(result: Result): string {
+  const { machine } = result
+  const parts = [
+    `${result.date}: ${machine.cpus} × ${machine.model}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, nats-server ${machine.natsServer}, load ${machine.loadBefore} → ${machine.loadAfter}`,
+  ]
+  if (result.wholeWay !== undefined) parts.push(wholeWayTable(result.wholeWay))
+  if (result.startUp !== undefined) {
+    const rows = result.startUp.map(one => [one.from, one.times, whole(one.readyMs), whole(one.liveMs)])
+    parts.push(table(['start-up, median', 'starts', 'ready, ms', 'first subscription live, ms'], rows))
+  }
+  if (result.memory !== undefined) {
+    const rows = result.memory.map(one => [
+      one.from,
+      ...[one.idleBytes, one.afterBytes, one.settledBytes, one.peakBytes].map(mebi),
+      one.events,
+    ])
+    parts.push(table(['resident memory, MiB', 'idle', 'after the events', '5 s later', 'peak', 'events'], rows))
+  }
+  if (result.latency !== undefined) parts.push(latencyTable(result.latency))
+  if (result.profile !== undefined) {
+    const rows = result.profile.map(one => [`${(one.self * 100).toFixed(1)} %`, one.where])
+    parts.push(table(['self time', 'function'], rows))
+  }
+  return `${parts.join('\n\n')}\n`
+}
+
+function wholeWayTable(rows: readonly Row[]): string {
+  return table(
+    [
+      'events per second',
+      'median',
+      'lowest–highest',
+      'by bare',
+      'CPU µs/event',
+      'nats-server CPU',
+      'frame B',
+      'event B',
+      'events × rounds',
+    ],
+    rows.map(row => [
+      row.name,
+      whole(row.perSecond.median),
+      range(row.perSecond),
+      row.ratio.toFixed(2),
+      whole(row.cpuUs),
+      whole(row.natsCpuUs),
+      whole(row.frameBytes),
+      whole(row.eventBytes),
+      `${row.events} × ${row.rounds}`,
+    ]),
+  )
+}
+
+function latencyTable({ perSecond, events, pushedToStored, recordedToStored, recordedToAcked }: Latency): string {
+  const row = (name: string, { p50, p99, max }: Quantiles): Cells => [
+    name,
+    p50.toFixed(1),
+    p99.toFixed(1),
+    max.toFixed(0),
+  ]
+  return table(
+    [`ms at ${perSecond}/s (${events} events)`, 'p50', 'p99', 'max'],
+    [
+      row('pushed → in the stream', pushedToStored),
+      row('recorded → in the stream', recordedToStored),
+      [
+        'recorded → acked, opswire_delivery_seconds',
+        recordedToAcked.p50.toFixed(1),
+        recordedToAcked.p99.toFixed(1),
+        '–',
+      ],
+    ],
+  )
+}
+
+const whole = (value: number): string => (Number.isFinite(value) ? Math.round(value).toString() : '–')
+const mebi = (bytes: number): string => whole(bytes / 1024 / 1024)
+const range = ({ lowest, highest }: Spread): string => `${whole(lowest)}–${whole(highest)}`
+
+function table(head: Cells, rows: readonly Cells[]): string {
+  const all = [head, ...rows].map(row => row.map(String))
+  const widths = head.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]): string =>
+    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
+  const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${column === 0 ? '-' : ':'}`).join('|')}|`
+  const [first = [], ...others] = all
+  return [line(first), rule, ...others.map(line)].join('\n')
+}

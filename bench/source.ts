@@ -1,0 +1,181 @@
+/**
+ * The fabric of the benchmark, a process of its own: an APIC's login, socket, subscribe and refresh over real TLS, and
+ * pushes that were spelt out beforehand. The full simulator keeps an object tree and checks far more; under a flood it,
+ * and not the daemon, would be measured.
+ *
+ * Arguments: key file, certificate file.
+ */
+import { readFileSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { sleep, systemClock } from '../src/scheduler/clock.ts'
+import { readBody, startServer } from '../src/simulators/server.ts'
+import { fault, frame, SUBSCRIPTION_IDS } from './frames.ts'
+import { type Load, type SourceHears, tell } from './messages.ts'
+
+const [keyFile = '', certificateFile = ''] = process.argv.slice(2)
+/** Frames after which the socket must have taken what it was given. */
+const CHUNK = 512
+/** Pushes of a paced load go out this often, ms. */
+const TICK_MS = 2
+
+const sockets = new Map<string, WebSocket>()
+/** Class → session that subscribed it last. */
+const subscribed = new Map<string, string>()
+const tokens = new Set<string>()
+let lastToken = 0
+let load: Load = { cls: 'eventRecord', count: 0, objects: 1 }
+let frames: Buffer[] = []
+/** The newest push, for who asks whether it missed one. */
+let newest: { readonly cls: string; readonly text: string } | undefined
+
+class Refusal extends Error {
+  readonly status: number
+  constructor(status: number, text: string) {
+    super(text)
+    this.status = status
+  }
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let status = 200
+  let body: object
+  try {
+    body = await reply(request)
+  } catch (error) {
+    status = error instanceof Refusal ? error.status : 500
+    const text = error instanceof Error ? error.message : String(error)
+    body = { totalCount: '1', imdata: [{ error: { attributes: { code: String(status), text } } }] }
+  }
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
+
+async function reply(request: IncomingMessage): Promise<object> {
+  const url = new URL(request.url ?? '', 'https://fabric')
+  if (url.pathname === '/api/aaaLogin.json') {
+    const user = JSON.parse(await readBody(request)) as { aaaUser?: { attributes?: { pwd?: string } } }
+    if (user.aaaUser?.attributes?.pwd !== 'bench') throw new Refusal(401, 'Username or password is incorrect')
+    return grant(`bench${++lastToken}`)
+  }
+  const token = /(?:^|; )APIC-cookie=([^;]*)/.exec(request.headers.cookie ?? '')?.[1] ?? ''
+  if (!tokens.has(token)) throw new Refusal(403, 'Token was invalid (Error: Token timeout)')
+  switch (url.pathname) {
+    case '/api/aaaRefresh.json':
+      return grant(token)
+    case '/api/aaaLogout.json':
+      tokens.delete(token)
+      sockets.get(token)?.close(1000)
+      return objects([])
+    case '/api/subscriptionRefresh.json':
+      if (![...subscribed].some(([cls, by]) => by === token && SUBSCRIPTION_IDS[cls] === url.searchParams.get('id'))) {
+        throw new Refusal(400, 'Unable to process the query, no such subscription')
+      }
+      return objects([])
+    case '/api/mo/info.json':
+      return objects([
+        { topInfo: { attributes: { dn: 'info', currentTime: new Date(systemClock.wall()).toISOString() } } },
+      ])
+  }
+  const cls = /^\/api\/class\/(\w+)\.json$/.exec(url.pathname)?.[1]
+  if (cls === undefined) throw new Refusal(400, `nothing is known of ${url.pathname}`)
+  if (url.searchParams.get('subscription') !== 'yes') return objects(ofClass(cls, url.searchParams))
+  if (!sockets.has(token)) throw new Refusal(405, 'Unable to find web socket of this session')
+  const subscriptionId = SUBSCRIPTION_IDS[cls]
+  if (subscriptionId === undefined) throw new Refusal(400, `class ${cls} can't be subscribed here`)
+  subscribed.set(cls, token)
+  return { ...objects(ofClass(cls, url.searchParams)), subscriptionId }
+}
+
+function grant(token: string): object {
+  tokens.add(token)
+  const attributes = { token, refreshTimeoutSeconds: '600', maximumLifetimeSeconds: '86400', version: '6.0(5h)' }
+  return objects([{ aaaLogin: { attributes } }])
+}
+
+const objects = (imdata: readonly object[]): object => ({ totalCount: String(imdata.length), imdata })
+
+/** Faults stand as they were prepared. Of a log only the newest record is there, and only who asks for it sees it. */
+function ofClass(cls: string, options: URLSearchParams): object[] {
+  if (cls === 'faultInst') {
+    const count = load.cls === 'faultInst' ? load.objects : 1000
+    const now = systemClock.wall()
+    return Array.from({ length: count }, (_, object) => ({ faultInst: { attributes: fault(object, now) } }))
+  }
+  if (newest?.cls !== cls || options.get('page-size') !== '1') return []
+  return (JSON.parse(newest.text) as { imdata: object[] }).imdata
+}
+
+function subscriber(): WebSocket {
+  const socket = sockets.get(subscribed.get(load.cls) ?? '')
+  if (socket === undefined) throw new Error(`nobody subscribes ${load.cls}`)
+  return socket
+}
+
+/** Each frame is a write of its own, as on a controller; backpressure is the socket's. */
+async function push(): Promise<void> {
+  const socket = subscriber()
+  tell({ say: 'started', atMs: systemClock.wall() })
+  for (let from = 0; from < frames.length; from += CHUNK) {
+    const chunk = frames.slice(from, from + CHUNK)
+    const last = chunk.pop()
+    for (const one of chunk) socket.send(one, { binary: false })
+    await new Promise<void>((resolve, reject) => {
+      socket.send(last ?? '', { binary: false }, error => (error ? reject(error) : resolve()))
+    })
+  }
+  const text = frames.at(-1)?.toString('utf8')
+  newest = text === undefined ? undefined : { cls: load.cls, text }
+  tell({ say: 'pushed', atMs: systemClock.wall() })
+}
+
+async function pace(perSecond: number): Promise<void> {
+  const socket = subscriber()
+  const start = systemClock.now()
+  tell({ say: 'started', atMs: systemClock.wall() })
+  for (let n = 0; n < load.count; ) {
+    const due = Math.min(load.count, Math.ceil(((systemClock.now() - start) / 1000) * perSecond))
+    for (; n < due; n++) {
+      const text = frame(load.cls, n, load.objects, systemClock.wall())
+      socket.send(text)
+      newest = { cls: load.cls, text }
+    }
+    await sleep(systemClock, TICK_MS)
+  }
+  tell({ say: 'pushed', atMs: systemClock.wall() })
+}
+
+async function heed(message: SourceHears): Promise<void> {
+  if (message.ask === 'push') return push()
+  load = { cls: message.cls, count: message.count, objects: message.objects }
+  if (message.ask === 'pace') return pace(message.perSecond)
+  const now = systemClock.wall()
+  newest = undefined
+  frames = Array.from({ length: load.count }, (_, n) => Buffer.from(frame(load.cls, n, load.objects, now)))
+  tell({ say: 'prepared', frameBytes: frames.reduce((sum, one) => sum + one.length, 0) / Math.max(1, frames.length) })
+}
+
+const certificate = { key: readFileSync(keyFile, 'utf8'), cert: readFileSync(certificateFile, 'utf8') }
+const server = await startServer((request, response) => void answer(request, response), { certificate })
+const upgrades = new WebSocketServer({ noServer: true, perMessageDeflate: false })
+server.server.on('upgrade', (request, stream, head) => {
+  const token = /^\/socket(.+)$/.exec(request.url ?? '')?.[1] ?? ''
+  if (!tokens.has(token)) {
+    stream.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    return
+  }
+  upgrades.handleUpgrade(request, stream, head, socket => {
+    sockets.set(token, socket)
+    socket.on('error', () => socket.terminate())
+    socket.on('close', () => sockets.delete(token))
+  })
+})
+process.on('message', message => {
+  heed(message as SourceHears).catch((error: unknown) => {
+    process.stderr.write(`source: ${error instanceof Error ? error.stack : String(error)}\n`)
+    process.exit(1)
+  })
+})
+// Whoever started it is gone.
+process.on('disconnect', () => process.exit(0))
+tell({ say: 'listening', url: server.url })

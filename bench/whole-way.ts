@@ -1,0 +1,160 @@
+/** Events per second through the whole way, beside a bare loop in the same run: rounds of both, by turns. */
+
+import { quantile, type Spread, spread } from './figures.ts'
+import type { BareSays, Load } from './messages.ts'
+import type { Rig } from './rig.ts'
+import { Partner } from './scratch.ts'
+import { cpuMs } from './usage.ts'
+
+export interface Lap {
+  readonly perSecond: number
+  /** Processor time of the subscriber and of nats-server, µs for each event. */
+  readonly cpuUs: number
+  readonly natsCpuUs: number
+  /** Mean size in the stream. */
+  readonly eventBytes: number
+}
+
+export interface Row {
+  readonly name: string
+  readonly events: number
+  readonly rounds: number
+  readonly perSecond: Spread
+  readonly cpuUs: number
+  readonly natsCpuUs: number
+  readonly frameBytes: number
+  readonly eventBytes: number
+  /** Median over the rounds of this row's speed by the bare loop's speed in the same round. */
+  readonly ratio: number
+}
+
+export interface WholeWayOptions {
+  readonly events: number
+  readonly rounds: number
+  readonly objects: number
+}
+
+interface Course {
+  readonly name: string
+  readonly load: Load
+  run(rig: Rig, load: Load): Promise<Lap>
+}
+
+/** Each round runs every course once; the order turns, so that no course always runs after the same one. */
+export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: string) => void): Promise<Row[]> {
+  const { events, objects, rounds } = options
+  const one = Math.max(1, Math.round(events / 5))
+  const flood = { cls: 'eventRecord', count: events, objects } as const
+  const bare: Course = { name: 'bare loop, no store', load: flood, run: bareLap }
+  const courses: Course[] = [
+    { name: `whole way, eventRecord of ${objects} objects`, load: flood, run: daemonLap },
+    bare,
+    {
+      name: `whole way, faultInst (mirrored), ${objects} faults`,
+      load: { ...flood, cls: 'faultInst' },
+      run: daemonLap,
+    },
+    { name: 'whole way, eventRecord of one object', load: { ...flood, count: one, objects: 1 }, run: daemonLap },
+    { name: 'source alone: read and counted', load: flood, run: countLap },
+  ]
+  const laps = new Map<Course, Lap[]>(courses.map(course => [course, []]))
+  const sizes = new Map<Course, number>()
+  for (let round = 0; round < rounds; round++) {
+    for (let at = 0; at < courses.length; at++) {
+      const course = courses[(at + round) % courses.length]
+      if (course === undefined) continue
+      sizes.set(course, await rig.prepare(course.load))
+      const lap = await course.run(rig, course.load)
+      laps.get(course)?.push(lap)
+      say(`round ${round + 1}/${rounds}: ${course.name}: ${Math.round(lap.perSecond)}/s`)
+    }
+  }
+  const beside = laps.get(bare) ?? []
+  return courses.map(course => {
+    const own = laps.get(course) ?? []
+    return {
+      name: course.name,
+      events: course.load.count,
+      rounds: own.length,
+      perSecond: spread(own.map(lap => lap.perSecond)),
+      cpuUs: median(own.map(lap => lap.cpuUs)),
+      natsCpuUs: median(own.map(lap => lap.natsCpuUs)),
+      frameBytes: sizes.get(course) ?? Number.NaN,
+      eventBytes: median(own.map(lap => lap.eventBytes)),
+      ratio: median(own.map((lap, round) => lap.perSecond / (beside[round]?.perSecond ?? Number.NaN))),
+    }
+  })
+}
+
+const median = (values: readonly number[]): number => quantile(values, 0.5)
+
+/** The daemon, fresh, with an empty store and an empty stream. From the first push to the last message in the stream. */
+export async function daemonLap(rig: Rig, load: Load, nodeOptions: readonly string[] = []): Promise<Lap> {
+  const stream = rig.stream('WAY')
+  const daemon = await rig.daemon(stream, [load.cls], { nodeOptions })
+  const base = await rig.broker.count(stream)
+  const lap = await time(rig, load, stream, base, daemon.pid, async () => {
+    await daemon.until(status => status.store?.events === 0)
+  })
+  await daemon.stop()
+  return lap
+}
+
+async function bareLap(rig: Rig, load: Load): Promise<Lap> {
+  const stream = rig.stream('BARE')
+  await rig.broker.create(stream)
+  const bare = await startBare(rig, stream, load, 'publish')
+  const lap = await time(rig, load, stream, 0, bare.pid, async () => {
+    await bare.next('done')
+  })
+  await bare.end()
+  return lap
+}
+
+/** How fast the source is when nobody parses: it must not be what is measured. */
+async function countLap(rig: Rig, load: Load): Promise<Lap> {
+  const reader = await startBare(rig, 'none', load, 'count')
+  const cpu = cpuMs(reader.pid)
+  const startedMs = await rig.push()
+  const { atMs } = await reader.next('done')
+  const cpuUs = ((cpuMs(reader.pid) - cpu) * 1000) / load.count
+  await rig.source.next('pushed')
+  await reader.end()
+  const perSecond = (load.count * 1000) / (atMs - startedMs)
+  return { perSecond, cpuUs, natsCpuUs: Number.NaN, eventBytes: Number.NaN }
+}
+
+async function startBare(rig: Rig, stream: string, load: Load, mode: string): Promise<Partner<BareSays>> {
+  const { scratch, fabric, broker, certificateFile } = rig
+  const args = [fabric, broker.url, stream, stream.toLowerCase(), String(load.count), mode]
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificateFile }
+  const bare = new Partner<BareSays>(scratch, 'bare.ts', args, { env })
+  await bare.next('subscribed')
+  return bare
+}
+
+/** One flood: pushed, counted in the stream, acknowledged to the last (`acked`), judged by number, taken away. */
+async function time(
+  rig: Rig,
+  load: Load,
+  stream: string,
+  base: number,
+  pid: number,
+  acked: () => Promise<void>,
+): Promise<Lap> {
+  const { broker } = rig
+  const [cpu, natsCpu] = [cpuMs(pid), cpuMs(broker.pid)]
+  const startedMs = await rig.push()
+  const lastMs = await broker.holds(stream, base + load.count)
+  await acked()
+  const [cpuEnd, natsCpuEnd] = [cpuMs(pid), cpuMs(broker.pid)]
+  await rig.source.next('pushed')
+  const arrived = await broker.judge(stream, load.count)
+  await broker.remove(stream)
+  return {
+    perSecond: (load.count * 1000) / (lastMs - startedMs),
+    cpuUs: ((cpuEnd - cpu) * 1000) / load.count,
+    natsCpuUs: ((natsCpuEnd - natsCpu) * 1000) / load.count,
+    eventBytes: arrived.reduce((sum, one) => sum + one.bytes, 0) / load.count,
+  }
+}
