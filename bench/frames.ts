@@ -12,10 +12,16 @@ export const SUBSCRIPTION_IDS: Readonly<Record<string, string>> = {
 
 type Attributes = Record<string, string>
 
-const CHANGE_SET =
-  'lastLinkStChg (Old: 2026-02-03T04:01:17.001+00:00, New: 2026-02-03T04:05:06.789+00:00), operSt (Old: down, New: up), operStQual (Old: link-failure, New: none), operSpeed (Old: unknown, New: 25G), usage (Old: discovery, New: epg)'
-const PROSE =
-  'The port came up after the transceiver was seated again; speed and FEC were negotiated with the peer, the access policy of the port was checked against the selector, and the VLANs of the endpoint groups that are statically bound to it were deployed without a fault.'
+const CHANGE_SET = [
+  'lastLinkStChg (Old: 2026-02-03T04:01:17.001+00:00, New: 2026-02-03T04:05:06.789+00:00)',
+  'operSt (Old: down, New: up)',
+  'operStQual (Old: link-failure, New: none)',
+  'operSpeed (Old: unknown, New: 25G)',
+  'operFecMode (Old: disable-fec, New: cl74-fc-fec)',
+  'operVlans (Old: , New: 101,112-119,2048)',
+  'usage (Old: discovery, New: epg)',
+].join(', ')
+const PROSE = 'the port came up at 25G after the transceiver was seated again'
 
 const interfaceOf = (object: number): string =>
   `topology/pod-1/node-${101 + Math.floor(object / 48)}/sys/phys-[eth1/${(object % 48) + 1}]/phys`

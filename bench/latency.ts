@@ -26,6 +26,7 @@ export async function latency(rig: Rig, perSecond: number, seconds: number): Pro
   const daemon = await rig.daemon(stream, ['eventRecord'])
   const base = await rig.broker.count(stream)
   rig.source.tell({ ask: 'pace', cls: 'eventRecord', count, objects: 1000, perSecond })
+  await rig.source.next('started')
   await rig.source.next('pushed')
   await rig.broker.holds(stream, base + count)
   await daemon.until(status => status.store?.events === 0)

@@ -49,8 +49,8 @@ export function tables(result: Result): string {
   }
   if (result.latency !== undefined) parts.push(latencyTable(result.latency))
   if (result.profile !== undefined) {
-    const rows = result.profile.map(one => [`${(one.self * 100).toFixed(1)} %`, one.where])
-    parts.push(table(['self time', 'function'], rows))
+    const rows = result.profile.map(one => [one.where, `${(one.self * 100).toFixed(1)} %`])
+    parts.push(table(['function', 'self time'], rows))
   }
   return `${parts.join('\n\n')}\n`
 }

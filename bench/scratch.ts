@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sleep, systemClock } from '../src/scheduler/clock.ts'
 
 export class Scratch {
   readonly directory = mkdtempSync(join(tmpdir(), 'opswire-bench-'))
@@ -57,6 +56,7 @@ export class Partner<Says extends { readonly say: string }, Hears extends object
   readonly child: ChildProcess
   readonly #name: string
   readonly #heard: Says[] = []
+  #wake: () => void = () => undefined
 
   constructor(scratch: Scratch, file: string, args: readonly string[], options: ForkOptions = {}) {
     this.#name = file
@@ -65,7 +65,11 @@ export class Partner<Says extends { readonly say: string }, Hears extends object
       ...options,
     })
     scratch.keep(this.child)
-    this.child.on('message', message => this.#heard.push(message as Says))
+    this.child.on('message', message => {
+      this.#heard.push(message as Says)
+      this.#wake()
+    })
+    this.child.on('exit', () => this.#wake())
   }
 
   get pid(): number {
@@ -76,7 +80,7 @@ export class Partner<Says extends { readonly say: string }, Hears extends object
     this.child.send(message)
   }
 
-  /** The next message of this kind, taken out; throws when the process ends first. */
+  /** The next message of this kind, taken out; throws when the process ends first. One caller at a time. */
   async next<Kind extends Says['say']>(kind: Kind): Promise<Extract<Says, { say: Kind }>> {
     for (;;) {
       const at = this.#heard.findIndex(message => message.say === kind)
@@ -87,7 +91,9 @@ export class Partner<Says extends { readonly say: string }, Hears extends object
           `${this.#name} ended with ${this.child.exitCode ?? this.child.signalCode} before it said ${kind}`,
         )
       }
-      await Promise.race([once(this.child, 'message'), once(this.child, 'exit'), sleep(systemClock, 1000)])
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
     }
   }
 

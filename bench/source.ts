@@ -26,6 +26,7 @@ const tokens = new Set<string>()
 let lastToken = 0
 let load: Load = { cls: 'eventRecord', count: 0, objects: 1 }
 let frames: Buffer[] = []
+let preparedMs = systemClock.wall()
 /** The newest push, for who asks whether it missed one. */
 let newest: { readonly cls: string; readonly text: string } | undefined
 
@@ -99,8 +100,8 @@ const objects = (imdata: readonly object[]): object => ({ totalCount: String(imd
 function ofClass(cls: string, options: URLSearchParams): object[] {
   if (cls === 'faultInst') {
     const count = load.cls === 'faultInst' ? load.objects : 1000
-    const now = systemClock.wall()
-    return Array.from({ length: count }, (_, object) => ({ faultInst: { attributes: fault(object, now) } }))
+    const before = preparedMs - 24 * 3_600_000
+    return Array.from({ length: count }, (_, object) => ({ faultInst: { attributes: fault(object, before) } }))
   }
   if (newest?.cls !== cls || options.get('page-size') !== '1') return []
   return (JSON.parse(newest.text) as { imdata: object[] }).imdata
@@ -149,9 +150,11 @@ async function heed(message: SourceHears): Promise<void> {
   if (message.ask === 'push') return push()
   load = { cls: message.cls, count: message.count, objects: message.objects }
   if (message.ask === 'pace') return pace(message.perSecond)
-  const now = systemClock.wall()
+  preparedMs = systemClock.wall()
   newest = undefined
-  frames = Array.from({ length: load.count }, (_, n) => Buffer.from(frame(load.cls, n, load.objects, now)))
+  // One a millisecond, all after the snapshot: a change that is older than what is known would be none.
+  const first = preparedMs - load.count
+  frames = Array.from({ length: load.count }, (_, n) => Buffer.from(frame(load.cls, n, load.objects, first + n)))
   tell({ say: 'prepared', frameBytes: frames.reduce((sum, one) => sum + one.length, 0) / Math.max(1, frames.length) })
 }
 
