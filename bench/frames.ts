@@ -19,6 +19,9 @@ const CHANGE_SET = [
   'operSpeed (Old: unknown, New: 25G)',
   'operFecMode (Old: disable-fec, New: cl74-fc-fec)',
   'operVlans (Old: , New: 101,112-119,2048)',
+  'operErrDisQual (Old: none, New: none-recovered)',
+  'lastErrors (Old: 0, New: 17)',
+  'resetCtr (Old: 4, New: 5)',
   'usage (Old: discovery, New: epg)',
 ].join(', ')
 const PROSE = 'the port came up at 25G after the transceiver was seated again'

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import { gaugesOf } from '../../src/subscribers/apic/gauges.ts'
 import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 
@@ -302,5 +303,20 @@ describe('APIC session', () => {
     Object.assign(rig, { config: { ...rig.config, tls: { ca_file: null, verify: true, fingerprint_sha256: good } } })
     rig.start()
     await rig.live(['class/faultInst'])
+  })
+})
+
+describe('what is watched without being told', () => {
+  it('health of the configured scopes and the audit log as a canary: gauges move, nothing is published', async () => {
+    const { simulator } = await start({ config: { health_scopes: ['topology'], canary_interval: '1s' } })
+    await rig.live(['class/faultInst', 'health/topology', 'canary/aaaModLR'])
+    simulator.post('topology/health', { healthInst: { attributes: { cur: '71', prev: '95' } } })
+    simulator.post(DN, fault('F1394'))
+    await rig.until(all => all.length > 0, 'the fault')
+    const { health, faults } = gaugesOf(rig.store.mirror('fabric-a').values(), ['topology'])
+    expect(health).toEqual([{ scope: 'topology', score: 71 }])
+    expect(faults).toEqual([{ severity: 'major', state: 'raised', count: 1 }])
+    await until(() => rig.happenings.some(one => one.type === 'request' && one.operation === 'canary'), 'the canary')
+    expect(types(rig.facts())).toEqual(['apic.fault.raised'])
   })
 })

@@ -78,6 +78,8 @@ export class ApicRig {
       username: 'admin',
       password: 'ins3965!',
       tls: { ca_file },
+      // The rigs count subscriptions: only what a test names.
+      health_scopes: [],
       subscriptions: [{ class: 'faultInst' }],
       ...options.config,
     })

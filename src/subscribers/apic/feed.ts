@@ -40,7 +40,7 @@ const REFUSED_HOLD_MS = 5 * 60_000
 export class Feed {
   readonly query: Query
   readonly subscription: SubscriptionConfig
-  /** Subscribed for the canary's sake only: nothing of it is published. */
+  /** Subscribed for the canary's or the gauges' sake only: nothing of it is published. */
   readonly hidden: boolean
   /** How often in a row the canary found this subscription mute. */
   mutes = 0
@@ -70,7 +70,7 @@ export class Feed {
   }
 
   get name(): string {
-    return this.hidden ? `canary/${this.query.name}` : this.query.name
+    return this.query.name
   }
 
   get position(): Position | undefined {

@@ -1,7 +1,8 @@
 /** One session with one controller: login, socket, subscriptions, renewals; gives what it reads to the runner. */
 import { hash } from 'node:crypto'
+import type { SubscriptionConfig } from '../../config/query.ts'
 import type { ApicConfig } from '../../config/sources.ts'
-import { describe, Poison } from '../../errors.ts'
+import { describe } from '../../errors.ts'
 import type { SourceRef } from '../../event.ts'
 import type { LeaseKind } from '../../report.ts'
 import { Gate } from '../../scheduler/gate.ts'
@@ -10,11 +11,10 @@ import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session } from '../contract.ts'
 import type { Authentication, Grant } from './auth.ts'
-import { isLogClass } from './classes.ts'
 import { ApicClient } from './client.ts'
 import type { Core, Tuning } from './core.ts'
-import { decodeFrame, type Frame } from './decode.ts'
-import { type Dispatch, Feed, isSessionError } from './feed.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Feed, isSessionError } from './feed.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
 import { buildQuery, queryUrl } from './query.ts'
@@ -36,10 +36,8 @@ const SESSION_REFRESH_CAP_MS = 240_000
 const RETIRE_AT = 0.95
 /** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
 const LONG_PAUSE_MS = 10_000
-/** Frames that wait for the id of a subscription being made. */
-const MAX_UNKNOWN_FRAMES = 20_000
 
-export class ApicSession implements Session, Dispatch {
+export class ApicSession implements Session {
   readonly #options: SessionOptions
   readonly #queue = new BatchQueue()
   readonly #outbox: Outbox
@@ -48,14 +46,12 @@ export class ApicSession implements Session, Dispatch {
   readonly #subscriptionLeases: LeaseKeeper
   readonly #sessionLeases: LeaseKeeper
   readonly #core: Core
-  readonly #byId = new Map<string, Feed>()
+  readonly #dispatcher: Dispatcher
   readonly #feeds: Feed[] = []
   readonly #running: Promise<void>[] = []
   #socket: ApicSocket | undefined
   #sessionLease: Lease | undefined
   #retireBy: number | undefined
-  #expecting = 0
-  #unknown: Frame[] = []
   #pausedAt: number | undefined
   #closing: Promise<void> | undefined
   #fabricOffsetMs = 0
@@ -70,6 +66,13 @@ export class ApicSession implements Session, Dispatch {
       () => this.#pause(),
       () => this.#resume(),
     )
+    this.#dispatcher = new Dispatcher({
+      outbox: this.#outbox,
+      onFull: () => this.#pause(),
+      onRoom: () => {
+        if (!this.#outbox.full) this.#resume()
+      },
+    })
     this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal })
     this.#sessionLeases = new LeaseKeeper({ clock, maxConcurrency: 1, spacingMs: 0 })
     this.#subscriptionLeases = new LeaseKeeper({
@@ -131,25 +134,6 @@ export class ApicSession implements Session, Dispatch {
     return this.#closing
   }
 
-  register(id: string, feed: Feed): void {
-    this.#byId.set(id, feed)
-  }
-
-  forget(id: string, feed: Feed): void {
-    if (this.#byId.get(id) === feed) this.#byId.delete(id)
-  }
-
-  expectIds(): () => void {
-    this.#expecting++
-    return () => {
-      this.#expecting--
-      const waiting = this.#unknown
-      this.#unknown = []
-      for (const frame of waiting) this.#dispatch(frame)
-      if (!this.#outbox.full && this.#unknown.length < MAX_UNKNOWN_FRAMES) this.#resume()
-    }
-  }
-
   async #open(): Promise<void> {
     const { config, context, controller } = this.#options
     const { clock, report, signal } = context
@@ -163,7 +147,7 @@ export class ApicSession implements Session, Dispatch {
       clock,
       timeoutMs: config.request_timeout,
       signal,
-      onFrame: text => this.#frame(text),
+      onFrame: text => this.#dispatcher.take(text),
       onLost: error => this.#fail(error),
     })
     await this.#readFabricClock()
@@ -222,11 +206,17 @@ export class ApicSession implements Session, Dispatch {
       // Cursors go by name: questions that differ only in what the name leaves out must not share one.
       const taken = this.#feeds.some(feed => feed.query.name === query.name)
       const name = taken ? `${query.name}~${hash('sha256', url, 'hex').slice(0, 6)}` : query.name
-      this.#feeds.push(new Feed(this.#core, this, { ...query, name }, subscription))
+      this.#feeds.push(new Feed(this.#core, this.#dispatcher, { ...query, name }, subscription))
     }
-    if (!this.#feeds.some(feed => feed.query.logClass !== undefined && isLogClass(feed.query.logClass))) {
-      const subscription = { class: 'aaaModLR', snapshot: 'mirror' } as const
-      this.#feeds.push(new Feed(this.#core, this, buildQuery(subscription), subscription, true))
+    // Kept for the gauges, told to nobody.
+    for (const scope of config.health_scopes) {
+      const dn = `${scope}/health`
+      if (this.#feeds.some(feed => feed.query.covers('healthInst', dn))) continue
+      this.#watch(`health/${scope}`, { mo: dn, snapshot: 'mirror' })
+    }
+    // Without a log class of its own the canary sings on the audit log.
+    if (!this.#feeds.some(feed => feed.query.logClass !== undefined)) {
+      this.#watch('canary/aaaModLR', { class: 'aaaModLR', snapshot: 'mirror' })
     }
     for (const feed of this.#feeds) {
       const { proofBoundMs } = feed
@@ -234,39 +224,9 @@ export class ApicSession implements Session, Dispatch {
     }
   }
 
-  #frame(text: string): void {
-    let frame: Frame
-    try {
-      frame = decodeFrame(text)
-    } catch (error) {
-      if (!(error instanceof Poison)) throw error
-      this.#outbox.add('socket', { dead: { reason: error.message, content: text } })
-      return
-    }
-    this.#dispatch(frame)
-  }
-
-  /** A frame may name several subscriptions: its objects are told once, by the first that is known. */
-  #dispatch(frame: Frame): void {
-    for (const content of frame.unreadable) {
-      this.#outbox.add('socket', { dead: { reason: 'an object without class, dn or attributes', content } })
-    }
-    let feed: Feed | undefined
-    for (const id of frame.subscriptionIds) {
-      const known = this.#byId.get(id)
-      if (known === undefined) continue
-      known.prove()
-      // A hidden feed publishes nothing: any other that was named goes before it.
-      if (feed === undefined || feed.hidden) feed = known
-    }
-    if (feed !== undefined) {
-      for (const change of frame.changes) feed.take(change)
-      return
-    }
-    // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.
-    if (this.#expecting === 0) return
-    this.#unknown.push(frame)
-    if (this.#unknown.length >= MAX_UNKNOWN_FRAMES) this.#pause()
+  /** A subscription that the config does not name: nothing of it is published. */
+  #watch(name: string, subscription: SubscriptionConfig): void {
+    this.#feeds.push(new Feed(this.#core, this.#dispatcher, { ...buildQuery(subscription), name }, subscription, true))
   }
 
   async #reconcileLoop(): Promise<void> {

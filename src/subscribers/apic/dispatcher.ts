@@ -1,0 +1,82 @@
+/** From frames to feeds: which subscription a push belongs to, also when its id is not known yet. */
+import { Poison } from '../../errors.ts'
+import { decodeFrame, type Frame } from './decode.ts'
+import type { Dispatch, Feed } from './feed.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Frames that wait for the id of a subscription being made. */
+const MAX_UNKNOWN_FRAMES = 20_000
+/** Feed under which what belongs to no subscription is kept. */
+const SOCKET_FEED = 'socket'
+
+export interface DispatcherOptions {
+  readonly outbox: Outbox
+  /** Too many frames wait for their id: stop reading. */
+  readonly onFull: () => void
+  /** They are through. */
+  readonly onRoom: () => void
+}
+
+export class Dispatcher implements Dispatch {
+  readonly #options: DispatcherOptions
+  readonly #byId = new Map<string, Feed>()
+  #expecting = 0
+  #unknown: Frame[] = []
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  register(id: string, feed: Feed): void {
+    this.#byId.set(id, feed)
+  }
+
+  forget(id: string, feed: Feed): void {
+    if (this.#byId.get(id) === feed) this.#byId.delete(id)
+  }
+
+  expectIds(): () => void {
+    this.#expecting++
+    return () => {
+      this.#expecting--
+      const waiting = this.#unknown
+      this.#unknown = []
+      for (const frame of waiting) this.#dispatch(frame)
+      if (this.#unknown.length < MAX_UNKNOWN_FRAMES) this.#options.onRoom()
+    }
+  }
+
+  /** Takes one message of the socket. What can't be read becomes a dead letter and stops nothing. */
+  take(text: string): void {
+    try {
+      this.#dispatch(decodeFrame(text))
+    } catch (error) {
+      if (!(error instanceof Poison)) throw error
+      this.#options.outbox.add(SOCKET_FEED, { dead: { reason: error.message, content: text } })
+    }
+  }
+
+  /** A frame may name several subscriptions: its objects are told once, by the first that is known. */
+  #dispatch(frame: Frame): void {
+    for (const content of frame.unreadable) {
+      const reason = 'an object without class, dn or attributes'
+      this.#options.outbox.add(SOCKET_FEED, { dead: { reason, content } })
+    }
+    let feed: Feed | undefined
+    for (const id of frame.subscriptionIds) {
+      const known = this.#byId.get(id)
+      if (known === undefined) continue
+      known.prove()
+      // A hidden feed publishes nothing: any other that was named goes before it.
+      if (feed === undefined || feed.hidden) feed = known
+    }
+    if (feed !== undefined) {
+      for (const change of frame.changes) feed.take(change)
+      return
+    }
+    // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.
+    if (this.#expecting === 0) return
+    this.#unknown.push(frame)
+    if (this.#unknown.length >= MAX_UNKNOWN_FRAMES) this.#options.onFull()
+  }
+}
