@@ -54,9 +54,9 @@ export class Daemon {
     })
   }
 
-  /** Resolves when all its feeds are live and the sink is up. */
+  /** Resolves when the feeds of `classes` are live, the sink is up and nothing is on its way. */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { scratch, entry, nodeOptions = [] } = options
+    const { scratch, entry, classes, nodeOptions = [] } = options
     const home = scratch.path('daemon')
     mkdirSync(home)
     const file = join(home, 'opswire.yaml')
@@ -69,10 +69,7 @@ export class Daemon {
     const daemon = new Daemon(child)
     await daemon.until(
       status =>
-        status.sink?.up === true &&
-        status.store?.events === 0 &&
-        status.sources[0]?.feeds.length === feedsOf(options) &&
-        status.sources[0].feeds.every(feed => feed.state === 'live'),
+        status.sink?.up === true && status.store?.events === 0 && classes.every(cls => isLive(status, `class/${cls}`)),
       LIVE_WITHIN_MS,
     )
     return daemon
@@ -107,9 +104,8 @@ export class Daemon {
   }
 }
 
-/** With no log class among them, the daemon subscribes one for its canary. */
-function feedsOf({ classes }: DaemonOptions): number {
-  return classes.includes('eventRecord') ? classes.length : classes.length + 1
+function isLive(status: StatusDocument, feed: string): boolean {
+  return status.sources.some(source => source.feeds.some(one => one.name === feed && one.state === 'live'))
 }
 
 function configOf(options: DaemonOptions, home: string): string {

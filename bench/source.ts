@@ -16,12 +16,14 @@ import { type Load, type SourceHears, tell } from './messages.ts'
 const [keyFile = '', certificateFile = ''] = process.argv.slice(2)
 /** Frames after which the socket must have taken what it was given. */
 const CHUNK = 512
+/** Ids of subscriptions that are never pushed to count up from here. */
+const OTHER_IDS = 72_058_418_689_320_000n
 /** Pushes of a paced load go out this often, ms. */
 const TICK_MS = 2
 
 const sockets = new Map<string, WebSocket>()
-/** Class → session that subscribed it last. */
-const subscribed = new Map<string, string>()
+/** By class, or by the path of anything else that was subscribed. */
+const subscribed = new Map<string, { readonly id: string; readonly token: string }>()
 const tokens = new Set<string>()
 let lastToken = 0
 let load: Load = { cls: 'eventRecord', count: 0, objects: 1 }
@@ -69,23 +71,19 @@ async function reply(request: IncomingMessage): Promise<object> {
       sockets.get(token)?.close(1000)
       return objects([])
     case '/api/subscriptionRefresh.json':
-      if (![...subscribed].some(([cls, by]) => by === token && SUBSCRIPTION_IDS[cls] === url.searchParams.get('id'))) {
+      if (![...subscribed.values()].some(one => one.token === token && one.id === url.searchParams.get('id'))) {
         throw new Refusal(400, 'Unable to process the query, no such subscription')
       }
       return objects([])
-    case '/api/mo/info.json':
-      return objects([
-        { topInfo: { attributes: { dn: 'info', currentTime: new Date(systemClock.wall()).toISOString() } } },
-      ])
   }
-  const cls = /^\/api\/class\/(\w+)\.json$/.exec(url.pathname)?.[1]
-  if (cls === undefined) throw new Refusal(400, `nothing is known of ${url.pathname}`)
-  if (url.searchParams.get('subscription') !== 'yes') return objects(ofClass(cls, url.searchParams))
+  const [, kind, name] = /^\/api\/(class|mo)\/(.+)\.json$/.exec(decodeURIComponent(url.pathname)) ?? []
+  if (kind === undefined || name === undefined) throw new Refusal(400, `nothing is known of ${url.pathname}`)
+  const found = kind === 'mo' ? ofObject(name) : ofClass(name, url.searchParams)
+  if (url.searchParams.get('subscription') !== 'yes') return objects(found)
   if (!sockets.has(token)) throw new Refusal(405, 'Unable to find web socket of this session')
-  const subscriptionId = SUBSCRIPTION_IDS[cls]
-  if (subscriptionId === undefined) throw new Refusal(400, `class ${cls} can't be subscribed here`)
-  subscribed.set(cls, token)
-  return { ...objects(ofClass(cls, url.searchParams)), subscriptionId }
+  const subscriptionId = SUBSCRIPTION_IDS[name] ?? String(OTHER_IDS + BigInt(subscribed.size))
+  subscribed.set(name, { id: subscriptionId, token })
+  return { ...objects(found), subscriptionId }
 }
 
 function grant(token: string): object {
@@ -95,6 +93,15 @@ function grant(token: string): object {
 }
 
 const objects = (imdata: readonly object[]): object => ({ totalCount: String(imdata.length), imdata })
+
+/** The fabric's clock and a health that never changes; of anything else there is nothing. */
+function ofObject(dn: string): object[] {
+  if (dn === 'info') {
+    return [{ topInfo: { attributes: { dn, currentTime: new Date(systemClock.wall()).toISOString() } } }]
+  }
+  if (!dn.endsWith('health')) return []
+  return [{ healthInst: { attributes: { dn, cur: '95', prev: '95', maxSev: 'cleared', updTs: '' } } }]
+}
 
 /** Faults stand as they were prepared. Of a log only the newest record is there, and only who asks for it sees it. */
 function ofClass(cls: string, options: URLSearchParams): object[] {
@@ -108,7 +115,7 @@ function ofClass(cls: string, options: URLSearchParams): object[] {
 }
 
 function subscriber(): WebSocket {
-  const socket = sockets.get(subscribed.get(load.cls) ?? '')
+  const socket = sockets.get(subscribed.get(load.cls)?.token ?? '')
   if (socket === undefined) throw new Error(`nobody subscribes ${load.cls}`)
   return socket
 }

@@ -55,8 +55,9 @@ export async function supervise(
     }
     if (signal.aborted) return
     // With proven life there is no storm to fear: the first try again is at once, the backoff is for what follows.
-    const wait = provedAt !== undefined && backoff.tries === 0 ? 0 : backoff.next()
-    if (wait === 0) backoff.next()
+    const atOnce = provedAt !== undefined && backoff.tries === 0
+    const drawn = backoff.next()
+    const wait = atOnce ? 0 : drawn
     const held = Math.max(wait, failure === undefined ? 0 : (options.holdMs?.(failure) ?? 0))
     options.onFailure(failure, held)
     await pause(options, held)

@@ -22,7 +22,8 @@ export function newestFirst(cls: string): readonly (readonly [string, string])[]
  */
 export async function readHistory(core: Core, feed: Feed, cls: string, signal: AbortSignal): Promise<number> {
   const position = feed.position
-  if (position === undefined) return firstContact(core, feed, cls, signal)
+  // A canary only compares from now on: nobody waits for what it would read.
+  if (position === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
   const from = Math.max(position.sinceMs, position.createdMs - core.tuning.overlapMs)
   if (position.sawRecord) await tellIfPurged(core, feed, cls, position.createdMs, signal)
   return readFrom(core, feed, cls, from, 'resync', signal)
