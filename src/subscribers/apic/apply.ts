@@ -1,9 +1,8 @@
 /** One change of one object: through the normaliser and the mirror into the outbox. */
 import type { Origin } from '../../event.ts'
 import { isLogClass } from './classes.ts'
-import type { Core } from './core.ts'
+import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
-import type { Feed } from './feed.ts'
 import { normalise } from './normalise.ts'
 
 export interface ApplyOptions {
@@ -19,7 +18,7 @@ export type Applied = 'published' | 'silent' | 'partial'
  * Applies one change. A `modified` push of an object that nobody has seen whole gives 'partial' and does nothing, unless
  * `anyway` says that fetching was no use.
  */
-export function applyChange(core: Core, feed: Feed, change: Change, options: ApplyOptions, anyway = false): Applied {
+export function applyChange(core: Core, feed: Watched, change: Change, options: ApplyOptions, anyway = false): Applied {
   const { source, config, mirror, outbox, clock } = core
   const log = isLogClass(change.cls)
   const previous = log ? undefined : mirror.get(change.dn)

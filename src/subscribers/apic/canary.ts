@@ -5,8 +5,7 @@
 import { Retryable } from '../../errors.ts'
 import { sleep } from '../../scheduler/clock.ts'
 import { every } from '../../scheduler/interval.ts'
-import type { Core } from './core.ts'
-import type { Feed } from './feed.ts'
+import type { Core, Watched } from './core.ts'
 import { newestFirst } from './history.ts'
 import { queryUrl } from './query.ts'
 
@@ -16,7 +15,7 @@ import { queryUrl } from './query.ts'
  */
 export async function watchMuteness(
   core: Core,
-  feed: Feed,
+  feed: Watched,
   cls: string,
   signal: AbortSignal,
   onMute: (error: Error) => void,

@@ -1,14 +1,17 @@
 /** What the parts of one APIC session share. */
+import type { SubscriptionConfig } from '../../config/query.ts'
 import type { ApicConfig } from '../../config/sources.ts'
 import type { SourceRef } from '../../event.ts'
-import type { Cursor } from '../../record.ts'
+import type { Cursor, ManagedObject } from '../../record.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import type { Gate } from '../../scheduler/gate.ts'
 import type { LeaseKeeper } from '../../scheduler/leases.ts'
 import type { ApicClient } from './client.ts'
+import type { Change } from './decode.ts'
 import type { ApicMirror } from './mirror.ts'
 import type { Outbox } from './outbox.ts'
+import type { Query } from './query.ts'
 
 /** Protocol constants that only tests change. */
 export interface Tuning {
@@ -51,4 +54,31 @@ export interface Core {
   fabricNow(): number
   /** The session can't go on: the one door out. */
   fail(error: unknown): void
+}
+
+/** How far a log class was read, by the fabric's clock. */
+export interface Position {
+  /** `created` of the newest record seen, ms; the time of first contact before there was one. */
+  readonly createdMs: number
+  /** Nothing older is ever asked for: where first contact (or its backfill) began. */
+  readonly sinceMs: number
+  readonly sawRecord: boolean
+}
+
+/** One subscription, as reads and pushes see it. */
+export interface Watched {
+  readonly name: string
+  readonly query: Query
+  readonly subscription: SubscriptionConfig
+  /** Nothing of it is published. */
+  readonly hidden: boolean
+  /** How often in a row the canary found it mute. */
+  mutes: number
+  /** Of a log class, once there was contact. */
+  readonly position: Position | undefined
+  setPosition(position: Position): void
+  noteRecord(created: string | undefined): void
+  cursorNow(): Cursor
+  accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
+  prove(): void
 }

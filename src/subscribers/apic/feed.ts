@@ -10,20 +10,11 @@ import { type Attempt, supervise } from '../../scheduler/supervise.ts'
 import { applyChange, isStale } from './apply.ts'
 import { watchMuteness } from './canary.ts'
 import { Refused } from './client.ts'
-import type { Core } from './core.ts'
+import type { Core, Position, Watched } from './core.ts'
 import type { ApicAnswer, Change } from './decode.ts'
 import { newestFirst, readHistory } from './history.ts'
 import { type Query, queryUrl } from './query.ts'
 import { compare, isWhole, readPages, readWhole } from './snapshot.ts'
-
-/** How far a log class was read, by the fabric's clock. */
-export interface Position {
-  /** `created` of the newest record seen, ms; the time of first contact before there was one. */
-  readonly createdMs: number
-  /** Nothing older is ever asked for: where first contact (or its backfill) began. */
-  readonly sinceMs: number
-  readonly sawRecord: boolean
-}
 
 /** Ids of this session's subscriptions, and what arrives for ids that nobody knows yet. */
 export interface Dispatch {
@@ -37,7 +28,7 @@ const REMAKE_BACKOFF = { firstMs: 1000, capMs: 60_000 }
 /** A question that the controller refuses is asked again this seldom: somebody may have granted the right. */
 const REFUSED_HOLD_MS = 5 * 60_000
 
-export class Feed {
+export class Feed implements Watched {
   readonly query: Query
   readonly subscription: SubscriptionConfig
   /** Subscribed for the canary's or the gauges' sake only: nothing of it is published. */

@@ -1,9 +1,8 @@
 /** Log classes: a hole is closed from the log itself, by the fabric's clock, with an overlap. The store drops doubles. */
 import { type GapData, gapFact, type Origin } from '../../event.ts'
 import { applyChange } from './apply.ts'
-import type { Core } from './core.ts'
+import type { Core, Watched } from './core.ts'
 import type { ApicObject } from './decode.ts'
-import type { Feed } from './feed.ts'
 import { filterText } from './filter.ts'
 import { queryUrl } from './query.ts'
 
@@ -20,7 +19,7 @@ export function newestFirst(cls: string): readonly (readonly [string, string])[]
  * Reads what the log holds since the feed's position, or, at first contact, as much as `backfill` asks for.
  * Returns how many records were handed on (known ones among them: the store judges).
  */
-export async function readHistory(core: Core, feed: Feed, cls: string, signal: AbortSignal): Promise<number> {
+export async function readHistory(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<number> {
   const position = feed.position
   // A canary only compares from now on: nobody waits for what it would read.
   if (position === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
@@ -29,7 +28,7 @@ export async function readHistory(core: Core, feed: Feed, cls: string, signal: A
   return readFrom(core, feed, cls, from, 'resync', signal)
 }
 
-async function firstContact(core: Core, feed: Feed, cls: string, signal: AbortSignal): Promise<number> {
+async function firstContact(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<number> {
   const now = core.fabricNow()
   const { backfill, snapshot } = feed.subscription
   const sinceMs = backfill !== undefined ? now - backfill : snapshot === 'publish' ? 0 : now
@@ -42,7 +41,7 @@ async function firstContact(core: Core, feed: Feed, cls: string, signal: AbortSi
 /** Logs are rings: when the oldest record is newer than our position, what lay between is gone for good. */
 async function tellIfPurged(
   core: Core,
-  feed: Feed,
+  feed: Watched,
   cls: string,
   createdMs: number,
   signal: AbortSignal,
@@ -73,7 +72,7 @@ async function tellIfPurged(
  */
 async function readFrom(
   core: Core,
-  feed: Feed,
+  feed: Watched,
   cls: string,
   fromMs: number,
   origin: Origin,
@@ -106,7 +105,7 @@ async function readFrom(
 
 async function readPage(
   core: Core,
-  feed: Feed,
+  feed: Watched,
   cls: string,
   fromMs: number,
   page: number,

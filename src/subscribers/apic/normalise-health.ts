@@ -4,8 +4,7 @@ import type { ManagedObject } from '../../record.ts'
 import { advance, timeOf } from './chain.ts'
 import type { Change } from './decode.ts'
 import { ownerOf, placeOf, resourceOf } from './dn.ts'
-import type { NormaliseContext, Outcome } from './normalise.ts'
-import { oneLine, outcomeOf } from './outcome.ts'
+import { type NormaliseContext, type Outcome, oneLine, outcomeOf } from './outcome.ts'
 import { severityOfScore } from './severity.ts'
 
 export function normaliseHealth(context: NormaliseContext, change: Change, known: ManagedObject | undefined): Outcome {

@@ -3,9 +3,8 @@ import { type EventData, type Fact, makeFact, type Severity } from '../../event.
 import { type PropertyChange, parseChangeSet } from './change-set.ts'
 import type { Change } from './decode.ts'
 import { ownerOf, placeOf, resourceOf } from './dn.ts'
-import type { NormaliseContext } from './normalise.ts'
 import { healthLine, scoreOf } from './normalise-health.ts'
-import { oneLine, sentence } from './outcome.ts'
+import { type NormaliseContext, oneLine, sentence } from './outcome.ts'
 import { redact } from './redact.ts'
 import { lastSeverity, severityOf, severityOfScore, sourceTime } from './severity.ts'
 

@@ -4,8 +4,7 @@ import type { ManagedObject } from '../../record.ts'
 import { advance, type Step, timeOf } from './chain.ts'
 import type { Change } from './decode.ts'
 import { placeOf, resourceOf } from './dn.ts'
-import type { NormaliseContext, Outcome } from './normalise.ts'
-import { oneLine, outcomeOf, sentence } from './outcome.ts'
+import { type NormaliseContext, type Outcome, oneLine, outcomeOf, sentence } from './outcome.ts'
 
 type Attributes = Readonly<Record<string, string>>
 

@@ -1,31 +1,12 @@
 /** From one change of one object to one fact. Pure: no clock, no I/O; the same input gives the same event, id included. */
-import type { Fact, Origin, SourceRef } from '../../event.ts'
-import type { ManagedObject, MirrorChange } from '../../record.ts'
+import type { ManagedObject } from '../../record.ts'
 import { isLogClass } from './classes.ts'
 import type { Change } from './decode.ts'
 import { normaliseFault } from './normalise-fault.ts'
 import { normaliseHealth } from './normalise-health.ts'
 import { normaliseLog } from './normalise-log.ts'
 import { normaliseState } from './normalise-state.ts'
-
-export interface NormaliseContext {
-  readonly source: SourceRef
-  /** Carry the source's object in `data.raw`. */
-  readonly raw: boolean
-  readonly origin: Origin
-}
-
-export interface Outcome {
-  /** Undefined when nobody needs to be told: housekeeping only, known already, the end of something never seen. */
-  readonly fact: Fact | undefined
-  /** What the mirror must learn; also without a fact. */
-  readonly mirror: MirrorChange | undefined
-  /**
-   * A `modified` without a known previous object: fact and mirror hold only what the message said. Ask for the dn and
-   * come again with `whole: true`; if it can't be had, this outcome is the best there is.
-   */
-  readonly partial: boolean
-}
+import type { NormaliseContext, Outcome } from './outcome.ts'
 
 const NOTHING: Outcome = { fact: undefined, mirror: undefined, partial: false }
 

@@ -1,8 +1,35 @@
 /** From a step of an object's chain and what a class makes of it to the outcome: fact, mirror, partial. */
-import { type Draft, type EventData, makeFact, type Severity } from '../../event.ts'
+import {
+  type Draft,
+  type EventData,
+  type Fact,
+  makeFact,
+  type Origin,
+  type Severity,
+  type SourceRef,
+} from '../../event.ts'
+import type { MirrorChange } from '../../record.ts'
 import { chainKey, rawOf, remember, type Step } from './chain.ts'
 import type { Change } from './decode.ts'
-import type { NormaliseContext, Outcome } from './normalise.ts'
+
+export interface NormaliseContext {
+  readonly source: SourceRef
+  /** Carry the source's object in `data.raw`. */
+  readonly raw: boolean
+  readonly origin: Origin
+}
+
+export interface Outcome {
+  /** Undefined when nobody needs to be told: housekeeping only, known already, the end of something never seen. */
+  readonly fact: Fact | undefined
+  /** What the mirror must learn; also without a fact. */
+  readonly mirror: MirrorChange | undefined
+  /**
+   * A `modified` without a known previous object: fact and mirror hold only what the message said. Ask for the dn and
+   * come again with `whole: true`; if it can't be had, this outcome is the best there is.
+   */
+  readonly partial: boolean
+}
 
 /** What a class says of a step. */
 export interface Telling {

@@ -3,9 +3,8 @@ import { codeOf } from '../../errors.ts'
 import type { Origin } from '../../event.ts'
 import { nextTurn } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
-import type { Core } from './core.ts'
+import type { Core, Watched } from './core.ts'
 import { type ApicAnswer, type ApicObject, type Change, changesOf } from './decode.ts'
-import type { Feed } from './feed.ts'
 import { type Query, queryUrl } from './query.ts'
 
 export interface CompareOptions {
@@ -24,7 +23,7 @@ const SLICE = 256
  */
 export async function compare(
   core: Core,
-  feed: Feed,
+  feed: Watched,
   objects: readonly ApicObject[],
   options: CompareOptions,
 ): Promise<number> {
