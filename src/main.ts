@@ -82,11 +82,14 @@ if (import.meta.main) {
       process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug),
     )
   }
-  process.exitCode = await main(argv, {
+  const code = await main(argv, {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     isTty: process.stdout.isTTY === true,
     columns: process.stdout.columns ?? 80,
   })
+  process.exitCode = code
+  // A daemon that was told to stop has stopped: a reader of its output that hangs must not keep it alive.
+  if (argv[0] === 'run') process.exit(code)
 }

@@ -1,5 +1,5 @@
 /** `opswire check`: every problem of a config at once, or what the daemon would do with it. Connects nowhere. */
-import { type Loaded, loadConfig } from '../config/load.ts'
+import type { Loaded } from '../config/load.ts'
 import { spell } from '../config/outline.ts'
 import { ConfigInvalid, type Finding, printable, sayFinding } from '../config/problems.ts'
 import type { SubscriptionConfig } from '../config/query.ts'
@@ -8,6 +8,7 @@ import type { SourceConfig } from '../config/sources.ts'
 import { formatDuration, formatSize } from '../config/units.ts'
 import { readArguments } from './arguments.ts'
 import { type CliIo, EXIT, type Paint, painter } from './io.ts'
+import { load } from './load.ts'
 
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('check', args)
@@ -15,7 +16,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const json = given.has('json')
   let loaded: Loaded
   try {
-    loaded = await loadConfig(file, io.env)
+    loaded = await load(file, io.env)
   } catch (error) {
     if (!(error instanceof ConfigInvalid)) throw error
     io.stdout.write(json ? toJson(file, error.problems, []) : sayProblems(file, error.problems, painter(io)))

@@ -139,6 +139,8 @@ class Demo {
     this.#say(`${this.#paint('bold', '$')} opswire run -c ${configFile}`)
     const daemon = spawn(process.execPath, [entry, 'run', '-c', configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // The file alone counts, whatever this shell sets for another daemon.
+      env: Object.fromEntries(Object.entries(this.#io.env).filter(([name]) => !/^OPSWIRE_[A-Z]+__|^OPSWIRE_STATE_DIR/.test(name))),
       // Ctrl-C reaches the whole terminal group; the daemon is told by the demo, when the simulators have gone quiet.
       detached: true,
     })
@@ -160,9 +162,13 @@ class Demo {
   /** What JetStream has acknowledged: read back from the stream. */
   async #follow(nats: Parameters<typeof tap>[0] | undefined, signal: AbortSignal): Promise<void> {
     if (nats === undefined) return
+    let next = 1
     while (!signal.aborted) {
       try {
-        for await (const { event } of tap(nats, { signal, from: 'start' })) this.#show(event as OpsEvent)
+        for await (const { event, seq } of tap(nats, { signal, from: { seq: next } })) {
+          next = seq + 1
+          this.#show(event as OpsEvent)
+        }
       } catch {
         // The daemon creates the stream a moment after its start.
         await sleep(this.#clock, 200, signal).catch(() => undefined)

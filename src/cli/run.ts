@@ -1,10 +1,10 @@
 /** `opswire run`: the daemon in the foreground, until TERM or INT. */
 import { startApp } from '../app.ts'
-import { loadConfig } from '../config/load.ts'
 import { sayFinding } from '../config/problems.ts'
 import { systemClock } from '../scheduler/clock.ts'
 import { readArguments } from './arguments.ts'
 import { type CliIo, EXIT } from './io.ts'
+import { load } from './load.ts'
 import { aborted, stopSignals } from './signals.ts'
 import { packageVersion } from './version.ts'
 
@@ -13,7 +13,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals()
   try {
-    const loaded = await loadConfig(given.needed('config'), io.env)
+    const loaded = await load(given.needed('config'), io.env)
     const app = await startApp({
       config: loaded.config,
       origin: { path: loaded.file, hash: loaded.hash },
@@ -24,7 +24,9 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
     await aborted(signals.stop)
     await Promise.race([app.stop(), aborted(signals.force)])
-    return signals.force.aborted ? EXIT.forced : EXIT.ok
+    if (!signals.force.aborted) return EXIT.ok
+    app.ops.report({ type: 'daemon', state: 'forced' })
+    return EXIT.forced
   } finally {
     signals.forget()
   }

@@ -25,6 +25,9 @@ export interface Loaded {
   origin(path: Path): ValueOrigin
 }
 
+/** Problems that only the rooms behind the config can see, e.g. a question that can't be asked. */
+export type Judge = (config: Config) => readonly Finding[]
+
 /** More than this is not a config file. */
 const MOST_BYTES = 4 * 1024 * 1024
 
@@ -32,12 +35,17 @@ const MOST_BYTES = 4 * 1024 * 1024
  * Reads, overlays and checks. Throws `ConfigInvalid` (exit code 78) with every problem found: each with its place,
  * what would be allowed and the nearest name. Reads no secret.
  */
-export async function loadConfig(path: string, env: Environment): Promise<Loaded> {
-  return parseConfig(await readText(path), path, env)
+export async function loadConfig(path: string, env: Environment, judge?: Judge): Promise<Loaded> {
+  return parseConfig(await readText(path), path, env, judge)
 }
 
 /** The same for a text at hand; `file` is how messages call it. */
-export async function parseConfig(text: string, file: string, env: Environment = {}): Promise<Loaded> {
+export async function parseConfig(
+  text: string,
+  file: string,
+  env: Environment = {},
+  judge: Judge = () => [],
+): Promise<Loaded> {
   const parsed = parseFile(text)
   if (parsed.problems.length > 0) throw new ConfigInvalid(file, parsed.problems)
   const top = parsed.value
@@ -53,6 +61,8 @@ export async function parseConfig(text: string, file: string, env: Environment =
     const issues = result.success ? [] : explain(result.error.issues, input)
     throw new ConfigInvalid(file, [...problems, ...issues].map(place))
   }
+  const further = judge(result.data)
+  if (further.length > 0) throw new ConfigInvalid(file, further.map(place))
   const warnings = await warningsOf(result.data, input, env)
   return {
     file,

@@ -58,7 +58,7 @@ function httpWarnings(config: Config): Finding[] {
   if (isLoopback(host)) return []
   const path = ['http', 'listen']
   if (token_file === null) {
-    const message = `${listen} is open to other machines without http.token_file: they see status and metrics, and reload and replay are refused to them`
+    const message = `${listen} is open to other machines without http.token_file: they see status and metrics`
     return [{ code: 'security', path, message }]
   }
   if (tls === null) {

@@ -268,8 +268,8 @@ async function listen(server: Server, host: string, port: number, shown: string)
   } catch (error) {
     const code = String((error as { code?: unknown }).code ?? '')
     const why = LISTEN_ERRORS[code] ?? 'it does not work'
-    // A port that is taken may come free: a supervisor shall try again, which it does not after a bad config.
-    if (code === 'EADDRINUSE') throw new Retryable('unreachable', `http.listen ${shown}: ${why}`, { cause: error })
+    // A port that is taken may come free, an address may come up: a supervisor shall try again, which it does not after a bad config.
+    if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL') throw new Retryable('unreachable', `http.listen ${shown}: ${why}`, { cause: error })
     throw new Fatal('config', `http.listen ${shown}: ${why}`, { cause: error })
   }
 }

@@ -82,7 +82,7 @@ export interface FeedStatus {
 }
 
 export interface StoreStatus {
-  readonly state: 'ok' | 'full' | 'failing' | 'recovered' | 'unknown'
+  readonly state: 'ok' | 'full' | 'failing' | 'recovered'
   readonly detail: string
   /** Events that wait for their acknowledgement. */
   readonly events: number
@@ -195,7 +195,7 @@ function feedStatus(feed: FeedModel, now: number): FeedStatus {
 
 function storeStatus(model: Model, view: StoreView): StoreStatus {
   return {
-    state: model.store?.state ?? 'unknown',
+    state: model.store?.state ?? 'ok',
     detail: model.store?.detail ?? '',
     events: view.unacked,
     bytes: view.bytes,

@@ -42,6 +42,13 @@ export class BatchQueue implements AsyncIterable<Batch> {
     this.end()
   }
 
+  /** Drops what waits: nobody will iterate. */
+  discard(): void {
+    this.#ended = true
+    for (const left of this.#waiting.splice(0)) left.taken()
+    this.#wake?.()
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<Batch> {
     try {
       for (;;) {

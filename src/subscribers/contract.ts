@@ -32,11 +32,17 @@ export interface OpenContext {
 export interface Session extends AsyncIterable<Batch> {
   /**
    * Idempotent. Ends the iteration after the batches already read have been yielded, says goodbye to the source
-   * (logout) within the caller's deadline and leaves no socket, timer or listener.
+   * (logout) within the caller's deadline and leaves no socket, timer or listener. Before the iteration began there is
+   * nobody to yield to: the caller iterates, or what was read is dropped.
    */
   close(): Promise<void>
   /** Monotonic ms (`clock.now()`): the runner opens the successor before this and then closes this one. */
   readonly retireBy?: number
+  /**
+   * Resolves when all that this session watches is watched (or has failed once): then it counts as up, and a
+   * predecessor may go. Absent: at once. Never rejects.
+   */
+  readonly ready?: Promise<void>
   /** Seconds left of the tightest lease of each kind, computed now. */
   margins(): Partial<Record<LeaseKind, number>>
 }

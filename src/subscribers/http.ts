@@ -76,13 +76,17 @@ export class HttpAnswer {
     return Number.isNaN(time) ? undefined : time
   }
 
-  /** Throws `Retryable('protocol')` when the body is not JSON: an overloaded proxy answers so. */
+  /**
+   * Throws `Retryable('protocol')` when the body is not JSON: an overloaded proxy answers so. Nothing of the body is in
+   * the error, nor the parser's error that quotes it: the answer to a login may hold a token.
+   */
   json(): unknown {
     try {
       return JSON.parse(this.text)
-    } catch (error) {
-      const start = this.text.slice(0, 40).replace(/\s+/g, ' ')
-      throw new Retryable('protocol', `HTTP ${this.status} with a body that is not JSON ("${start}")`, { cause: error })
+    } catch {
+      const type = /^[\w.+-]{1,40}\/[\w.+-]{1,40}/.exec(this.header('content-type') ?? '')?.[0] ?? 'no content type'
+      const what = `${type}, ${this.text.length} characters`
+      throw new Retryable('protocol', `HTTP ${this.status} with a body that is not JSON (${what})`)
     }
   }
 

@@ -1,8 +1,6 @@
 /** From a source's batch to the store: stamps, encodes, commits in one transaction, and tells what was new. */
-import { hash } from 'node:crypto'
 import { noticeRecord } from '../dead-letter.ts'
 import { type Fact, type SourceRef, subjectOf } from '../event.ts'
-import type { DeadLetter } from '../record.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { NewEvent, Store } from '../store/contract.ts'
@@ -40,6 +38,7 @@ export class Intake {
         cursor: batch.cursor,
         mirror: batch.mirror,
         dead: batch.dead,
+        notice: noticeRecord,
         rememberMs: batch.rememberMs,
         overdraft,
       },
@@ -54,8 +53,10 @@ export class Intake {
       if (data.gap === undefined) continue
       report({ type: 'gap', source: ref.name, feed: data.gap.feed, reason: data.gap.reason, summary: data.summary })
     }
-    if (batch.dead !== undefined && batch.dead.length > 0)
-      await this.#announceDead(batch, batch.dead, appended.deadKeys, signal)
+    for (const [index, { reason, content }] of (batch.dead ?? []).entries()) {
+      const key = appended.deadKeys[index] ?? ''
+      report({ type: 'dead_letter', source: ref.name, reason, bytes: Buffer.byteLength(content), key })
+    }
   }
 
   #encode(fact: Fact, recordedMs: number): NewEvent {
@@ -66,24 +67,5 @@ export class Intake {
       recordedMs,
       body: encoder.encode(JSON.stringify({ ...fact, recordedtime: new Date(recordedMs).toISOString() })),
     }
-  }
-
-  /** Tells the stream that something lies in the dead letters: never the content, which may hold anything. */
-  async #announceDead(
-    batch: Batch,
-    dead: readonly DeadLetter[],
-    keys: readonly string[],
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { ref, store, clock, report, overdraft } = this.#options
-    const recordedMs = clock.wall()
-    const events = dead.map((letter, index) => {
-      const size = Buffer.byteLength(letter.content)
-      const key = keys[index] ?? ''
-      report({ type: 'dead_letter', source: ref.name, reason: letter.reason, bytes: size, key })
-      const digest = hash('sha256', letter.content, 'hex')
-      return noticeRecord({ source: ref.name, reason: letter.reason, atMs: recordedMs, size, digest, key })
-    })
-    await store.append({ source: ref.name, feed: batch.feed, events, overdraft }, signal)
   }
 }

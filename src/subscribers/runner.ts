@@ -111,19 +111,23 @@ class SourceRunner implements Runner {
   }
 
   async #attempt(attempt: Attempt): Promise<void> {
+    const { report } = this.#options
     this.#state = 'connecting'
     let session = await this.#open(attempt)
-    this.#tell('up')
     let reading = this.#read(session, attempt)
+    await this.#settled(session, reading)
     try {
       for (;;) {
         const successor = await this.#successorOf(session, reading, attempt)
         if (successor === undefined) return await reading
         // Make before break: both are alive for a moment; what both deliver has the same ids.
+        report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'ok' })
         const oldReading = reading
         const old = session
         session = successor
         reading = this.#read(session, attempt)
+        // The successor must watch everything before the old one goes, unless one of the two ends first.
+        await Promise.race([this.#settled(session, reading), ended(oldReading)])
         await old.close()
         // How the predecessor ended does not matter any more: the successor reads.
         await oldReading.catch(() => undefined)
@@ -131,6 +135,16 @@ class SourceRunner implements Runner {
     } finally {
       await session.close()
     }
+  }
+
+  /** Waits until the session watches all it shall, then calls the source up; returns without a word when it ends first. */
+  async #settled(session: Session, reading: Promise<void>): Promise<void> {
+    let over = false
+    const end = ended(reading).then(() => {
+      over = true
+    })
+    await Promise.race([session.ready, end])
+    if (!over && !this.#stopping.signal.aborted) this.#tell('up')
   }
 
   async #open(attempt: Attempt): Promise<Session> {
@@ -158,14 +172,24 @@ class SourceRunner implements Runner {
       this.#stopping.signal.removeEventListener('abort', onStop)
     }
     if (this.#stopping.signal.aborted) {
+      // What it read meanwhile is read again after the restart.
+      const dropped = drop(session)
       await session.close()
+      await dropped
       throw this.#stopping.signal.reason
     }
     this.#sessions.add(session)
     return session
   }
 
-  async #read(session: Session, attempt: Attempt): Promise<void> {
+  #read(session: Session, attempt: Attempt): Promise<void> {
+    const reading = this.#readAll(session, attempt)
+    // Whoever waits for it comes later, perhaps after a goodbye of seconds: until then its failure is nobody's fault.
+    reading.catch(() => undefined)
+    return reading
+  }
+
+  async #readAll(session: Session, attempt: Attempt): Promise<void> {
     try {
       for await (const batch of session) {
         await this.#intake.take(batch, this.#cut.signal)
@@ -185,8 +209,8 @@ class SourceRunner implements Runner {
     }
     const { clock, report } = this.#options
     const over = new AbortController()
-    const ended = (): void => over.abort()
-    reading.then(ended, ended)
+    const onEnd = (): void => over.abort()
+    reading.then(onEnd, onEnd)
     let waitMs = session.retireBy - clock.now()
     for (;;) {
       try {
@@ -201,7 +225,8 @@ class SourceRunner implements Runner {
         if (this.#stopping.signal.aborted) return undefined
         const text = `no successor session yet: ${describe(error)}`
         report({ type: 'source_state', source: this.ref.name, state: 'degraded', reason: text, code: codeOf(error) })
-        waitMs = SUCCESSOR_RETRY_MS
+        const held = error instanceof Retryable ? (error.afterMs ?? 0) : error instanceof Fatal ? FATAL_HOLD_MS : 0
+        waitMs = Math.max(SUCCESSOR_RETRY_MS, held)
       }
     }
   }
@@ -238,6 +263,18 @@ class SourceRunner implements Runner {
       .then(() => this.#intake.take({ feed: 'source', facts: [fact] }, this.#cut.signal))
       // Only the cut ends an append: the daemon is going down and its own state is no news.
       .catch(() => undefined)
+  }
+}
+
+function ended(reading: Promise<void>): Promise<void> {
+  return reading.catch(() => undefined)
+}
+
+async function drop(session: Session): Promise<void> {
+  try {
+    for await (const _ of session);
+  } catch {
+    // It ends as it likes: nobody reads it.
   }
 }
 

@@ -202,19 +202,31 @@ describe('APIC session', () => {
 
   it('opens a successor before the maximum lifetime: no event lost, none twice', async () => {
     const { simulator } = await start({
-      simulator: { maximumLifetimeSeconds: 2 },
+      simulator: { maximumLifetimeSeconds: 5 },
       config: { subscriptions: [{ class: 'faultInst' }, { class: 'eventRecord' }] },
     })
     await rig.live(['class/faultInst', 'class/eventRecord'])
     let number = 0
-    await until(() => {
-      simulator.emit('eventRecord', { descr: `beat ${++number}` })
-      return simulator.record.sessions.length >= 3
-    }, 'two successors')
+    await until(
+      () => {
+        simulator.emit('eventRecord', { descr: `beat ${++number}` })
+        return simulator.record.sessions.length >= 3
+      },
+      'two successors',
+      40_000,
+    )
     await rig.until(all => all.filter(one => one.data.summary.includes('beat')).length >= number, 'every beat')
     const beats = rig.facts().filter(fact => fact.data.summary.includes('beat'))
     expect(beats.length).toBe(number)
-    expect(simulator.record.sessions.filter(session => session.endedBy === 'lifetime')).toEqual([])
+    const { sessions, subscriptions } = simulator.record
+    expect(sessions.filter(session => session.endedBy === 'lifetime')).toEqual([])
+    // Make before break: when a session said goodbye, its successor had everything subscribed.
+    for (const [index, session] of sessions.entries()) {
+      const next = sessions[index + 1]
+      if (session.endedAt === undefined || next === undefined) continue
+      const made = subscriptions.filter(one => one.sessionId === next.id && one.createdAt <= (session.endedAt ?? 0))
+      expect(made.length).toBe(2)
+    }
   })
 
   it('keeps junk frames as dead letters and goes on', async () => {

@@ -189,6 +189,56 @@ describe('runner', () => {
     expect(running.margins()).toEqual({ session: 42 })
   })
 
+  it('lets the old session go only when the successor watches everything', async () => {
+    const ready = Promise.withResolvers<void>()
+    let old: FakeSession | undefined
+    const next = Object.assign(new FakeSession(), { ready: ready.promise })
+    let opened = 0
+    const { clock } = await rig(async (context, count) => {
+      opened++
+      if (count > 0) return next
+      old = new FakeSession(context.clock.now() + 60_000)
+      return old
+    })
+    await until(() => old !== undefined, 'the first session')
+    await clock.advance(61_000)
+    expect([opened, old?.closed]).toEqual([2, 0])
+    ready.resolve()
+    await until(() => (old?.closed ?? 0) > 0, 'the goodbye')
+  })
+
+  it('survives a successor that dies while the old session says goodbye', async () => {
+    const goodbye = Promise.withResolvers<void>()
+    let old: FakeSession | undefined
+    const next = new FakeSession()
+    const { clock, health } = await rig(async (context, count) => {
+      if (count > 0) return count === 1 ? next : new FakeSession()
+      const first = new FakeSession(context.clock.now() + 60_000)
+      const close = first.close.bind(first)
+      first.close = async () => {
+        await goodbye.promise
+        await close()
+      }
+      old = first
+      return first
+    })
+    await until(() => old !== undefined, 'the first session')
+    await clock.advance(61_000)
+    next.queue.fail(new Retryable('socket_lost', 'the controller reboots'))
+    await clock.advance(1000)
+    goodbye.resolve()
+    await turnUntil(clock, () => health().includes('opswire.source.degraded'), 'degraded')
+  })
+
+  it('does not hammer with refused credentials at a hand-over either', async () => {
+    const { clock, opens } = await rig(async (context, count) => {
+      if (count > 0) throw new Fatal('auth_refused', 'the password was changed')
+      return new FakeSession(context.clock.now() + 60_000)
+    })
+    for (let step = 0; step < 650; step++) await clock.advance(1000)
+    expect(opens.map(at => Math.round(at / 1000))).toEqual([0, 60, 360])
+  })
+
   it('commits what was read before it stops, and says goodbye', async () => {
     const session = new FakeSession()
     const { clock, facts, runner: running } = await rig(async () => session)

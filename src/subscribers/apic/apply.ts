@@ -9,6 +9,8 @@ export interface ApplyOptions {
   readonly origin: Origin
   /** False: remember it, tell nobody (first contact with `snapshot: mirror`). */
   readonly publish: boolean
+  /** The subscriptions that a push named, or whose result a read touches: any of them may want to tell. */
+  readonly watchers?: readonly Watched[]
 }
 
 /** What became of it: `partial` asks the caller to fetch the whole object first. */
@@ -20,25 +22,23 @@ export type Applied = 'published' | 'silent' | 'partial'
  */
 export function applyChange(core: Core, feed: Watched, change: Change, options: ApplyOptions, anyway = false): Applied {
   const { source, config, mirror, outbox, clock } = core
+  // The outbox takes nothing any more: a mirror that went on would hide from the next session what was never told.
+  if (core.signal.aborted) return 'silent'
   const log = isLogClass(change.cls)
   const previous = log ? undefined : mirror.get(change.dn)
-  const context = { source, raw: config.raw, origin: options.origin }
+  const context = { source, raw: config.raw, origin: options.origin, after: log ? undefined : mirror.endOf(change.dn) }
   const outcome = normalise(context, change, previous)
   if (outcome.partial && !anyway) return 'partial'
-  if (outcome.mirror !== undefined) mirror.apply(outcome.mirror, clock.now())
-  if (log) feed.noteRecord(change.attributes['created'])
-  const publish =
-    outcome.fact !== undefined &&
-    options.publish &&
-    !feed.hidden &&
-    !isOwnSession(core, change) &&
-    feed.accepts(change, previous, outcome.mirror?.object ?? undefined)
+  if (outcome.mirror !== undefined) mirror.apply(outcome.mirror, clock.now(), outcome.fact?.id)
+  if (log) feed.position.note(change.dn, Date.parse(change.attributes['created'] ?? ''), core.fabricNow())
+  const after = outcome.mirror?.object ?? undefined
+  const wanted = (watcher: Watched): boolean =>
+    !watcher.hidden &&
+    (watcher === feed ? options.publish : watcher.contacted) &&
+    watcher.accepts(change, previous, after)
+  const publish = outcome.fact !== undefined && !isOwnSession(core, change) && (options.watchers ?? [feed]).some(wanted)
   if (!publish && outcome.mirror === undefined) return 'silent'
-  outbox.add(
-    feed.name,
-    { fact: publish ? outcome.fact : undefined, mirror: outcome.mirror },
-    log ? feed.cursorNow() : undefined,
-  )
+  outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: outcome.mirror })
   return publish ? 'published' : 'silent'
 }
 

@@ -30,7 +30,8 @@ export interface Authentication {
   headers(grant: Grant): Record<string, string>
   /** Options for the query string that carry the session, as the guide's `url-token`. */
   options(grant: Grant): readonly (readonly [string, string])[]
-  logout(http: HttpClient, grant: Grant, signal: AbortSignal): Promise<void>
+  /** Within 3 s or not at all. */
+  logout(http: HttpClient, grant: Grant): Promise<void>
 }
 
 /** Older releases leave the life out; 24 h is the documented default (reference a2). */
@@ -76,15 +77,14 @@ export function passwordAuthentication(config: ApicConfig): Authentication {
       ...(challenge === 'header' && grant.challenge !== undefined ? { 'APIC-challenge': grant.challenge } : {}),
     }),
     options: grant => (challenge === 'url' && grant.challenge !== undefined ? [['url-token', grant.challenge]] : []),
-    async logout(http, grant, signal) {
+    async logout(http, grant) {
       await http.request({
         method: 'POST',
-        path: `/api/aaaLogout.json${challenge === 'url' ? `?url-token=${grant.challenge ?? ''}` : ''}`,
+        path: `/api/aaaLogout.json${challenge === 'url' ? `?url-token=${encodeURIComponent(grant.challenge ?? '')}` : ''}`,
         headers: { 'content-type': 'application/json', ...this.headers(grant) },
         body: JSON.stringify({ aaaUser: { attributes: { name: user } } }),
         operation: 'logout',
         timeoutMs: 3000,
-        signal,
       })
     },
   }

@@ -62,11 +62,12 @@ export function advance(change: Change, known: ManagedObject | undefined): Step 
 
 /**
  * What makes this version this version: dn, the version before, the whole object without housekeeping; for a deletion
- * dn, the version before, `deleted`. A chain without a beginning also counts the object's own `modTs`, where it has
+ * dn, the version before, `deleted`. An object that comes back goes on where its end was told (`after`). A chain without a beginning also counts the object's own `modTs`, where it has
  * one: an object that was deleted and made again just as it was is a new fact.
  */
-export function chainKey(change: Change, step: Step): readonly unknown[] {
-  const before = step.previous === undefined || step.previous.version === '' ? null : step.previous.version
+export function chainKey(change: Change, step: Step, after: string | undefined): readonly unknown[] {
+  const known = step.previous?.version ?? after ?? ''
+  const before = known === '' ? null : known
   if (change.status === 'deleted') return [change.dn, before, 'deleted']
   const canonical: Record<string, string> = {}
   for (const property of Object.keys(step.attributes).sort()) {

@@ -1,6 +1,6 @@
 /** One session with one controller over HTTP: login, questions, refresh, logout. Errors come out classified. */
 import type { ApicConfig } from '../../config/sources.ts'
-import { Retryable } from '../../errors.ts'
+import { codeOf, Retryable } from '../../errors.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { HttpClient } from '../http.ts'
@@ -32,23 +32,26 @@ export interface ApicClientOptions {
 
 export class ApicClient {
   readonly #options: ApicClientOptions
+  /** Ordinary questions. */
   readonly #http: HttpClient
+  /** Logins and renewals: they never wait behind a slow query. */
+  readonly #renewals: HttpClient
   #grant: Grant | undefined
 
   /** Throws `Fatal('tls')` when the CA file can't be read. */
   constructor(options: ApicClientOptions) {
     this.#options = options
     const { config, controller, clock, report } = options
-    this.#http = new HttpClient({
+    const common = {
       origin: controller,
       source: config.name,
       tls: config.tls,
       timeoutMs: config.request_timeout,
-      // One connection more than ordinary questions may use: a refresh never waits behind a slow query.
-      connections: config.max_concurrency + 1,
       clock,
       report,
-    })
+    }
+    this.#http = new HttpClient({ ...common, connections: config.max_concurrency })
+    this.#renewals = new HttpClient({ ...common, connections: Math.max(1, Math.ceil(config.max_concurrency / 2)) })
   }
 
   /** The grant of the login or of the last refresh. */
@@ -64,14 +67,14 @@ export class ApicClient {
 
   async login(): Promise<Grant> {
     const { auth, clock, signal } = this.#options
-    this.#grant = await auth.login(this.#http, clock, signal)
+    this.#grant = await auth.login(this.#renewals, clock, signal)
     return this.#grant
   }
 
   /** Resets the session's timer; takes the NEW token for everything that follows (reference a4). */
   async refresh(signal: AbortSignal): Promise<Grant> {
     const askedAt = this.#options.clock.now()
-    const { answer, decoded } = await this.#ask('/api/aaaRefresh.json', 'refresh_session', signal)
+    const { answer, decoded } = await this.#ask(this.#renewals, '/api/aaaRefresh.json', 'refresh_session', signal)
     this.#grant = grantOf(answer, decoded, askedAt, this.grant)
     return this.#grant
   }
@@ -81,16 +84,22 @@ export class ApicClient {
    * `Retryable('socket_lost')` when the controller knows no socket of this session, `Retryable('throttled')`, `Refused`.
    */
   async get(path: string, operation: string, signal: AbortSignal): Promise<ApicAnswer> {
-    const { decoded } = await this.#ask(path, operation, signal)
+    const { decoded } = await this.#ask(this.#http, path, operation, signal)
     return decoded
   }
 
-  async #ask(path: string, operation: string, signal: AbortSignal) {
+  /** One refresh of a subscription, ahead of every ordinary question. Throws like `get`. */
+  async refreshSubscription(id: string, signal: AbortSignal): Promise<void> {
+    await this.#ask(this.#renewals, `/api/subscriptionRefresh.json?id=${id}`, 'refresh_subscription', signal)
+  }
+
+  async #ask(http: HttpClient, path: string, operation: string, signal: AbortSignal) {
     const { auth } = this.#options
     const grant = this.grant
     let full = path
-    for (const [name, value] of auth.options(grant)) full += `${full.includes('?') ? '&' : '?'}${name}=${value}`
-    const answer = await this.#http.request({
+    for (const [name, value] of auth.options(grant))
+      full += `${full.includes('?') ? '&' : '?'}${name}=${encodeURIComponent(value)}`
+    const answer = await http.request({
       method: 'GET',
       path: full,
       headers: auth.headers(grant),
@@ -113,15 +122,22 @@ export class ApicClient {
     if (grant === undefined) return
     this.#grant = undefined
     try {
-      await this.#options.auth.logout(this.#http, grant, this.#options.signal)
+      // Its own few seconds: a stop has aborted everything else by now.
+      await this.#options.auth.logout(this.#renewals, grant)
     } catch {
       // The controller is away or the session is over: nothing left to end.
     }
   }
 
   async close(): Promise<void> {
-    await this.#http.close()
+    await Promise.all([this.#http.close(), this.#renewals.close()])
   }
+}
+
+/** Token over, socket forgotten: not one question's trouble but the session's. */
+export function isSessionError(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'session_lost' || code === 'socket_lost'
 }
 
 function classify(status: number, code: string, text: string): Retryable {

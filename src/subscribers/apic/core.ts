@@ -9,6 +9,7 @@ import type { Gate } from '../../scheduler/gate.ts'
 import type { LeaseKeeper } from '../../scheduler/leases.ts'
 import type { ApicClient } from './client.ts'
 import type { Change } from './decode.ts'
+import type { LogPosition } from './log-position.ts'
 import type { ApicMirror } from './mirror.ts'
 import type { Outbox } from './outbox.ts'
 import type { Query } from './query.ts'
@@ -52,17 +53,15 @@ export interface Core {
   cursor(feed: string): Cursor | undefined
   /** The fabric's clock, ms since the epoch. */
   fabricNow(): number
+  /** All subscriptions of the session: what one read finds may be news for another. */
+  watchers(): readonly Watched[]
+  /** True while the socket is held back, and for this long after: pushes are late then, not missing. */
+  pausedWithin(ms: number): boolean
+  /** Holds the socket back, until `resume`: more is waiting than shall be kept. */
+  pause(): void
+  resume(): void
   /** The session can't go on: the one door out. */
   fail(error: unknown): void
-}
-
-/** How far a log class was read, by the fabric's clock. */
-export interface Position {
-  /** `created` of the newest record seen, ms; the time of first contact before there was one. */
-  readonly createdMs: number
-  /** Nothing older is ever asked for: where first contact (or its backfill) began. */
-  readonly sinceMs: number
-  readonly sawRecord: boolean
 }
 
 /** One subscription, as reads and pushes see it. */
@@ -72,13 +71,12 @@ export interface Watched {
   readonly subscription: SubscriptionConfig
   /** Nothing of it is published. */
   readonly hidden: boolean
+  /** True once a first whole read is in the mirror, or a log was first looked at. */
+  readonly contacted: boolean
   /** How often in a row the canary found it mute. */
   mutes: number
-  /** Of a log class, once there was contact. */
-  readonly position: Position | undefined
-  setPosition(position: Position): void
-  noteRecord(created: string | undefined): void
-  cursorNow(): Cursor
+  /** Of a log class. */
+  readonly position: LogPosition
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   prove(): void
 }

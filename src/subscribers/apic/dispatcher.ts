@@ -56,22 +56,23 @@ export class Dispatcher implements Dispatch {
     }
   }
 
-  /** A frame may name several subscriptions: its objects are told once, by the first that is known. */
+  /** A frame may name several subscriptions: its objects are told once. */
   #dispatch(frame: Frame): void {
     for (const content of frame.unreadable) {
       const reason = 'an object without class, dn or attributes'
       this.#options.outbox.add(SOCKET_FEED, { dead: { reason, content } })
     }
-    let feed: Feed | undefined
+    const named: Feed[] = []
     for (const id of frame.subscriptionIds) {
-      const known = this.#byId.get(id)
-      if (known === undefined) continue
-      known.prove()
-      // A hidden feed publishes nothing: any other that was named goes before it.
-      if (feed === undefined || feed.hidden) feed = known
+      const feed = this.#byId.get(id)
+      if (feed === undefined || named.includes(feed)) continue
+      feed.prove()
+      named.push(feed)
     }
-    if (feed !== undefined) {
-      for (const change of frame.changes) feed.take(change)
+    // One of them applies it; each of them may want it told. One that is reading its snapshot would only hold it back.
+    const taker = named.find(feed => !feed.holding) ?? named[0]
+    if (taker !== undefined) {
+      for (const change of frame.changes) taker.take(change, named)
       return
     }
     // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.

@@ -4,15 +4,17 @@
  */
 import type { SubscriptionConfig } from '../../config/query.ts'
 import { codeOf, describe, Fatal, Retryable } from '../../errors.ts'
-import type { Cursor, ManagedObject } from '../../record.ts'
+import type { ManagedObject } from '../../record.ts'
 import type { FeedState } from '../../report.ts'
 import { type Attempt, supervise } from '../../scheduler/supervise.ts'
 import { applyChange, isStale } from './apply.ts'
 import { watchMuteness } from './canary.ts'
-import { Refused } from './client.ts'
-import type { Core, Position, Watched } from './core.ts'
+import { isSessionError, Refused } from './client.ts'
+import type { Core, Watched } from './core.ts'
 import type { ApicAnswer, Change } from './decode.ts'
+import { Filler } from './fill.ts'
 import { newestFirst, readHistory } from './history.ts'
+import { LogPosition } from './log-position.ts'
 import { type Query, queryUrl } from './query.ts'
 import { compare, isWhole, readPages, readWhole } from './snapshot.ts'
 
@@ -24,6 +26,8 @@ export interface Dispatch {
   expectIds(): () => void
 }
 
+/** Pushes held back while a snapshot is read, before the socket is. */
+const MOST_HELD = 20_000
 const REMAKE_BACKOFF = { firstMs: 1000, capMs: 60_000 }
 /** A question that the controller refuses is asked again this seldom: somebody may have granted the right. */
 const REFUSED_HOLD_MS = 5 * 60_000
@@ -35,12 +39,17 @@ export class Feed implements Watched {
   readonly hidden: boolean
   /** How often in a row the canary found this subscription mute. */
   mutes = 0
+  /** Used by log classes only. */
+  readonly position: LogPosition
   readonly #core: Core
   readonly #dispatch: Dispatch
-  #position: Position | undefined
+  readonly #filler: Filler
+  readonly #settled = Promise.withResolvers<void>()
   #contacted: boolean
-  #held: Change[] | undefined
-  #filling = new Set<string>()
+  #held: { readonly change: Change; readonly named: readonly Watched[] }[] | undefined
+  #attempt: Attempt | undefined
+  /** This controller does not know `refresh-timeout`. */
+  #plainLife = false
   #provedAt = Number.NEGATIVE_INFINITY
 
   constructor(core: Core, dispatch: Dispatch, query: Query, subscription: SubscriptionConfig, hidden = false) {
@@ -51,37 +60,31 @@ export class Feed implements Watched {
     this.hidden = hidden
     const cursor = core.cursor(this.name)
     this.#contacted = cursor !== undefined
-    if (cursor !== undefined && typeof cursor['createdMs'] === 'number') {
-      this.#position = {
-        createdMs: cursor['createdMs'],
-        sinceMs: Number(cursor['sinceMs'] ?? cursor['createdMs']),
-        sawRecord: cursor['sawRecord'] === true,
-      }
-    }
+    this.position = new LogPosition(cursor)
+    this.#filler = new Filler({
+      core,
+      apply: (change, anyway) => {
+        this.#apply(change, [this], anyway)
+      },
+    })
   }
 
   get name(): string {
     return this.query.name
   }
 
-  get position(): Position | undefined {
-    return this.#position
+  get contacted(): boolean {
+    return this.#contacted
   }
 
-  setPosition(position: Position): void {
-    this.#position = position
+  /** True while a snapshot is being read: what is pushed meanwhile waits. */
+  get holding(): boolean {
+    return this.#held !== undefined
   }
 
-  /** A record of the log was seen: the position moves on, never back. */
-  noteRecord(created: string | undefined): void {
-    const at = Date.parse(created ?? '')
-    const known = this.#position
-    if (Number.isNaN(at) || known === undefined || (known.sawRecord && at <= known.createdMs)) return
-    this.#position = { ...known, createdMs: Math.max(at, known.createdMs), sawRecord: true }
-  }
-
-  cursorNow(): Cursor {
-    return { contacted: true, ...this.#position }
+  /** Resolves when the feed was live once, or failed once. */
+  get settled(): Promise<void> {
+    return this.#settled.promise
   }
 
   /** How old the last proof of life may be, ms: three canaries for a log class, two reconciles for the others. */
@@ -94,6 +97,7 @@ export class Feed implements Watched {
 
   /** Told at most once a second: a loud feed proves itself with every frame. */
   prove(): void {
+    this.#attempt?.alive()
     const now = this.#core.clock.now()
     if (now - this.#provedAt < 1000) return
     this.#provedAt = now
@@ -107,15 +111,22 @@ export class Feed implements Watched {
     return [before, after].some(object => object !== undefined && accepts(change.cls, { ...object.attributes }))
   }
 
-  /** Takes what a frame says, or holds it back while a snapshot is being read. */
-  take(change: Change): void {
+  /** Takes what a frame says, or holds it back while a snapshot is being read. `named`: all that the frame named. */
+  take(change: Change, named: readonly Watched[]): void {
     if (this.#held !== undefined) {
-      this.#held.push(change)
+      this.#held.push({ change, named })
+      if (this.#held.length % MOST_HELD === 0) this.#core.pause()
       return
     }
+    if (this.#filler.holds(change)) return
+    this.#apply(change, named, false)
+  }
+
+  #apply(change: Change, named: readonly Watched[], anyway: boolean): void {
     // Two sockets of a hand-over deliver at their own pace: what the mirror knows to be older news is none.
     if (isStale(this.#core, change)) return
-    if (applyChange(this.#core, this, change, { origin: 'live', publish: true }) === 'partial') void this.#fill(change)
+    const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers: named }, anyway)
+    if (applied === 'partial') void this.#filler.fill(change)
   }
 
   /** Runs until the session is over. Never rejects. */
@@ -141,23 +152,21 @@ export class Feed implements Watched {
   /** Compares with a whole read (or re-reads the log's overlap), without a new subscription. */
   async reconcile(): Promise<void> {
     const { clock, signal } = this.#core
-    if (this.#held !== undefined) return
+    if (this.#held !== undefined || !this.#contacted) return
     const askedAt = clock.now()
-    let told: number
     if (this.query.logClass !== undefined) {
-      await readHistory(this.#core, this, this.query.logClass, signal)
-      told = 0
-    } else {
-      const objects = await readWhole(this.#core, this.query, signal)
-      told = await compare(this.#core, this, objects, { origin: 'resync', publish: true, askedAt })
+      if (!this.hidden) await readHistory(this.#core, this, this.query.logClass, signal)
+      return
     }
-    this.#recovered(told)
+    const whole = await readWhole(this.#core, this.query, signal)
+    this.#recovered(await compare(this.#core, this, whole, { origin: 'resync', publish: true, askedAt }))
     this.prove()
   }
 
   async #live(attempt: Attempt): Promise<void> {
     const { signal, keeper, config, tuning, client } = this.#core
     this.#state(this.#contacted ? 'resyncing' : 'starting')
+    this.#attempt = attempt
     const over = new AbortController()
     const ended = AbortSignal.any([signal, over.signal])
     const lost = Promise.withResolvers<never>()
@@ -168,8 +177,8 @@ export class Feed implements Watched {
       const { answer, askedAt } = await this.#subscribe(ended)
       id = answer.subscriptionId
       if (id === undefined) throw new Retryable('protocol', `${this.name}: the answer holds no subscriptionId`)
-      const lifeMs = (this.subscription.refresh_timeout ?? 0) * 1000 || tuning.subscriptionLifeMs
-      const path = `/api/subscriptionRefresh.json?id=${id}`
+      const subscriptionId = id
+      const lifeMs = (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs
       const lease = keeper.add(
         {
           name: this.name,
@@ -177,14 +186,18 @@ export class Feed implements Watched {
           lifeMs,
           renewMs: lifeMs / 3,
           renew: async renewing => {
-            await client.get(path, 'refresh_subscription', renewing)
+            await client.refreshSubscription(subscriptionId, renewing)
             return undefined
           },
           isFinal: error => error instanceof Refused || isSessionError(error),
-          onRenewed: result =>
-            this.#core.report({ type: 'lease_renewed', source: config.name, lease: 'subscription', result }),
+          onRenewed: result => {
+            if (result === 'ok' || result === 'retried') attempt.alive()
+            this.#core.report({ type: 'lease_renewed', source: config.name, lease: 'subscription', result })
+          },
           onLost: error => {
             const reason = describe(error)
+            // A release that ignores refresh-timeout lets the subscription die after its minute (reference b28).
+            if (error instanceof Refused) this.#plainLife = true
             this.#core.report({
               type: 'lease_lost',
               source: config.name,
@@ -203,12 +216,21 @@ export class Feed implements Watched {
       this.#state('live')
       this.prove()
       attempt.alive()
+      this.#settled.resolve()
       const canary = this.#canary(ended, lost.reject)
       await Promise.race([lost.promise, canary, aborted(ended)])
+    } catch (error) {
+      if (error instanceof Refused && this.#refreshTimeout !== undefined && id === undefined) {
+        // An older release that refuses the option: without it the subscription lives a minute (reference b28).
+        this.#plainLife = true
+        throw new Retryable('subscription_lost', `${this.name}: refused with refresh-timeout: ${describe(error)}`)
+      }
+      throw error
     } finally {
       over.abort()
       if (id !== undefined) this.#dispatch.forget(id, this)
       this.#held = undefined
+      this.#core.resume()
     }
   }
 
@@ -218,7 +240,7 @@ export class Feed implements Watched {
     const ask = (extra: readonly (readonly [string, string])[]) =>
       gate.run(signal, async () => {
         const askedAt = clock.now()
-        const refresh = this.subscription.refresh_timeout
+        const refresh = this.#refreshTimeout
         const options = [
           ['subscription', 'yes'],
           ...(refresh === undefined ? [] : [['refresh-timeout', String(refresh)]]),
@@ -255,20 +277,23 @@ export class Feed implements Watched {
       this.#contacted = true
       return
     }
-    const objects = isWhole(answer) ? answer.objects : await readPages(core, this.query, signal)
+    const whole = isWhole(answer)
+      ? { objects: answer.objects, paged: false }
+      : await readPages(core, this.query, signal)
     const origin = this.#contacted ? 'resync' : 'snapshot'
     const publish = this.#contacted || this.subscription.snapshot === 'publish'
-    const told = await compare(core, this, objects, { origin, publish, askedAt })
+    const told = await compare(core, this, whole, { origin, publish, askedAt })
     if (this.#contacted) this.#recovered(told)
     this.#contacted = true
-    core.outbox.add(this.name, undefined, this.cursorNow())
+    core.outbox.add(this.name, undefined, { contacted: true })
   }
 
   /** What was pushed while the snapshot was read is the later news, unless its own time says otherwise. */
   #release(): void {
     const held = this.#held ?? []
     this.#held = undefined
-    for (const change of held) this.take(change)
+    for (const { change, named } of held) this.take(change, named)
+    this.#core.resume()
   }
 
   async #canary(signal: AbortSignal, onMute: (error: Error) => void): Promise<void> {
@@ -276,33 +301,17 @@ export class Feed implements Watched {
     await watchMuteness(this.#core, this, this.query.logClass, signal, onMute)
   }
 
-  /** A `modified` push of an object never seen whole: the whole object is asked for, once for all pushes that wait. */
-  async #fill(change: Change): Promise<void> {
-    if (this.#filling.has(change.dn)) return
-    this.#filling.add(change.dn)
-    const { client, gate, signal, config } = this.#core
-    const options = { origin: 'live', publish: true } as const
-    try {
-      const path = queryUrl({ ...this.query, path: `/api/mo/${change.dn}`, options: [] }, config.format)
-      const answer = await gate.run(signal, () => client.get(path, 'fill', signal))
-      const whole = answer.objects.find(object => object.cls === change.cls)
-      if (whole === undefined) applyChange(this.#core, this, change, options, true)
-      else applyChange(this.#core, this, { ...change, attributes: whole.attributes, whole: true }, options)
-    } catch (error) {
-      if (signal.aborted) return
-      if (isSessionError(error)) this.#core.fail(error)
-      else applyChange(this.#core, this, change, options, true)
-    } finally {
-      this.#filling.delete(change.dn)
-    }
-  }
-
   #recovered(count: number): void {
     if (count === 0) return
     this.#core.report({ type: 'feed_recovered', source: this.#core.source.name, feed: this.name, count })
   }
 
+  get #refreshTimeout(): number | undefined {
+    return this.#plainLife ? undefined : this.subscription.refresh_timeout
+  }
+
   #failed(error: unknown): void {
+    this.#settled.resolve()
     if (isSessionError(error)) this.#core.fail(error)
     const state = error instanceof Refused || error instanceof Fatal ? 'disabled' : 'lost'
     this.#state(state, error)
@@ -317,12 +326,6 @@ export class Feed implements Watched {
       ...(error === undefined ? {} : { reason: describe(error), code: codeOf(error) }),
     })
   }
-}
-
-/** Token over, socket forgotten: not this subscription's trouble alone. */
-export function isSessionError(error: unknown): boolean {
-  const code = codeOf(error)
-  return code === 'session_lost' || code === 'socket_lost'
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

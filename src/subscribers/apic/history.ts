@@ -16,26 +16,27 @@ export function newestFirst(cls: string): readonly (readonly [string, string])[]
 }
 
 /**
- * Reads what the log holds since the feed's position, or, at first contact, as much as `backfill` asks for.
- * Returns how many records were handed on (known ones among them: the store judges).
+ * Reads what the log holds since the feed's position, or, at first contact, as much as `backfill` asks for. The position
+ * moves when the read is complete, never before.
  */
-export async function readHistory(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<number> {
-  const position = feed.position
+export async function readHistory(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<void> {
+  const { position } = feed
   // A canary only compares from now on: nobody waits for what it would read.
-  if (position === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
-  const from = Math.max(position.sinceMs, position.createdMs - core.tuning.overlapMs)
-  if (position.sawRecord) await tellIfPurged(core, feed, cls, position.createdMs, signal)
-  return readFrom(core, feed, cls, from, 'resync', signal)
+  if (position.readToMs === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
+  if (position.sawRecord) await tellIfPurged(core, feed, cls, position.readToMs, signal)
+  await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal)
 }
 
-async function firstContact(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<number> {
+async function firstContact(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<void> {
   const now = core.fabricNow()
   const { backfill, snapshot } = feed.subscription
   const sinceMs = backfill !== undefined ? now - backfill : snapshot === 'publish' ? 0 : now
-  feed.setPosition({ createdMs: sinceMs === 0 ? now : sinceMs, sinceMs, sawRecord: false })
-  core.outbox.add(feed.name, undefined, feed.cursorNow())
-  if (sinceMs === now) return 0
-  return readFrom(core, feed, cls, sinceMs, backfill !== undefined ? 'backfill' : 'snapshot', signal)
+  feed.position.begin(sinceMs, sinceMs)
+  if (sinceMs !== now) {
+    await readFrom(core, feed, cls, sinceMs, backfill !== undefined ? 'backfill' : 'snapshot', signal)
+  }
+  feed.position.begin(sinceMs, Math.max(now, feed.position.readToMs ?? now))
+  core.outbox.add(feed.name, undefined, feed.position.cursor())
 }
 
 /** Logs are rings: when the oldest record is newer than our position, what lay between is gone for good. */
@@ -43,7 +44,7 @@ async function tellIfPurged(
   core: Core,
   feed: Watched,
   cls: string,
-  createdMs: number,
+  readToMs: number,
   signal: AbortSignal,
 ): Promise<void> {
   const oldestFirst = [
@@ -51,14 +52,15 @@ async function tellIfPurged(
     ['page', '0'],
     ['page-size', '1'],
   ] as const
-  const url = queryUrl(feed.query, core.config.format, oldestFirst)
+  // Of the whole log: an old record that a filter lets through leaves the ring like any other, and proves nothing.
+  const url = queryUrl({ path: feed.query.path, options: [] }, core.config.format, oldestFirst)
   const answer = await core.gate.run(signal, () => core.client.get(url, 'history', signal))
   const oldest = Date.parse(answer.objects[0]?.attributes['created'] ?? '')
-  if (Number.isNaN(oldest) || oldest <= createdMs) return
+  if (Number.isNaN(oldest) || oldest <= readToMs) return
   const gap: GapData = {
     feed: feed.name,
     classes: [cls],
-    from: new Date(createdMs).toISOString(),
+    from: new Date(readToMs).toISOString(),
     to: new Date(oldest).toISOString(),
     reason: 'history_purged',
     recovered: 0,
@@ -77,22 +79,22 @@ async function readFrom(
   fromMs: number,
   origin: Origin,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<void> {
   const { pageSize } = core.tuning
+  const nowMs = core.fabricNow()
   let from = fromMs
   let page = 0
-  let count = 0
+  let newest: number | undefined
   for (;;) {
     const objects = await readPage(core, feed, cls, from, page, signal)
     for (const { cls: found, attributes } of objects) {
       const dn = attributes['dn']
       if (found !== cls || dn === undefined) continue
-      if (
-        applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true }) === 'published'
-      )
-        count++
+      applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true })
+      const created = Date.parse(attributes['created'] ?? '')
+      if (created <= nowMs && created > (newest ?? Number.NEGATIVE_INFINITY)) newest = created
     }
-    if (objects.length < pageSize) return count
+    if (objects.length < pageSize) break
     await core.outbox.room()
     const last = Date.parse(objects.at(-1)?.attributes['created'] ?? '')
     if (Number.isNaN(last) || last <= from) page++
@@ -101,6 +103,9 @@ async function readFrom(
       page = 0
     }
   }
+  signal.throwIfAborted()
+  feed.position.finishRead(newest, nowMs)
+  core.outbox.add(feed.name, undefined, feed.position.cursor())
 }
 
 async function readPage(

@@ -10,12 +10,19 @@ interface Entry {
   readonly at: number
 }
 
-/** How long a deletion is remembered: longer than a snapshot takes to arrive and be compared. */
-const TOMBSTONE_MS = 15 * 60_000
+interface Tombstone {
+  readonly at: number
+  /** Id of the event that told of the end. */
+  readonly version: string | undefined
+}
+
+/** How long a deletion is remembered: as long as the store knows the ids of what came before it. */
+const TOMBSTONE_MS = 25 * 3_600_000
+const MOST_TOMBSTONES = 200_000
 
 export class ApicMirror {
   readonly #entries = new Map<string, Entry>()
-  readonly #tombstones = new Map<string, number>()
+  readonly #tombstones = new Map<string, Tombstone>()
 
   /** Takes over what the store has committed. */
   constructor(committed: MirrorView) {
@@ -34,22 +41,29 @@ export class ApicMirror {
     return this.#entries.values().map(entry => entry.object)
   }
 
-  apply(change: MirrorChange, now: number): void {
+  /** `told`: the id of the event that tells of the change, if one does. */
+  apply(change: MirrorChange, now: number, told: string | undefined): void {
+    this.#tombstones.delete(change.key)
     if (change.object !== null) {
       this.#entries.set(change.key, { object: change.object, at: now })
-      this.#tombstones.delete(change.key)
       return
     }
+    const version = told ?? this.#entries.get(change.key)?.object.version
     this.#entries.delete(change.key)
-    this.#tombstones.set(change.key, now)
-    for (const [key, at] of this.#tombstones) {
-      if (now - at < TOMBSTONE_MS) break
+    this.#tombstones.set(change.key, { at: now, version })
+    for (const [key, { at }] of this.#tombstones) {
+      if (now - at < TOMBSTONE_MS && this.#tombstones.size <= MOST_TOMBSTONES) break
       this.#tombstones.delete(key)
     }
   }
 
+  /** Id of the event that told of the end of an object that is gone: its chain goes on there if it comes back. */
+  endOf(dn: string): string | undefined {
+    return this.#tombstones.get(dn)?.version
+  }
+
   /** True when a push told of this dn after `since`: a snapshot asked for then is the older news. */
   changedSince(dn: string, since: number): boolean {
-    return (this.#entries.get(dn)?.at ?? this.#tombstones.get(dn) ?? Number.NEGATIVE_INFINITY) >= since
+    return (this.#entries.get(dn)?.at ?? this.#tombstones.get(dn)?.at ?? Number.NEGATIVE_INFINITY) >= since
   }
 }

@@ -17,6 +17,8 @@ export interface NormaliseContext {
   /** Carry the source's object in `data.raw`. */
   readonly raw: boolean
   readonly origin: Origin
+  /** Id of the event that told of the object's end, when it was there before. */
+  readonly after?: string | undefined
 }
 
 export interface Outcome {
@@ -54,7 +56,7 @@ export function outcomeOf(
   if (context.raw) data.raw = rawOf(change, step)
   const draft: Draft = {
     family: change.cls,
-    key: chainKey(change, step),
+    key: chainKey(change, step, context.after),
     type: telling.type,
     subject: change.dn,
     time: telling.time,

@@ -91,7 +91,7 @@ export function buildQuery(subscription: SubscriptionConfig): Query {
  * Path and query string, escaped by the conservative set of reference a9: `( ) , [ ] / : | =` stay, `+` is `%2B`.
  * An `extra` option replaces one of the same name; a further `query-target-filter` is joined to the query's own by `and`.
  */
-export function queryUrl(query: Query, format: 'json' | 'xml', extra: Options = []): string {
+export function queryUrl(query: Pick<Query, 'path' | 'options'>, format: 'json' | 'xml', extra: Options = []): string {
   const all = new Map(query.options)
   for (const [name, value] of extra) {
     const own = all.get(name)

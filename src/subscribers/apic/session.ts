@@ -11,10 +11,11 @@ import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session } from '../contract.ts'
 import type { Authentication, Grant } from './auth.ts'
-import { ApicClient } from './client.ts'
+import { Mute } from './canary.ts'
+import { ApicClient, isSessionError } from './client.ts'
 import type { Core, Tuning } from './core.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { Feed, isSessionError } from './feed.ts'
+import { Feed } from './feed.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
 import { buildQuery, queryUrl } from './query.ts'
@@ -28,6 +29,8 @@ export interface SessionOptions {
   readonly mirror: ApicMirror
   readonly context: OpenContext
   readonly tuning: Tuning
+  /** This controller answers and is of no use (it never got everything subscribed, or pushes nothing): take another. */
+  readonly onUnfit: () => void
 }
 
 /** Refresh the session at the latest after this, however long it lives. */
@@ -53,7 +56,11 @@ export class ApicSession implements Session {
   #sessionLease: Lease | undefined
   #retireBy: number | undefined
   #pausedAt: number | undefined
+  #resumedAt = Number.NEGATIVE_INFINITY
+  /** Every feed was live, or failed by itself, once. */
+  #settled = false
   #closing: Promise<void> | undefined
+  #allSettled: Promise<void> = Promise.resolve()
   #fabricOffsetMs = 0
 
   private constructor(options: SessionOptions) {
@@ -69,9 +76,7 @@ export class ApicSession implements Session {
     this.#dispatcher = new Dispatcher({
       outbox: this.#outbox,
       onFull: () => this.#pause(),
-      onRoom: () => {
-        if (!this.#outbox.full) this.#resume()
-      },
+      onRoom: () => this.#resume(),
     })
     this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal })
     this.#sessionLeases = new LeaseKeeper({ clock, maxConcurrency: 1, spacingMs: 0 })
@@ -94,6 +99,10 @@ export class ApicSession implements Session {
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
       fabricNow: () => clock.wall() + this.#fabricOffsetMs,
+      watchers: () => this.#feeds,
+      pausedWithin: ms => this.#pausedAt !== undefined || clock.now() - this.#resumedAt < ms,
+      pause: () => this.#pause(),
+      resume: () => this.#resume(),
       fail: error => this.#fail(error),
     }
   }
@@ -106,9 +115,16 @@ export class ApicSession implements Session {
       return session
     } catch (error) {
       session.#fail(error)
+      // Nobody will ever read it: what was said before the failure is no loss, all of it is asked for again.
+      session.#queue.discard()
       await session.close()
       throw error
     }
+  }
+
+  /** Resolves when every subscription was made once, or has failed once. Never rejects. */
+  get ready(): Promise<void> {
+    return this.#allSettled
   }
 
   get retireBy(): number | undefined {
@@ -153,6 +169,9 @@ export class ApicSession implements Session {
     await this.#readFabricClock()
     this.#makeFeeds()
     for (const feed of this.#feeds) this.#running.push(feed.run())
+    this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
+      this.#settled = !this.#over.signal.aborted
+    })
     this.#running.push(this.#reconcileLoop(), this.#clockLoop())
   }
 
@@ -199,13 +218,13 @@ export class ApicSession implements Session {
     const made = new Set<string>()
     for (const subscription of config.subscriptions) {
       const query = buildQuery(subscription)
-      // The same question twice in the config is one subscription.
-      const url = queryUrl(query, config.format)
-      if (made.has(url)) continue
-      made.add(url)
+      // The same question twice in the config is one subscription; a filter that is applied here belongs to it.
+      const question = JSON.stringify([queryUrl(query, config.format), subscription.filter])
+      if (made.has(question)) continue
+      made.add(question)
       // Cursors go by name: questions that differ only in what the name leaves out must not share one.
       const taken = this.#feeds.some(feed => feed.query.name === query.name)
-      const name = taken ? `${query.name}~${hash('sha256', url, 'hex').slice(0, 6)}` : query.name
+      const name = taken ? `${query.name}~${hash('sha256', question, 'hex').slice(0, 6)}` : query.name
       this.#feeds.push(new Feed(this.#core, this.#dispatcher, { ...query, name }, subscription))
     }
     // Kept for the gauges, told to nobody.
@@ -271,7 +290,10 @@ export class ApicSession implements Session {
 
   #resume(): void {
     if (this.#pausedAt === undefined) return
-    const pausedMs = this.#core.clock.now() - this.#pausedAt
+    // Whoever else has too much waiting says so by a pause of his own; the store's word counts for all.
+    if (this.#outbox.full) return
+    this.#resumedAt = this.#core.clock.now()
+    const pausedMs = this.#resumedAt - this.#pausedAt
     this.#pausedAt = undefined
     this.#socket?.resume()
     if (pausedMs > LONG_PAUSE_MS) this.#running.push(this.#reconcileAll())
@@ -280,6 +302,7 @@ export class ApicSession implements Session {
   /** The one door out: the first reason counts. */
   #fail(error: unknown): void {
     if (this.#over.signal.aborted) return
+    if (!this.#settled || error instanceof Mute) this.#options.onUnfit()
     this.#end(error)
   }
 

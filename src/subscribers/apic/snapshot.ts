@@ -14,6 +14,12 @@ export interface CompareOptions {
   readonly askedAt: number
 }
 
+/** What was read, and whether in one answer: pages shift, so what they lack must be asked for before it counts as gone. */
+export interface Whole {
+  readonly objects: readonly ApicObject[]
+  readonly paged: boolean
+}
+
 /** Objects compared before the event loop gets a turn. */
 const SLICE = 256
 
@@ -24,43 +30,49 @@ const SLICE = 256
 export async function compare(
   core: Core,
   feed: Watched,
-  objects: readonly ApicObject[],
+  { objects, paged }: Whole,
   options: CompareOptions,
 ): Promise<number> {
   const { mirror, outbox } = core
   const seen = new Set<string>()
   let told = 0
   let done = 0
+  const apply = async (change: Change): Promise<void> => {
+    // Others may cover the same object: what this read finds is their news as well.
+    const watchers = core.watchers().filter(one => one === feed || one.query.covers(change.cls, change.dn))
+    if (applyChange(core, feed, change, { ...options, watchers }) === 'published') told++
+    if (++done % SLICE !== 0) return
+    await outbox.room()
+    await nextTurn()
+  }
   for (const change of changesOf(objects)) {
     if (!feed.query.yields(change.cls, change.dn)) continue
     seen.add(change.dn)
-    if (!mirror.changedSince(change.dn, options.askedAt) && applyChange(core, feed, change, options) === 'published')
-      told++
-    if (++done % SLICE === 0) {
-      await outbox.room()
-      await nextTurn()
-    }
+    if (!mirror.changedSince(change.dn, options.askedAt)) await apply(change)
   }
   for (const object of [...mirror.values()]) {
     if (seen.has(object.key) || !feed.query.covers(object.family, object.key)) continue
     if (mirror.changedSince(object.key, options.askedAt)) continue
-    const gone: Change = { cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' }
-    if (applyChange(core, feed, gone, options) === 'published') told++
-    if (++done % SLICE === 0) {
-      await outbox.room()
-      await nextTurn()
-    }
+    if (paged && (await isThere(core, object.key))) continue
+    await apply({ cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' })
   }
+  core.signal.throwIfAborted()
   return told
 }
 
+async function isThere(core: Core, dn: string): Promise<boolean> {
+  const url = queryUrl({ path: `/api/mo/${dn}`, options: [] }, core.config.format)
+  const answer = await core.gate.run(core.signal, () => core.client.get(url, 'query', core.signal))
+  return answer.objects.length > 0
+}
+
 /** The whole of a query, for reconciling. Pages through it when it is over the controller's ceiling. */
-export async function readWhole(core: Core, query: Query, signal: AbortSignal): Promise<ApicObject[]> {
+export async function readWhole(core: Core, query: Query, signal: AbortSignal): Promise<Whole> {
   try {
     const answer = await core.gate.run(signal, () =>
       core.client.get(queryUrl(query, core.config.format), 'query', signal),
     )
-    if (isWhole(answer)) return [...answer.objects]
+    if (isWhole(answer)) return { objects: answer.objects, paged: false }
   } catch (error) {
     if (codeOf(error) !== 'too_large') throw error
   }
@@ -73,7 +85,7 @@ export function isWhole(answer: ApicAnswer): boolean {
 }
 
 /** Ordered pages. Each is a fresh query, so rows may shift between them: read by dn, and doubles don't matter. */
-export async function readPages(core: Core, query: Query, signal: AbortSignal): Promise<ApicObject[]> {
+export async function readPages(core: Core, query: Query, signal: AbortSignal): Promise<Whole> {
   const { pageSize } = core.tuning
   const order: [string, string][] = query.classes?.length === 1 ? [['order-by', `${query.classes[0]}.dn|asc`]] : []
   const found = new Map<string, ApicObject>()
@@ -82,6 +94,6 @@ export async function readPages(core: Core, query: Query, signal: AbortSignal): 
     const url = queryUrl(query, core.config.format, extra as readonly (readonly [string, string])[])
     const answer = await core.gate.run(signal, () => core.client.get(url, 'query', signal))
     for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
-    if (answer.objects.length < pageSize) return [...found.values()]
+    if (answer.objects.length < pageSize) return { objects: [...found.values()], paged: true }
   }
 }

@@ -1,5 +1,5 @@
 /** The WebSocket of one session: opened before the first subscription, read only, never trusted to tell of its own death. */
-import type { TLSSocket } from 'node:tls'
+import { TLSSocket } from 'node:tls'
 import { WebSocket } from 'ws'
 import type { TlsConfig } from '../../config/sources.ts'
 import { describe, Fatal, Retryable } from '../../errors.ts'
@@ -25,33 +25,17 @@ const MAX_FRAME_BYTES = 256 * 1024 * 1024
 export class ApicSocket {
   readonly #options: SocketOptions
   readonly #ws: WebSocket
+  readonly #opened = Promise.withResolvers<void>()
+  #isOpen = false
   #cancelPing: Cancel | undefined
   /** Whether this server answers pings at all: nobody has written down that every APIC does (reference a6). */
   #answersPings = false
   #pongDue = false
   #over = false
 
-  private constructor(options: SocketOptions, ws: WebSocket) {
+  private constructor(options: SocketOptions) {
     this.#options = options
-    this.#ws = ws
-    ws.on('message', (data: Buffer) => options.onFrame(data.toString('utf8')))
-    ws.on('pong', () => {
-      this.#answersPings = true
-      this.#pongDue = false
-    })
-    ws.on('error', error => this.#lost(new Retryable('socket_lost', `socket: ${describe(error)}`, { cause: error })))
-    ws.on('close', (code: number) =>
-      this.#lost(new Retryable('socket_lost', `socket closed by the controller (${code})`)),
-    )
-    this.#schedulePing()
-  }
-
-  /**
-   * Resolves when the socket is open. The session's cookie is not needed on the handshake of a password session.
-   * Throws `Fatal('tls')`, `Retryable('socket_lost' | 'timeout')`.
-   */
-  static async open(options: SocketOptions): Promise<ApicSocket> {
-    // `rejectUnauthorized` and friends go to tls.connect; no compression is offered, no redirect followed.
+    // No compression is offered, no redirect followed; the TLS options go to tls.connect.
     const ws = new WebSocket(options.url, {
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
@@ -59,46 +43,46 @@ export class ApicSocket {
       handshakeTimeout: options.timeoutMs,
       ...tlsOptions(options.tls),
     })
-    await new Promise<void>((resolve, reject) => {
-      const fail = (error: Error): void => {
-        forget()
-        ws.on('error', () => undefined)
-        ws.terminate()
-        reject(error)
+    this.#ws = ws
+    // For the socket's whole life, from before it is open: what follows the handshake may come in the same packet.
+    ws.on('error', error => this.#lost(errorOf(error, this.#isOpen)))
+    ws.on('close', (code: number) =>
+      this.#lost(new Retryable('socket_lost', `socket closed by the controller (${code})`)),
+    )
+    ws.on('upgrade', response => {
+      try {
+        if (response.socket instanceof TLSSocket) checkPeer(response.socket, options.tls)
+      } catch (error) {
+        this.#lost(error as Error)
       }
-      const onAbort = (): void => fail(options.signal.reason as Error)
-      const onError = (error: Error): void =>
-        fail(
-          isUntrusted(error)
-            ? new Fatal('tls', 'socket: certificate not trusted; set tls.ca_file or tls.fingerprint_sha256', {
-                cause: error,
-              })
-            : new Retryable('socket_lost', `socket refused: ${describe(error)}`, { cause: error }),
-        )
-      const onUpgrade = (response: { socket: unknown }): void => {
-        try {
-          if ((response.socket as TLSSocket).encrypted === true) checkPeer(response.socket as TLSSocket, options.tls)
-        } catch (error) {
-          fail(error as Error)
-        }
-      }
-      const onOpen = (): void => {
-        forget()
-        resolve()
-      }
-      const forget = (): void => {
-        options.signal.removeEventListener('abort', onAbort)
-        ws.off('error', onError)
-        ws.off('upgrade', onUpgrade)
-        ws.off('open', onOpen)
-      }
-      if (options.signal.aborted) return onAbort()
-      options.signal.addEventListener('abort', onAbort, { once: true })
-      ws.on('error', onError)
-      ws.on('upgrade', onUpgrade)
-      ws.on('open', onOpen)
     })
-    return new ApicSocket(options, ws)
+    ws.on('open', () => {
+      this.#isOpen = true
+      this.#opened.resolve()
+    })
+    ws.on('message', (data: Buffer) => options.onFrame(data.toString('utf8')))
+    ws.on('pong', () => {
+      this.#answersPings = true
+      this.#pongDue = false
+    })
+  }
+
+  /**
+   * Resolves when the socket is open. The session's cookie is not needed on the handshake of a password session.
+   * Throws `Fatal('tls')`, `Retryable('socket_lost')`, or the signal's reason.
+   */
+  static async open(options: SocketOptions): Promise<ApicSocket> {
+    options.signal.throwIfAborted()
+    const socket = new ApicSocket(options)
+    const onAbort = (): void => socket.#lost(options.signal.reason as Error)
+    options.signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await socket.#opened.promise
+    } finally {
+      options.signal.removeEventListener('abort', onAbort)
+    }
+    socket.#schedulePing()
+    return socket
   }
 
   get paused(): boolean {
@@ -110,9 +94,11 @@ export class ApicSocket {
     this.#ws.pause()
   }
 
+  /** Reads on, and demands a pong: the other side may have given up meanwhile. */
   resume(): void {
-    this.#pongDue = false
     this.#ws.resume()
+    this.#pongDue = true
+    if (this.#isOpen && !this.#over) this.#ws.ping()
   }
 
   /** Ends the socket at once; nothing is called any more. Idempotent. */
@@ -125,7 +111,8 @@ export class ApicSocket {
   #lost(error: Error): void {
     if (this.#over) return
     this.close()
-    this.#options.onLost(error)
+    if (this.#isOpen) this.#options.onLost(error)
+    else this.#opened.reject(error)
   }
 
   #schedulePing(): void {
@@ -142,4 +129,12 @@ export class ApicSocket {
       this.#schedulePing()
     })
   }
+}
+
+function errorOf(error: Error, open: boolean): Error {
+  if (isUntrusted(error)) {
+    const advice = 'socket: certificate not trusted; set tls.ca_file or tls.fingerprint_sha256'
+    return new Fatal('tls', advice, { cause: error })
+  }
+  return new Retryable('socket_lost', `socket${open ? '' : ' refused'}: ${describe(error)}`, { cause: error })
 }

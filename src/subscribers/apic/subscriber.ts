@@ -27,7 +27,12 @@ export function apicSubscriber(config: ApicConfig, tuning: Partial<Tuning> = {})
     objects: () => mirror?.values() ?? [],
     async open(context: OpenContext): Promise<Session> {
       mirror ??= new ApicMirror(context.mirror)
-      const address = config.controllers[controller % config.controllers.length] ?? ''
+      const at = controller
+      const address = config.controllers[at % config.controllers.length] ?? ''
+      // Sticky while it works; the next one when it does not.
+      const next = (): void => {
+        if (controller === at) controller++
+      }
       try {
         return await ApicSession.open({
           source,
@@ -37,10 +42,11 @@ export function apicSubscriber(config: ApicConfig, tuning: Partial<Tuning> = {})
           mirror,
           context,
           tuning: { ...TUNING, ...tuning },
+          onUnfit: next,
         })
       } catch (error) {
-        // Sticky while it works; the next one when it does not. Wrong credentials are wrong everywhere.
-        if (!(error instanceof Fatal)) controller++
+        // Wrong credentials are wrong everywhere: the same controller is asked again.
+        if (error instanceof Fatal) controller = at
         throw error
       }
     },

@@ -1,0 +1,75 @@
+/** How far a log class was read, by the fabric's clock, and what was seen of it lately. */
+import type { Cursor } from '../../record.ts'
+
+/** Names of records seen lately, pushed or read: more than arrive between two canaries of a loud log. */
+const MOST_RECENT = 5000
+
+/**
+ * Two things that must not be mixed up. `readTo` says that everything before it was asked for and read: it moves only
+ * when such a read is complete, so that one push that never came is asked for again. What was seen by push serves the
+ * canary alone.
+ */
+export class LogPosition {
+  #readToMs: number | undefined
+  #sinceMs = 0
+  #sawRecord = false
+  #newestMs = Number.NEGATIVE_INFINITY
+  readonly #recent = new Set<string>()
+
+  constructor(cursor: Cursor | undefined) {
+    const readToMs = cursor?.['readToMs']
+    if (cursor === undefined || typeof readToMs !== 'number') return
+    this.#readToMs = readToMs
+    this.#sinceMs = Number(cursor['sinceMs'] ?? readToMs)
+    this.#sawRecord = cursor['sawRecord'] === true
+  }
+
+  /** ms; undefined before first contact. */
+  get readToMs(): number | undefined {
+    return this.#readToMs
+  }
+
+  /** False while the position is only the time of first contact: an empty log has no record to compare with. */
+  get sawRecord(): boolean {
+    return this.#sawRecord
+  }
+
+  /** First contact: nothing older than `sinceMs` is ever asked for. */
+  begin(sinceMs: number, readToMs: number): void {
+    this.#sinceMs = sinceMs
+    this.#readToMs = readToMs
+    this.#newestMs = Math.max(this.#newestMs, readToMs)
+  }
+
+  /** Where the next read starts: records become visible late (reference b2). */
+  fromMs(overlapMs: number): number {
+    return Math.max(this.#sinceMs, (this.#readToMs ?? 0) - overlapMs)
+  }
+
+  /** A record was pushed or read. A time ahead of the fabric's own clock says nothing about what came before it. */
+  note(dn: string, createdMs: number, fabricNowMs: number): void {
+    this.#recent.add(dn)
+    if (this.#recent.size > MOST_RECENT) this.#recent.delete(this.#recent.values().next().value ?? '')
+    if (Number.isFinite(createdMs)) this.#newestMs = Math.max(this.#newestMs, Math.min(createdMs, fabricNowMs))
+  }
+
+  /** Everything up to the newest record of a complete read is known now. */
+  finishRead(newestReadMs: number | undefined, fabricNowMs: number): void {
+    if (newestReadMs === undefined) return
+    this.#sawRecord = true
+    this.#readToMs = Math.max(this.#readToMs ?? 0, Math.min(newestReadMs, fabricNowMs))
+  }
+
+  /** True when this record, or one as new, has come. */
+  knows(dn: string, createdMs: number): boolean {
+    return this.#recent.has(dn) || createdMs <= this.#newestMs
+  }
+
+  cursor(): Cursor {
+    return {
+      contacted: true,
+      ...(this.#readToMs === undefined ? {} : { readToMs: this.#readToMs, sinceMs: this.#sinceMs }),
+      sawRecord: this.#sawRecord,
+    }
+  }
+}
