@@ -1,4 +1,5 @@
 /** How long an event takes at an everyday rate, by its own stamps and by the daemon's histogram. */
+import { sleep, systemClock } from '../src/scheduler/clock.ts'
 import { histogramQuantile, quantile } from './figures.ts'
 import type { Rig } from './rig.ts'
 
@@ -20,24 +21,30 @@ export interface Latency {
   readonly recordedToAcked: Pick<Quantiles, 'p50' | 'p99'>
 }
 
+/** Not counted: V8 compiles the daemon's hot functions meanwhile, once in its life. */
+const WARM_UP_SECONDS = 3
+
 export async function latency(rig: Rig, perSecond: number, seconds: number): Promise<Latency> {
-  const count = perSecond * seconds
+  const warmUp = perSecond * WARM_UP_SECONDS
+  const count = warmUp + perSecond * seconds
   const stream = rig.stream('PACE')
   const daemon = await rig.daemon(stream, ['eventRecord'])
   const base = await rig.broker.count(stream)
   rig.source.tell({ ask: 'pace', cls: 'eventRecord', count, objects: 1000, perSecond })
   await rig.source.next('started')
+  await sleep(systemClock, WARM_UP_SECONDS * 1000)
+  const before = await daemon.get('/metrics')
   await rig.source.next('pushed')
   await rig.broker.holds(stream, base + count)
   await daemon.until(status => status.store?.events === 0)
-  const metrics = await daemon.get('/metrics')
-  const arrived = await rig.broker.judge(stream, count)
+  const after = await daemon.get('/metrics')
+  const arrived = (await rig.broker.judge(stream, count)).filter(one => one.number >= warmUp)
   await daemon.stop()
   await rig.broker.remove(stream)
-  const acked = (part: number): number => histogramQuantile(metrics, 'opswire_delivery_seconds', part) * 1000
+  const acked = (part: number): number => histogramQuantile('opswire_delivery_seconds', part, before, after) * 1000
   return {
     perSecond,
-    events: count,
+    events: arrived.length,
     pushedToStored: quantiles(arrived.map(one => one.storedMs - one.createdMs)),
     recordedToStored: quantiles(arrived.map(one => one.storedMs - one.recordedMs)),
     recordedToAcked: { p50: acked(0.5), p99: acked(0.99) },

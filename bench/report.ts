@@ -72,7 +72,7 @@ function wholeWayTable(rows: readonly Row[]): string {
       row.name,
       whole(row.perSecond.median),
       range(row.perSecond),
-      row.ratio.toFixed(2),
+      `${row.ratio.median.toFixed(2)} (${row.ratio.lowest.toFixed(2)}–${row.ratio.highest.toFixed(2)})`,
       whole(row.cpuUs),
       whole(row.natsCpuUs),
       whole(row.frameBytes),

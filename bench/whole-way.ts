@@ -24,8 +24,8 @@ export interface Row {
   readonly natsCpuUs: number
   readonly frameBytes: number
   readonly eventBytes: number
-  /** Median over the rounds of this row's speed by the bare loop's speed in the same round. */
-  readonly ratio: number
+  /** Over the rounds: this row's speed by the bare loop's speed in the same round. */
+  readonly ratio: Spread
 }
 
 export interface WholeWayOptions {
@@ -81,7 +81,7 @@ export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: s
       natsCpuUs: median(own.map(lap => lap.natsCpuUs)),
       frameBytes: sizes.get(course) ?? Number.NaN,
       eventBytes: median(own.map(lap => lap.eventBytes)),
-      ratio: median(own.map((lap, round) => lap.perSecond / (beside[round]?.perSecond ?? Number.NaN))),
+      ratio: spread(own.map((lap, round) => lap.perSecond / (beside[round]?.perSecond ?? Number.NaN))),
     }
   })
 }

@@ -12,6 +12,7 @@ import type { Clock } from './scheduler/clock.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
 import { stdoutSink } from './sinks/stdout.ts'
+import type { LostState } from './store/database.ts'
 import { openStore } from './store/open.ts'
 import type { SqliteStore } from './store/store.ts'
 import { gaugesOf } from './subscribers/apic/gauges.ts'
@@ -36,6 +37,8 @@ export interface App {
   /** Where `/status` and `/metrics` answer. */
   readonly url: string
   readonly ops: Ops
+  /** Resolves when standard output is closed for good: nothing can be delivered any more. */
+  readonly gone: Promise<Error>
   /** Graceful, within `shutdown_timeout`: what is undelivered by then lies in the store. Idempotent, never rejects. */
   stop(): Promise<void>
 }
@@ -86,7 +89,12 @@ export async function startApp(options: AppOptions): Promise<App> {
   steps.push({ name: 'ops', run: async () => ops.close() })
   const stop = stopper(steps, options, ops)
   try {
+    const losses: LostState[] = []
+    let tellLoss = (lost: LostState): void => {
+      losses.push(lost)
+    }
     store = await openStore({
+      onLostState: lost => tellLoss(lost),
       stateDir: config.state_dir,
       maxBytes: config.store.max_bytes,
       retainAckedMs: config.nats?.retain_acked ?? 0,
@@ -95,6 +103,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       report,
     })
     const opened = store
+    if (opened.lostState !== undefined) losses.push(opened.lostState)
     steps.push({ name: 'store', run: () => opened.close() })
 
     const http: RunningHttp = await startHttp(config.http, ops, { clock })
@@ -127,12 +136,11 @@ export async function startApp(options: AppOptions): Promise<App> {
         tlsVerified: source.tls.verify || source.tls.fingerprint_sha256 !== null,
       })
     }
-    await tellLostState(
-      opened,
-      made.map(entry => entry.subscriber),
-      options,
-      ops,
-    )
+    tellLoss = lost => {
+      const subscribers = made.map(entry => entry.subscriber)
+      void tellLostState(opened, lost, subscribers, options, ops)
+    }
+    for (const lost of losses.splice(0)) tellLoss(lost)
     for (const { source, subscriber } of made) {
       const files = secretFiles(source)
       runners.push(
@@ -150,7 +158,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     steps.push({ name: 'notify', run: async () => notifier.stopping() })
     report({ type: 'daemon', state: 'ready', detail: http.url })
     notifier.ready()
-    return { url: http.url, ops, stop }
+    return { url: http.url, ops, gone: pump.gone, stop }
   } catch (error) {
     await stop()
     throw error
@@ -201,18 +209,23 @@ async function stopSources(runners: readonly Runner[], withinMs: number, { clock
   }
 }
 
-/** A damaged store file was moved aside: what it held is lost, and each source says so once. */
+/** A damaged store file was moved aside: what it held is lost, and each source says so once. Never rejects. */
 async function tellLostState(
   store: SqliteStore,
+  lost: LostState,
   subscribers: readonly Subscriber[],
   { clock, force }: AppOptions,
-  { report }: Ops,
+  { report, log }: Ops,
 ): Promise<void> {
-  if (store.lostState === undefined) return
+  log.write('error', `the store was damaged (${lost.reason}); it was moved to ${lost.movedTo}, a new one is in use`)
   const to = new Date(clock.wall()).toISOString()
-  for (const { ref, pushes } of subscribers) {
-    const gap = { feed: 'store', classes: [], from: null, to, reason: 'state_lost', recovered: 0 } as const
-    const intake = new Intake({ ref, store, clock, report, overdraft: pushes })
-    await intake.take({ feed: 'store', facts: [gapFact(ref, { ...gap, classes: [] })] }, force)
+  try {
+    for (const { ref, pushes } of subscribers) {
+      const gap = { feed: 'store', classes: [], from: null, to, reason: 'state_lost', recovered: 0 } as const
+      const intake = new Intake({ ref, store, clock, report, overdraft: pushes })
+      await intake.take({ feed: 'store', facts: [gapFact(ref, { ...gap, classes: [] })] }, force)
+    }
+  } catch (error) {
+    log.write('error', `the loss of the store's state could not be told: ${describe(error)}`)
   }
 }

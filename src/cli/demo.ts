@@ -140,7 +140,9 @@ class Demo {
     const daemon = spawn(process.execPath, [entry, 'run', '-c', configFile], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // The file alone counts, whatever this shell sets for another daemon.
-      env: Object.fromEntries(Object.entries(this.#io.env).filter(([name]) => !/^OPSWIRE_[A-Z]+__|^OPSWIRE_STATE_DIR/.test(name))),
+      env: Object.fromEntries(
+        Object.entries(this.#io.env).filter(([name]) => !/^OPSWIRE_[A-Z]+__|^OPSWIRE_STATE_DIR/.test(name)),
+      ),
       // Ctrl-C reaches the whole terminal group; the daemon is told by the demo, when the simulators have gone quiet.
       detached: true,
     })

@@ -8,7 +8,7 @@ import { load } from './load.ts'
 import { aborted, stopSignals } from './signals.ts'
 import { packageVersion } from './version.ts'
 
-/** Resolves with 0 after a graceful stop, 75 after a forced one. Throws what kept it from starting. */
+/** Resolves with 0 after a graceful stop, 75 after a forced one, 69 when the reader of standard output has gone. Throws what kept it from starting. */
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals()
@@ -22,9 +22,9 @@ export async function run(args: string[], io: CliIo): Promise<number> {
       force: signals.force,
     })
     for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
-    await aborted(signals.stop)
+    const gone = await Promise.race([aborted(signals.stop).then(() => undefined), app.gone])
     await Promise.race([app.stop(), aborted(signals.force)])
-    if (!signals.force.aborted) return EXIT.ok
+    if (!signals.force.aborted) return gone === undefined ? EXIT.ok : EXIT.unavailable
     app.ops.report({ type: 'daemon', state: 'forced' })
     return EXIT.forced
   } finally {

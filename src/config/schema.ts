@@ -119,7 +119,9 @@ const httpSchema = z.strictObject({
     .refine(listen => Number(/\d+$/.exec(listen)?.[0]) <= 65_535, 'must have a port up to 65535')
     .default('127.0.0.1:9469')
     .describe('Host and port. Only this machine by default.'),
-  token_file: file('A file with the bearer token that /status and /metrics want from other machines. Without it they are open to all who reach the port.'),
+  token_file: file(
+    'A file with the bearer token that /status and /metrics want from other machines. Without it they are open to all who reach the port.',
+  ),
   tls: z
     .strictObject({ cert_file: pem('A PEM file of the certificate.'), key_file: pem('A PEM file of its key.') })
     .nullable()

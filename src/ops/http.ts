@@ -269,7 +269,8 @@ async function listen(server: Server, host: string, port: number, shown: string)
     const code = String((error as { code?: unknown }).code ?? '')
     const why = LISTEN_ERRORS[code] ?? 'it does not work'
     // A port that is taken may come free, an address may come up: a supervisor shall try again, which it does not after a bad config.
-    if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL') throw new Retryable('unreachable', `http.listen ${shown}: ${why}`, { cause: error })
+    if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL')
+      throw new Retryable('unreachable', `http.listen ${shown}: ${why}`, { cause: error })
     throw new Fatal('config', `http.listen ${shown}: ${why}`, { cause: error })
   }
 }

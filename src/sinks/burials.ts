@@ -1,5 +1,4 @@
 /** Events that no sink will ever take: out of the pump's way, into the store's dead letters. */
-import { hash } from 'node:crypto'
 import { noticeRecord } from '../dead-letter.ts'
 import type { Report } from '../report.ts'
 import { type Clock, sleep } from '../scheduler/clock.ts'
@@ -42,13 +41,9 @@ export class Burials {
     const source = record.subject.split('.')[1] ?? 'unknown'
     const size = record.body.length
     const reason = `too large for the sink: ${size} bytes`
-    const digest = hash('sha256', record.body, 'hex')
     while (!signal.aborted) {
       try {
-        const key = await store.bury(record, reason)
-        const notice = noticeRecord({ source, reason, atMs: clock.wall(), size, digest, key })
-        // The id follows from the key: told again after a failure between the two, it is the same notice.
-        await store.append({ source, feed: 'dead_letters', events: [notice], overdraft: true }, signal)
+        const key = await store.bury(record, reason, noticeRecord)
         report({ type: 'dead_letter', source, reason, bytes: size, key })
         onBuried(entry)
         return

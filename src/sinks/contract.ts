@@ -1,5 +1,6 @@
 /** What the pump asks of a place that events go to. Implementations: NATS JetStream, stdout. */
 
+import { Fatal } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
 
 /** `retry`: not stored, send it again later. `too_large`: it will never be taken at this size. */
@@ -12,12 +13,21 @@ export interface Receipt {
   readonly reason?: string
 }
 
+/** The sink is gone for good, for this process: `open` rejects with it, or `onLost` tells it. */
+export class SinkGone extends Fatal {
+  constructor(message: string, options?: { readonly cause?: unknown }) {
+    super('sink', message, options)
+    this.name = 'SinkGone'
+  }
+}
+
 export interface Sink {
   readonly name: string
   /** Where it delivers to, once open: server, version, stream. One line for the log and `/status`. */
   readonly detail?: string
   /**
-   * Resolves when events can be sent (connected, stream verified). Rejects with `Retryable('sink', exact reason)`.
+   * Resolves when events can be sent (connected, stream verified). Rejects with `Retryable('sink', exact reason)`, or
+   * with `SinkGone` when it never will again.
    * Called again after `onLost`.
    */
   open(signal: AbortSignal): Promise<void>

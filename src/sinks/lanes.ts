@@ -1,5 +1,6 @@
 /** The pump's memory: rows read from the store and not yet settled, one lane a key, at most one row of a lane on its way. */
 import type { EventRecord } from '../record.ts'
+import type { SentAt } from './look-back.ts'
 
 export interface Entry {
   record: EventRecord
@@ -7,11 +8,13 @@ export interface Entry {
   readonly lane: string
   /** `queued`: waits for its lane. `ready`: may be sent. `sent`: unanswered. `done`: settled. */
   state: 'queued' | 'ready' | 'sent' | 'done'
-  /** Wall time of the first sending by this process, ms: nothing older in the sink can be this row. */
-  firstSentMs: number | undefined
+  /** The first sending by this process: nothing older in the sink can be this row. */
+  firstSent: SentAt | undefined
   /** Already sent without `data.raw`. */
   shrunk: boolean
 }
+
+const NOTHING = new Uint8Array()
 
 /** Rows of one source and one `partitionkey` keep their order; the subject begins `<system>.<source>.`. */
 function laneOf(record: EventRecord): string {
@@ -58,7 +61,7 @@ export class Lanes {
 
   add(record: EventRecord): Entry {
     const lane = laneOf(record)
-    const entry: Entry = { record, seq: record.seq, lane, state: 'ready', firstSentMs: undefined, shrunk: false }
+    const entry: Entry = { record, seq: record.seq, lane, state: 'ready', firstSent: undefined, shrunk: false }
     const waiting = this.#lanes.get(lane)
     if (waiting === undefined) {
       this.#lanes.set(lane, [entry])
@@ -110,6 +113,8 @@ export class Lanes {
     if (entry.state === 'done') return
     entry.state = 'done'
     this.#bytes -= entry.record.body.length
+    // The entry stays until the durable floor has passed it; nobody needs its body any more.
+    entry.record = { ...entry.record, body: NOTHING }
     this.#leaveLane(entry)
     for (;;) {
       const lowest = this.#order[this.#open]

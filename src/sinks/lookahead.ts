@@ -1,7 +1,9 @@
 /** How far the pump reads ahead of what is settled: bounded in rows beyond the durable floor, and in bytes. */
 import type { Cancel, Clock } from '../scheduler/clock.ts'
-import type { Store } from '../store/contract.ts'
+import type { EventKey, Store } from '../store/contract.ts'
+import type { Sink } from './contract.ts'
 import type { Entry, Lanes } from './lanes.ts'
+import { lookBackFrom } from './look-back.ts'
 
 const PAGE = 512
 const MAX_HELD_BYTES = 32 * 1024 * 1024
@@ -15,6 +17,7 @@ export class Lookahead {
   readonly #rows: number
   readonly #onRoom: () => void
   #read: number
+  readonly #delivered = new Set<number>()
   #caughtUp = false
   #wait: Cancel | undefined
 
@@ -50,7 +53,9 @@ export class Lookahead {
     if (rows.length < limit) this.#caughtUp = true
     return rows.map(row => {
       this.#read = row.seq
-      return this.#lanes.add(row)
+      const entry = this.#lanes.add(row)
+      if (this.#delivered.delete(row.seq)) this.#lanes.done(entry)
+      return entry
     })
   }
 
@@ -63,14 +68,24 @@ export class Lookahead {
     }
   }
 
-  /** Takes up all that there is room for. */
-  all(): Entry[] {
-    const entries: Entry[] = []
-    for (;;) {
-      const page = this.page()
-      if (page.length === 0) return entries
-      entries.push(...page)
-    }
+  /**
+   * What the sink has of the rows up to `last` that an earlier process may have sent: of all that the bound allows,
+   * however large they are. By id; no body is read for it. Rejects when store or sink can't be read.
+   */
+  async findDelivered(sink: Sink, last: number): Promise<EventKey[]> {
+    const earlier = this.#store.ids(this.#store.floor, this.#rows).filter(key => key.seq <= last)
+    if (earlier.length === 0) return []
+    // The newest row of all may be far beyond those: it tells more of where the clock went.
+    const newest = this.#store.ids(last - 1, 1)
+    const recordedMs = [...earlier, ...newest].map(key => key.recordedMs)
+    const ids = earlier.map(key => key.id)
+    const found = await sink.stored(ids, lookBackFrom(recordedMs, this.#clock.wall()))
+    return earlier.filter(key => found.has(key.id))
+  }
+
+  /** The sink has these rows: they are settled when their turn comes to be taken up. */
+  skip(delivered: readonly EventKey[]): void {
+    for (const { seq } of delivered) this.#delivered.add(seq)
   }
 
   /** Ends the wait for the floor. */

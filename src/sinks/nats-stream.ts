@@ -113,6 +113,7 @@ function differences(stream: StreamConfig, config: NatsConfig): string[] {
     )
   }
   if (stream.discard === 'new') found.push('discard is new: a full stream stops deliveries until there is room')
+  if (stream.max_msgs > 0) found.push(`max_msgs is ${stream.max_msgs}: older events are dropped beyond that`)
   if (stream.max_msgs_per_subject > 0) {
     found.push(`max_msgs_per_subject is ${stream.max_msgs_per_subject}: older events of a subject are dropped`)
   }

@@ -12,8 +12,9 @@ import { type Cancel, type Clock, sleep } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
 import type { Store } from '../store/contract.ts'
 import { Burials } from './burials.ts'
-import type { Outcome, Receipt, Sink } from './contract.ts'
+import { type Outcome, type Receipt, type Sink, SinkGone } from './contract.ts'
 import { type Entry, Lanes } from './lanes.ts'
+import { sentFrom } from './look-back.ts'
 import { Lookahead } from './lookahead.ts'
 import { withoutRaw } from './shrink.ts'
 
@@ -38,6 +39,11 @@ export interface Pump {
   /** Sends nothing more, waits up to `deadlineMs` for answers, closes the sink. Idempotent, never rejects. */
   stop(deadlineMs: number): Promise<void>
   state(): PumpState
+  /**
+   * Resolves, if ever, when the sink is gone for good (`SinkGone`: the reader of standard output went away). Nothing
+   * will be delivered by this process then: it should end, before it fills its store for nobody.
+   */
+  readonly gone: Promise<Error>
 }
 
 /** First and longest bound of the wait between attempts to open the sink. */
@@ -49,8 +55,6 @@ const PARK = { firstMs: 1000, capMs: 30_000 }
 /** How many rows beyond the durable floor may be sent, in windows: what a start has to look up at most. */
 const AHEAD_WINDOWS = 8
 const MAX_FLYING_BYTES = 8 * 1024 * 1024
-/** Looked up from this much before the oldest doubtful row: the wall clock may have been set meanwhile. */
-const LOOKUP_MARGIN_MS = 60_000
 
 /** Starts at once; the sink is opened, and opened again, for as long as the pump runs. */
 export function startPump(options: PumpOptions): Pump {
@@ -70,6 +74,7 @@ class StorePump implements Pump {
   readonly #done: Promise<void>
   readonly #flying = new Map<number, Entry>()
   readonly #doubtful = new Set<Entry>()
+  readonly #gone = Promise.withResolvers<Error>()
   #flyingBytes = 0
   #started = false
   #open = false
@@ -79,6 +84,8 @@ class StorePump implements Pump {
   #probing = false
   #alive: (() => void) | undefined
   #fail: ((reason: Error) => void) | undefined
+  /** Why the store could not be read. */
+  #unreadable: Error | undefined
   #idle: (() => void) | undefined
   #up: boolean | undefined
   #detail = 'not opened yet'
@@ -116,15 +123,21 @@ class StorePump implements Pump {
         backoff: BACKOFF,
         holdMs: error =>
           error instanceof Fatal ? FATAL_HOLD_MS : error instanceof Retryable ? (error.afterMs ?? 0) : 0,
-        onFailure: error => this.#tell(false, codeOf(error) === 'bug' ? `bug: ${describe(error)}` : describe(error)),
+        onFailure: error => {
+          this.#tell(false, codeOf(error) === 'bug' ? `bug: ${describe(error)}` : describe(error))
+          if (error instanceof SinkGone) this.#gone.resolve(error)
+        },
       },
       attempt => this.#session(attempt, ending),
     )
   }
 
+  get gone(): Promise<Error> {
+    return this.#gone.promise
+  }
+
   state(): PumpState {
-    const { size: unanswered } = this.#flying
-    return { up: this.#up === true, detail: this.#detail, unanswered, doubtful: this.#doubtful.size }
+    return { up: this.#up === true, detail: this.#detail, unanswered: this.#flying.size, doubtful: this.#doubtful.size }
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -155,15 +168,14 @@ class StorePump implements Pump {
   /** From opening the sink until it is lost. */
   async #session(attempt: Attempt, ending: AbortSignal): Promise<void> {
     const { sink } = this.#options
-    let onEnd = (): void => undefined
-    const lost = new Promise<never>((_resolve, reject) => {
-      this.#fail = reject
-      onEnd = () => reject(ending.reason)
-    })
+    const { promise: lost, reject } = Promise.withResolvers<never>()
+    const onEnd = (): void => reject(ending.reason)
+    this.#fail = reject
     lost.catch(() => undefined)
     ending.addEventListener('abort', onEnd, { once: true })
     try {
       await Promise.race([sink.open(ending), lost])
+      if (!this.#started) await Promise.race([this.#lookUpEarlier(), lost])
       await Promise.race([this.#lookUp(), lost])
       this.#alive = () => attempt.alive()
       this.#open = true
@@ -175,6 +187,7 @@ class StorePump implements Pump {
       ending.removeEventListener('abort', onEnd)
       this.#fail = undefined
       this.#alive = undefined
+      this.#unreadable = undefined
       this.#open = false
       this.#rest()
       this.#doubt()
@@ -191,14 +204,11 @@ class StorePump implements Pump {
 
   /** Settles the doubtful rows that the sink has; the others are sent again, in order, before all else. */
   async #lookUp(): Promise<void> {
-    const { sink, report } = this.#options
-    if (!this.#started) {
-      for (const entry of this.#ahead.all()) if (entry.seq <= this.#lastSeqAtStart) this.#doubtful.add(entry)
-      this.#started = true
-    }
+    const { sink, clock } = this.#options
     if (this.#doubtful.size === 0) return
     const doubtful = [...this.#doubtful].sort((a, b) => a.seq - b.seq)
-    const sinceMs = Math.min(...doubtful.map(entry => entry.firstSentMs ?? entry.record.recordedMs)) - LOOKUP_MARGIN_MS
+    const sent = doubtful.map(entry => entry.firstSent)
+    const sinceMs = sentFrom(sent, { wallMs: clock.wall(), nowMs: clock.now() })
     const ids = doubtful.map(entry => entry.record.id)
     const session = this.#fail
     const found = await sink.stored(ids, sinceMs)
@@ -208,10 +218,28 @@ class StorePump implements Pump {
     for (const entry of there) this.#lanes.done(entry)
     this.#doubtful.clear()
     this.#lanes.putBack(doubtful)
-    if (there.length === 0) return
-    const recordedMs = there.map(entry => entry.record.recordedMs)
-    report({ type: 'published', result: 'duplicate', count: there.length, recordedMs })
+    this.#count(
+      'duplicate',
+      there.map(entry => entry.record.recordedMs),
+    )
     this.#settle()
+  }
+
+  /** At the start: what an earlier process delivered is not sent again. */
+  async #lookUpEarlier(): Promise<void> {
+    const session = this.#fail
+    const delivered = await this.#ahead.findDelivered(this.#options.sink, this.#lastSeqAtStart)
+    if (this.#fail !== session) return
+    this.#ahead.skip(delivered)
+    this.#count(
+      'duplicate',
+      delivered.map(key => key.recordedMs),
+    )
+    this.#started = true
+  }
+
+  #count(result: Outcome, recordedMs: readonly number[]): void {
+    if (recordedMs.length > 0) this.#options.report({ type: 'published', result, count: recordedMs.length, recordedMs })
   }
 
   /** Sends what may be sent. Cheap when there is nothing to do. */
@@ -220,16 +248,30 @@ class StorePump implements Pump {
     if (!this.#open || this.#draining || this.#parked !== undefined) return
     const window = this.#probing ? 1 : sink.window
     const batch: EventRecord[] = []
-    while (this.#flying.size < window && this.#flyingBytes < MAX_FLYING_BYTES) {
-      const entry = this.#ahead.next()
-      if (entry === undefined) break
-      this.#lanes.take(entry)
-      entry.firstSentMs ??= clock.wall()
-      this.#flying.set(entry.seq, entry)
-      this.#flyingBytes += entry.record.body.length
-      batch.push(entry.record)
+    try {
+      while (this.#flying.size < window && this.#flyingBytes < MAX_FLYING_BYTES) {
+        const entry = this.#ahead.next()
+        if (entry === undefined) break
+        this.#lanes.take(entry)
+        entry.firstSent ??= { wallMs: clock.wall(), nowMs: clock.now() }
+        this.#flying.set(entry.seq, entry)
+        this.#flyingBytes += entry.record.body.length
+        batch.push(entry.record)
+      }
+    } catch (error) {
+      // The store could not be read. Whoever called has no part in it: the session ends, and the next one tries again.
+      this.#open = false
+      this.#unreadable = error instanceof Error ? error : new Error(String(error))
     }
+    // Rows that were taken up and found delivered may have moved it.
+    this.#settle()
     if (batch.length > 0) sink.send(batch)
+    this.#endUnreadable()
+  }
+
+  /** The sink is well: what it has is answered before the session ends, so that nothing of it is doubtful. */
+  #endUnreadable(): void {
+    if (this.#unreadable !== undefined && this.#flying.size === 0) this.#fail?.(this.#unreadable)
   }
 
   #settled(receipts: readonly Receipt[]): void {
@@ -248,15 +290,12 @@ class StorePump implements Pump {
       else this.#lanes.done(one)
     }
     if (back.length > 0) this.#lanes.putBack(back)
-    for (const result of ['ok', 'duplicate', 'retry', 'too_large'] as const) {
-      const recordedMs = recorded[result]
-      if (recordedMs.length > 0)
-        this.#options.report({ type: 'published', result, count: recordedMs.length, recordedMs })
-    }
+    for (const result of ['ok', 'duplicate', 'retry', 'too_large'] as const) this.#count(result, recorded[result])
     this.#settle()
     if (refusal !== undefined) this.#refused(refusal)
     else if (recorded.ok.length + recorded.duplicate.length > 0) this.#accepted()
     if (this.#flying.size === 0) this.#idle?.()
+    this.#endUnreadable()
     this.#fill()
   }
 
@@ -270,8 +309,7 @@ class StorePump implements Pump {
   }
 
   #settle(): void {
-    const { store } = this.#options
-    if (this.#lanes.floor > store.floor) store.settle(this.#lanes.floor)
+    if (this.#lanes.floor > this.#options.store.floor) this.#options.store.settle(this.#lanes.floor)
   }
 
   #accepted(): void {

@@ -1,8 +1,7 @@
 /** Standard output as a sink: one event a line, for a daemon that is embedded in a pipe. */
 import type { Writable } from 'node:stream'
-import { Fatal } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
-import type { Receipt, Sink } from './contract.ts'
+import { type Receipt, type Sink, SinkGone } from './contract.ts'
 
 const WINDOW = 512
 const LINE_END = Buffer.from('\n')
@@ -14,7 +13,7 @@ export interface StdoutSinkOptions {
 
 /**
  * Writes JSON lines. A receipt means that the operating system took the line; a slow reader slows the pump, never the
- * process. When the reader goes away (EPIPE) the sink is lost for good: `open` rejects with `Fatal('sink')`.
+ * process. When the reader goes away (EPIPE) the sink is lost for good: `SinkGone`.
  */
 export function stdoutSink(options: StdoutSinkOptions = {}): Sink {
   return new StdoutSink(options.stream ?? process.stdout)
@@ -26,7 +25,7 @@ class StdoutSink implements Sink {
   readonly window = WINDOW
   readonly #stream: Writable
   readonly #onError = (error: Error): void => this.#broke(error)
-  #broken: Fatal | undefined
+  #broken: SinkGone | undefined
   #open = false
   #onSettled: (receipts: readonly Receipt[]) => void = () => undefined
   #onLost: (reason: Error) => void = () => undefined
@@ -72,7 +71,7 @@ class StdoutSink implements Sink {
 
   #broke(cause: Error): void {
     if (this.#broken !== undefined) return
-    this.#broken = new Fatal('sink', 'standard output was closed by its reader', { cause })
+    this.#broken = new SinkGone('standard output was closed by its reader', { cause })
     if (!this.#open) return
     this.#open = false
     this.#onLost(this.#broken)

@@ -3,6 +3,15 @@ import type { Cursor, DeadLetter, EventRecord, MirrorChange, MirrorView } from '
 
 export type NewEvent = Omit<EventRecord, 'seq'>
 
+/** Where an event stands, without the event. */
+export type EventKey = Pick<EventRecord, 'seq' | 'id' | 'recordedMs'>
+
+/**
+ * The event that tells of a dead letter. Called within the transaction, once the letter has its key, and again when the
+ * transaction is made anew: the same letter must give the same id.
+ */
+export type NoticeOf = (letter: Omit<StoredDeadLetter, 'content'>) => NewEvent
+
 /** One commit: all of it or nothing. */
 export interface Append {
   readonly source: string
@@ -11,6 +20,8 @@ export interface Append {
   readonly cursor?: Cursor | undefined
   readonly mirror?: readonly MirrorChange[] | undefined
   readonly dead?: readonly DeadLetter[] | undefined
+  /** Makes the event that tells of each dead letter: it is stored with the letter, in the same transaction. */
+  readonly notice?: NoticeOf | undefined
   /** How long the ids must be known, ms (the store keeps them 24 h at least). */
   readonly rememberMs?: number | undefined
   /** May fill the store to 110 % (sources that can't be asked again). */
@@ -53,12 +64,17 @@ export interface Store {
   mirror(source: string): MirrorView
   /** Events with `seq > after`, in order, at most `limit`. */
   read(after: number, limit: number): EventRecord[]
+  /** The same rows as `read`, without their bodies: cheap however large the events are. */
+  ids(after: number, limit: number): EventKey[]
   /** Everything up to `seq` is acked; durable with the next commit. Rows stay for `retainMs`, then are trimmed. */
   settle(seq: number): void
   /** Highest seq below which everything is acked, as of the last commit. */
   readonly floor: number
-  /** Takes an event that can't be delivered out of the way, into the dead letters. Durable when resolved. */
-  bury(event: EventRecord, reason: string): Promise<string>
+  /**
+   * Takes an event that can't be delivered out of the way, into the dead letters, and stores `notice` of it with it.
+   * Durable when resolved, with the letter's key; the same key, and no second notice, when asked again.
+   */
+  bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string>
   deadLetters(limit: number): StoredDeadLetter[]
   stats(): StoreStats
   /** Calls back after each commit that added events (the pump's wake-up) and after settles that made room. */

@@ -15,6 +15,16 @@ export interface LostState {
   readonly reason: string
 }
 
+/** Asked of an opening that is not the first. */
+export interface Again {
+  /** The file is known to be damaged, whatever a check would find. */
+  readonly damage?: string | undefined
+  /** A damaged file was moved aside: called at once, for beginning a new one may fail. */
+  readonly onMoved?: (lost: LostState) => void
+}
+
+export type Reopen = (again: Again) => DatabaseSync
+
 /** How long a statement waits, blocking, for another process that reads or copies the file. */
 const BUSY_TIMEOUT_MS = 100
 
@@ -25,20 +35,23 @@ const WAL_KEPT_BYTES = 32 * 1024 * 1024
 /**
  * Opens or makes the database. A damaged one (not SQLite, malformed, `quick_check` fails) is renamed to
  * `<path>.damaged-<time>` and a new one is made. Throws `Fatal('store')` when the file is another program's or a later
- * version's, or can't be opened. `path` undefined: in memory.
+ * version's, or can't be opened. `path` undefined: in memory. See `Again`.
  */
 export function openDatabase(
   path: string | undefined,
   wallMs: number,
+  { damage, onMoved }: Again = {},
 ): { database: DatabaseSync; lost: LostState | undefined } {
   if (path === undefined) return { database: open(':memory:'), lost: undefined }
   try {
     try {
+      if (damage !== undefined && existsSync(path)) throw new Malformed(damage)
       createPrivate(path)
       return { database: open(path), lost: undefined }
     } catch (error) {
       if (!isDamage(error)) throw error
       const lost = moveAside(path, wallMs, describe(error))
+      onMoved?.(lost)
       createPrivate(path)
       return { database: open(path), lost }
     }

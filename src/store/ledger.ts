@@ -120,6 +120,21 @@ export class Ledger {
     return true
   }
 
+  /** Makes an empty log go on after `lastSeq`, as if all up to it had been acked. Durable on return. */
+  beginAfter(lastSeq: number, ageMs: number): void {
+    this.rows.saveMeta({ floor: lastSeq, bytes: 0, ageMs: Math.floor(ageMs) })
+    this.#totals = { ...this.#totals, lastSeq, floor: lastSeq }
+  }
+
+  /** Lets go of a file that can't be trusted, as it is. Idempotent, never throws. */
+  abandon(): void {
+    try {
+      this.#database.close()
+    } catch {
+      // Closed before, or too broken to be closed well: nobody uses it any more.
+    }
+  }
+
   close(): void {
     try {
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, Fatal } from '../errors.ts'
 import { isDamage } from './faults.ts'
@@ -75,12 +75,23 @@ export function lockStateDir(stateDir: string): Lock {
 
 function prepare(stateDir: string, lockPath: string): void {
   try {
-    mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+    makeFolder(resolve(stateDir))
     accessSync(stateDir, constants.W_OK | constants.X_OK)
     createPrivate(lockPath)
   } catch (error) {
     throw new Fatal('store', `state_dir ${stateDir} can't be written: ${describe(error)}`, { cause: error })
   }
+}
+
+/**
+ * Makes a folder and those above it. Not Node's `recursive`: that tries for ever where the file system answers a folder
+ * under an existing one with "no such file" (as /proc does).
+ */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return
+  const parent = dirname(path)
+  if (parent !== path) makeFolder(parent)
+  mkdirSync(path, { mode: 0o700 })
 }
 
 /**

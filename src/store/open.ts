@@ -1,8 +1,9 @@
 /** Opens the store: the directory, its lock, the database, and the store on top of it. */
 import { join } from 'node:path'
-import { openDatabase } from './database.ts'
+import { openDatabase, type Reopen } from './database.ts'
+import type { StoreLimits } from './limits.ts'
 import { lockStateDir } from './lock.ts'
-import { SqliteStore, type StoreLimits } from './store.ts'
+import { SqliteStore } from './store.ts'
 
 export interface StoreOptions extends StoreLimits {
   /** Undefined: in memory; nothing outlives the process, and nothing is locked. */
@@ -12,15 +13,18 @@ export interface StoreOptions extends StoreLimits {
 /**
  * Opens or makes the store in `stateDir`, which is made (0700) if need be. Throws `StoreLocked` when another process
  * has it, `Fatal('store')` naming the path when it can't be written, is another program's or a later version's.
- * A damaged file is moved aside, and `lostState` says so: the caller announces the gap.
+ * A damaged file is moved aside, and `lostState` says so: the caller announces the gap. Damage found later is dealt
+ * with the same way while the store runs: what waits is kept, and `onLostState` is called.
  */
 export async function openStore(options: StoreOptions): Promise<SqliteStore> {
   const { stateDir, clock } = options
   if (stateDir === undefined) return new SqliteStore(openDatabase(undefined, clock.wall()).database, options)
   const lock = lockStateDir(stateDir)
   try {
-    const { database, lost } = openDatabase(join(stateDir, 'opswire.db'), clock.wall())
-    return new SqliteStore(database, options, { lock, lostState: lost })
+    const path = join(stateDir, 'opswire.db')
+    const { database, lost } = openDatabase(path, clock.wall())
+    const reopen: Reopen = again => openDatabase(path, clock.wall(), again).database
+    return new SqliteStore(database, options, { lock, lostState: lost, reopen })
   } catch (error) {
     lock.release()
     throw error

@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record.ts'
 import { blob, buffer, integer, type Row, text } from './columns.ts'
-import type { NewEvent, StoredDeadLetter } from './contract.ts'
+import type { EventKey, NewEvent, StoredDeadLetter } from './contract.ts'
 
 /** What a row is taken to cost beside its body and names: keys, ids, page headers. */
 const ROW_OVERHEAD_BYTES = 192
@@ -84,6 +84,18 @@ export class Rows {
       partitionkey: text(row, 'partitionkey'),
       recordedMs: integer(row, 'recorded_ms'),
       body: blob(row, 'body'),
+    }))
+  }
+
+  /** The rows of `readEvents` without what stands behind them in the file. */
+  readKeys(after: number, limit: number): EventKey[] {
+    const found = this.#sql(
+      'SELECT seq, id, recorded_ms FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT ?',
+    ).all(after, limit)
+    return found.map(row => ({
+      seq: integer(row, 'seq'),
+      id: buffer(blob(row, 'id')).toString('hex'),
+      recordedMs: integer(row, 'recorded_ms'),
     }))
   }
 

@@ -2,67 +2,47 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { describe, Retryable } from '../errors.ts'
 import type { Cursor, EventRecord, MirrorView } from '../record.ts'
-import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { Alarm } from './alarm.ts'
-import type { Append, Appended, Store, StoredDeadLetter, StoreStats } from './contract.ts'
+import { Condition } from './condition.ts'
+import type { Append, Appended, EventKey, NoticeOf, Store, StoredDeadLetter, StoreStats } from './contract.ts'
 import type { LostState } from './database.ts'
-import { reading } from './faults.ts'
-import { type Done, Ledger } from './ledger.ts'
+import type { Done, Ledger } from './ledger.ts'
+import type { StoreLimits } from './limits.ts'
 import type { Lock } from './lock.ts'
 import { mirrorOf } from './mirror.ts'
 import { Retention } from './retention.ts'
 import { rowBytes } from './rows.ts'
+import { Vault, type VaultOptions } from './vault.ts'
 import { type Group, type Waiting, WaitingLine } from './waiting.ts'
-
-export interface StoreLimits {
-  /** Bytes of unacked and retained rows. */
-  readonly maxBytes: number
-  /** How long acked rows stay. */
-  readonly retainAckedMs: number
-  /** Dead letters kept at most; together they take no more than a quarter of `maxBytes`, too. */
-  readonly maxDeadLetters: number
-  readonly clock: Clock
-  readonly report: Report
-}
 
 /** The longest that a commit is put off for others to join it. */
 const GROUP_MS = 5
 /** A floor that no append carries along is written after this long. */
 const SETTLE_MS = 50
-/** A failed commit is tried again after this long, then twice as long, … */
-const RETRY_FIRST_MS = 100
-const RETRY_LAST_MS = 10_000
 /** Pages are given back in small steps, this far apart. */
 const SHRINK_MS = 20
-/** A store that was full is said to be well again below this part of its limit: else it would say so at every trim. */
-const ROOM_AGAIN = 0.9
 
 const ID_BYTES = 16
-
-interface Failing {
-  readonly since: number
-  readonly delayMs: number
-  readonly retryAt: number
-}
+/** What a notice of a dead letter is taken to cost before it is made. */
+const NOTICE_BYTES = 1024
 
 export class SqliteStore implements Store {
-  /** Set when a damaged file was found at the start: everything that was in it is gone, and nobody else will say so. */
+  /** Set when a damaged file was found at the start (later: `onLostState`): everything that was in it is gone, and nobody else will say so. */
   readonly lostState: LostState | undefined
   readonly #limits: StoreLimits
   readonly #clock: Clock
-  readonly #ledger: Ledger
+  readonly #vault: Vault
   readonly #lock: Lock | undefined
   readonly #line = new WaitingLine()
   readonly #retention: Retention
   readonly #callbacks = new Set<() => void>()
   readonly #alarm: Alarm
+  readonly #condition: Condition
   /** The store's running time when it was opened, and when that was. */
   readonly #ageAtStart: number
   readonly #startedAt: number
   #settled: number
-  #failing: Failing | undefined
-  #full = false
   /** Rows have gone since the file was last looked at for pages to give back. */
   #slack = false
   #commitMs = 0
@@ -73,22 +53,37 @@ export class SqliteStore implements Store {
   constructor(
     database: DatabaseSync,
     limits: StoreLimits,
-    opened: { readonly lock?: Lock; readonly lostState?: LostState | undefined; readonly idRunSize?: number } = {},
+    opened: {
+      readonly lock?: Lock
+      readonly lostState?: LostState | undefined
+      readonly idRunSize?: number
+      readonly reopen?: VaultOptions['reopen']
+    } = {},
   ) {
     this.#limits = limits
     this.#clock = limits.clock
     this.#alarm = new Alarm(limits.clock, () => this.#turn())
+    this.#condition = new Condition(limits)
     this.#lock = opened.lock
     this.lostState = opened.lostState
-    this.#ledger = new Ledger(database, { count: limits.maxDeadLetters, bytes: limits.maxBytes / 4 }, opened.idRunSize)
+    this.#vault = new Vault(database, {
+      limits: { count: limits.maxDeadLetters, bytes: limits.maxBytes / 4 },
+      idRunSize: opened.idRunSize,
+      reopen: opened.reopen,
+      onDamage: error => this.#failed(error),
+    })
     this.#retention = new Retention(limits.retainAckedMs)
     this.#startedAt = this.#clock.now()
     this.#ageAtStart = this.#ledger.rows.meta().ageMs
     this.#settled = this.floor
     // Nobody knows when these were acked: they are kept for the whole time again.
     if (this.floor > 0) this.#retention.acked(this.floor, this.#startedAt)
-    this.#watchLimit(false)
+    this.#condition.holds(this.#ledger.totals.bytes, false)
     this.#plan(false)
+  }
+
+  get #ledger(): Ledger {
+    return this.#vault.ledger
   }
 
   get floor(): number {
@@ -106,7 +101,7 @@ export class SqliteStore implements Store {
       {
         source: append.source,
         rows: events.length + mirror.length + dead.length + 1,
-        bytes: events.reduce((sum, event) => sum + rowBytes(event), 0),
+        bytes: events.reduce((sum, event) => sum + rowBytes(event), append.notice ? dead.length * NOTICE_BYTES : 0),
         overdraft: append.overdraft,
       },
       transaction => transaction.append(append, ids),
@@ -114,9 +109,9 @@ export class SqliteStore implements Store {
     )
   }
 
-  bury(event: EventRecord, reason: string): Promise<string> {
+  bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string> {
     return this.#enqueue({ source: '', rows: 1, bytes: 0, overdraft: true }, transaction =>
-      transaction.bury(event, reason),
+      transaction.bury(event, reason, notice),
     )
   }
 
@@ -169,24 +164,28 @@ export class SqliteStore implements Store {
   }
 
   cursor(source: string, feed: string): Cursor | undefined {
-    return reading(`the cursor of ${source}/${feed}`, () => this.#ledger.rows.cursor(source, feed))
+    return this.#vault.read(`the cursor of ${source}/${feed}`, rows => rows.cursor(source, feed))
   }
 
   mirror(source: string): MirrorView {
-    return mirrorOf(this.#ledger.rows, source)
+    return mirrorOf(this.#vault.read, source)
   }
 
   read(after: number, limit: number): EventRecord[] {
-    return reading('events', () => this.#ledger.rows.readEvents(after, limit))
+    return this.#vault.read('events', rows => rows.readEvents(after, limit))
+  }
+
+  ids(after: number, limit: number): EventKey[] {
+    return this.#vault.read('ids', rows => rows.readKeys(after, limit))
   }
 
   deadLetters(limit: number): StoredDeadLetter[] {
-    return reading('dead letters', () => this.#ledger.rows.deadLetters(limit))
+    return this.#vault.read('dead letters', rows => rows.deadLetters(limit))
   }
 
   stats(): StoreStats {
     const { lastSeq, floor, bytes, deadLetters } = this.#ledger.totals
-    const oldestMs = reading('the oldest event', () => this.#ledger.rows.oldestMs(floor))
+    const oldestMs = this.#vault.read('the oldest event', rows => rows.oldestMs(floor))
     return { unacked: this.#ledger.unacked, bytes, oldestMs, deadLetters, lastSeq, floor }
   }
 
@@ -211,7 +210,7 @@ export class SqliteStore implements Store {
       for (const job of this.#line.drain()) {
         job.reject(new Retryable('store', 'the store was closed before this could be written'))
       }
-      this.#ledger.close()
+      this.#vault.close()
     } finally {
       this.#lock?.release()
     }
@@ -229,8 +228,7 @@ export class SqliteStore implements Store {
   /** Makes sure that a turn comes within `inMs`, or when a failed commit is to be tried again. */
   #wake(inMs: number): void {
     if (this.#closed) return
-    const retryMs = this.#failing === undefined ? 0 : this.#failing.retryAt - this.#clock.now()
-    this.#alarm.within(Math.max(inMs, retryMs))
+    this.#alarm.within(Math.max(inMs, this.#condition.retryMs))
   }
 
   #group(): Group {
@@ -238,19 +236,32 @@ export class SqliteStore implements Store {
   }
 
   #turn(): void {
-    const failing = this.#failing
+    if (this.#vault.damaged && !this.#mend()) return
     // Room first: on a full disk the rows that may go are what lets the others in.
-    if (failing !== undefined && !this.#write([], true)) return
+    if (this.#condition.failing && !this.#write([], true)) return
     const group = this.#group()
-    this.#watchLimit(group.held)
+    this.#condition.holds(this.#ledger.totals.bytes, group.held)
     if (!this.#write(group.jobs)) return
-    if (failing !== undefined) {
-      this.#failing = undefined
-      const seconds = Math.round((this.#clock.now() - failing.since) / 1000)
-      this.#limits.report({ type: 'store_state', state: 'recovered', detail: `writes again after ${seconds} s` })
-    }
+    this.#condition.recovered()
     if (this.#slack && group.jobs.length === 0) this.#slack = this.#shrink()
     this.#plan(group.more)
+  }
+
+  /** A damaged file is replaced; what waits goes into the next one. False when it has to be tried again. */
+  #mend(): boolean {
+    let lost: LostState | undefined
+    try {
+      lost = this.#vault.mend(this.#ageMs())
+    } catch (error) {
+      this.#failed(error)
+      return false
+    }
+    this.#settled = Math.max(this.#settled, this.floor)
+    if (lost === undefined) return true
+    this.#retention.trimmed(this.floor)
+    const { onLostState } = this.#limits
+    if (onLostState !== undefined) this.#call(() => onLostState(lost))
+    return true
   }
 
   #shrink(): boolean {
@@ -285,6 +296,7 @@ export class SqliteStore implements Store {
 
   /** One transaction; true when it is durable, or when there was nothing to write. */
   #write(jobs: readonly Waiting[], probe = false): boolean {
+    if (this.#vault.damaged) return false
     const now = this.#clock.now()
     const ageMs = this.#ageMs()
     const trimThrough = this.#retention.through(now)
@@ -294,9 +306,9 @@ export class SqliteStore implements Store {
     if (jobs.length === 0 && !due && !probe) return true
     let done: Done<Waiting>
     try {
-      done = this.#ledger.commit(jobs, { floor: this.#settled, trimThrough, ageMs, wallMs: this.#clock.wall(), probe })
+      done = this.#vault.commit(jobs, { floor: this.#settled, trimThrough, ageMs, wallMs: this.#clock.wall(), probe })
     } catch (error) {
-      this.#failed(error, now)
+      this.#failed(error)
       return false
     }
     this.#commitEnd = this.#clock.now()
@@ -313,30 +325,25 @@ export class SqliteStore implements Store {
     }
     if (done.freed) {
       this.#slack = true
-      this.#watchLimit(this.#group().held)
+      this.#condition.holds(this.#ledger.totals.bytes, this.#group().held)
       if (this.#line.length > 0) this.#wake(this.#pause())
     }
-    if (done.added > 0 || done.freed) for (const callback of this.#callbacks) callback()
+    if (done.added > 0 || done.freed) for (const callback of this.#callbacks) this.#call(callback)
     return true
   }
 
-  #failed(error: unknown, now: number): void {
-    const delayMs = Math.min(RETRY_LAST_MS, (this.#failing?.delayMs ?? RETRY_FIRST_MS / 2) * 2)
-    if (this.#failing === undefined) {
-      this.#limits.report({ type: 'store_state', state: 'failing', detail: describe(error) })
+  /** What a listener throws is its own: the commit stands, and the other listeners hear of it. */
+  #call(callback: () => void): void {
+    try {
+      callback()
+    } catch (error) {
+      const text = `bug: one who listens to the store failed: ${describe(error)}`
+      this.#limits.report({ type: 'advice', source: 'store', text })
     }
-    this.#failing = { since: this.#failing?.since ?? now, delayMs, retryAt: now + delayMs }
-    this.#wake(delayMs)
   }
 
-  /** Says when the store fills up and when there is room again. */
-  #watchLimit(held: boolean): void {
-    const { bytes } = this.#ledger.totals
-    const { maxBytes, report } = this.#limits
-    const full = held || bytes >= maxBytes * (this.#full ? ROOM_AGAIN : 1)
-    if (full === this.#full) return
-    this.#full = full
-    const detail = `${bytes} of ${maxBytes} bytes`
-    report({ type: 'store_state', state: full ? 'full' : 'ok', detail })
+  #failed(error: unknown): void {
+    this.#condition.failed(error)
+    this.#wake(0)
   }
 }

@@ -1,7 +1,7 @@
 /** One transaction as it is being written: totals that count only once it is committed. */
 import { hash } from 'node:crypto'
 import type { DeadLetter, EventRecord } from '../record.ts'
-import type { Append, Appended } from './contract.ts'
+import type { Append, Appended, NewEvent, NoticeOf } from './contract.ts'
 import type { Ids } from './ids.ts'
 import { type Rows, rowBytes } from './rows.ts'
 
@@ -83,36 +83,48 @@ export class Transaction {
     for (const [index, event] of append.events.entries()) {
       const id = ids[index]
       if (id === undefined) throw new RangeError('an event without an id')
-      const seq = this.#lastSeq + 1
-      if (!this.#ids.take(id, append.rememberMs ?? 0, this.#upkeep.ageMs, seq)) continue
-      const bytes = rowBytes(event)
-      this.#rows.insertEvent(seq, id, bytes, source, feed, event)
-      this.#lastSeq = seq
-      this.#bytes += bytes
-      this.added++
-      fresh.push(index)
+      if (this.#add(source, feed, event, id, append.rememberMs ?? 0)) fresh.push(index)
     }
     for (const change of append.mirror ?? []) this.#rows.changeObject(source, change)
     if (append.cursor !== undefined) this.#rows.saveCursor(source, feed, append.cursor)
-    return { fresh, deadKeys: (append.dead ?? []).map(letter => String(this.#bin(source, feed, letter))) }
+    const deadKeys = (append.dead ?? []).map(letter => String(this.#bin(source, feed, letter, append.notice)))
+    return { fresh, deadKeys }
+  }
+
+  /** False when the event is known. */
+  #add(source: string, feed: string, event: NewEvent, id: Buffer, rememberMs: number): boolean {
+    const seq = this.#lastSeq + 1
+    if (!this.#ids.take(id, rememberMs, this.#upkeep.ageMs, seq)) return false
+    const bytes = rowBytes(event)
+    this.#rows.insertEvent(seq, id, bytes, source, feed, event)
+    this.#lastSeq = seq
+    this.#bytes += bytes
+    this.added++
+    return true
   }
 
   /** Moves the event's content to the dead letters; gives the letter's key, the same one when asked again. */
-  bury(event: EventRecord, reason: string): string {
+  bury(event: EventRecord, reason: string, notice?: NoticeOf): string {
     const row = this.#rows.burial(event.seq)
-    if (row === undefined) throw new RangeError(`event ${event.seq} is not in the store`)
+    if (row === undefined) {
+      if (event.seq > this.#floor) throw new RangeError(`event ${event.seq} is not in the store`)
+      // It went with a damaged file, and the caller has all that is left of it.
+      const letter = { reason, content: Buffer.from(event.body).toString('utf8') }
+      return String(this.#bin(event.subject.split('.')[1] ?? 'unknown', '', letter, notice))
+    }
     if (row.dead !== undefined) return String(row.dead)
     const content = Buffer.from(row.body).toString('utf8')
-    const key = this.#bin(row.source, row.feed, { reason, content })
+    const key = this.#bin(row.source, row.feed, { reason, content }, notice)
     this.#bytes += this.#rows.markBuried(event.seq, key) - row.bytes
     this.buried.push(event.seq)
     return String(key)
   }
 
-  #bin(source: string, feed: string, letter: DeadLetter): number {
-    const bytes = Buffer.byteLength(letter.content)
-    const digest = hash('sha256', letter.content, 'hex')
-    const key = this.#rows.insertDead({ source, feed, ...letter, atMs: this.#upkeep.wallMs, bytes, digest })
+  #bin(source: string, feed: string, { reason, content }: DeadLetter, notice: NoticeOf | undefined): number {
+    const bytes = Buffer.byteLength(content)
+    const digest = hash('sha256', content, 'hex')
+    const letter = { source, feed, reason, atMs: this.#upkeep.wallMs, bytes, digest }
+    const key = this.#rows.insertDead({ ...letter, content })
     this.#deadLetters++
     this.#deadBytes += bytes
     // The newest one always stays: it is what somebody is about to be told of.
@@ -123,6 +135,10 @@ export class Transaction {
       this.#deadLetters--
       this.#deadBytes -= oldest.bytes
       this.deadDropped.set(oldest.source, (this.deadDropped.get(oldest.source) ?? 0) + 1)
+    }
+    if (notice !== undefined) {
+      const event = notice({ ...letter, key: String(key) })
+      this.#add(source, feed, event, Buffer.from(event.id, 'hex'), 0)
     }
     return key
   }

@@ -102,9 +102,9 @@ describe('subscriptions that overlap', () => {
         ],
       },
     })
-    await until(() => simulator.subscriptionIds.length === 2, 'two subscriptions')
+    await until(() => simulator.subscriptionIds.length === 3, 'two subscriptions and the canary')
     await until(
-      () => rig.happenings.filter(one => one.type === 'feed_state' && one.state === 'live').length === 2,
+      () => rig.happenings.filter(one => one.type === 'feed_state' && one.state === 'live').length === 3,
       'live',
     )
     simulator.post(`${NODE}/a/fault-F1394`, fault('F1394', { severity: 'minor' }))

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Retryable } from '../../src/errors.ts'
-import { Pace, type ReadPage, readAll, splitting, walkDown } from '../../src/subscribers/raas/walk.ts'
+import { readingAround } from '../../src/subscribers/raas/oversize.ts'
+import { Pace, type ReadPage, readAll, walkDown } from '../../src/subscribers/raas/walk.ts'
 
 interface Item {
   readonly name: string
@@ -33,7 +34,7 @@ async function walk(read: ReadPage, low: number, more: { pace?: Pace; maxRows?: 
 test('walks down to the mark, not to the end', async () => {
   const { names, result } = await walk(listing(items(1000)), 701)
   expect(names.size).toBe(400)
-  expect(result).toMatchObject({ newestUs: 1000, oldestUs: 601, complete: true, unsure: false })
+  expect(result).toMatchObject({ newestUs: 1000, oldestUs: 601, complete: true, tornUs: [] })
 })
 
 test('an empty listing', async () => {
@@ -54,10 +55,37 @@ test('a server that caps its pages is read whole, and its cap remembered', async
   expect(pace.limit).toBe(30)
 })
 
+test('a count that is too high is no cap: pages stay as large as they were', async () => {
+  const pace = new Pace()
+  const read: ReadPage = async (limit, page) => ({ ...(await listing(items(2))(limit, page)), count: 3 })
+  const { names, result } = await walk(read, -1, { pace })
+  expect([names.size, result.complete, pace.limit]).toEqual([2, true, 200])
+})
+
+test('a row that comes between the page and the look behind it is no cap either', async () => {
+  const pace = new Pace()
+  const all = items(3)
+  let calls = 0
+  const read: ReadPage = (limit, page) => {
+    const now = calls++ === 0 ? all.slice(1) : all
+    return Promise.resolve({ rows: now.slice(page * limit, (page + 1) * limit), count: now.length + 1 })
+  }
+  await walk(read, -1, { pace })
+  expect(pace.limit).toBe(200)
+})
+
+test('a cap that is gone is forgotten after some walks, ties or not', async () => {
+  const pace = new Pace()
+  await walk(listing(items(500), 30), -1, { pace })
+  expect(pace.limit).toBe(30)
+  for (let turn = 0; turn < 10; turn++) await walk(listing(items(100, () => 1)), 0, { pace })
+  expect(pace.limit).toBe(200)
+})
+
 test('a tie larger than any page ends, and is told', async () => {
   const { names, result } = await walk(listing(items(5000, () => 1)), 0)
   expect(names.size).toBe(5000)
-  expect(result.unsure).toBe(true)
+  expect(result.tornUs).toEqual([1])
 })
 
 test('pages grow over a tie and shrink again after calm walks', async () => {
@@ -78,13 +106,17 @@ test('two timeouts in a row halve the pages', async () => {
 test('a page above the byte limit is read in parts, and the one row that is too large left out', async () => {
   let skipped = 0
   const all = items(500)
-  const read = splitting(
+  const read = readingAround(
     async (limit, page) => {
       const answer = await listing(all)(limit, page)
       if (answer.rows.some(row => (row as Item).name === 'r123')) throw new Retryable('too_large', 'too large')
       return answer
     },
-    () => skipped++,
+    () => [],
+    () => {
+      skipped++
+      return Promise.resolve()
+    },
   )
   const { names, result } = await walk(read, -1)
   expect(names.size).toBe(499)

@@ -140,7 +140,7 @@ describe('a smaller event', () => {
 describe('the notice of a dead letter', () => {
   it('tells where it is and never what it was', () => {
     const atMs = Date.UTC(2026, 1, 3, 4, 5, 6, 789)
-    const notice = { source: 'fabric-a', reason: 'too large', atMs, size: 99, digest: 'd'.repeat(64), key: 'k1' }
+    const notice = { source: 'fabric-a', reason: 'too large', atMs, bytes: 99, digest: 'd'.repeat(64), key: 'k1' }
     const record = noticeRecord(notice)
     expect(record).toMatchObject({ subject: '_dead.fabric-a', recordedMs: atMs })
     expect(JSON.parse(Buffer.from(record.body).toString('utf8'))).toEqual({

@@ -9,6 +9,8 @@ import { MemoryStore } from '../support/memory-store.ts'
 import { numbered } from '../support/nats.ts'
 import { ScriptedSink } from '../support/scripted-sink.ts'
 
+const START_MS = new ManualClock().wall()
+
 interface Bench {
   readonly store: MemoryStore
   readonly sink: ScriptedSink
@@ -38,7 +40,7 @@ function bench(window = 4): Bench {
 function put(store: MemoryStore, count: number, object?: string): EventRecord[] {
   const from = store.stats().lastSeq + 1
   return Array.from({ length: count }, (_, index) =>
-    store.put(numbered(from + index, object === undefined ? {} : { object })),
+    store.put(numbered(from + index, { recordedMs: START_MS - 1000 + index, ...(object && { object }) })),
   )
 }
 

@@ -79,7 +79,7 @@ describe('the stdout sink', () => {
     expect(await sink.stored(['x'], 0)).toEqual(new Set())
     stream.destroy(new Error('gone'))
     await settle()
-    expect(lost.map(String)).toEqual(['Fatal: standard output was closed by its reader'])
+    expect(lost.map(String)).toEqual(['SinkGone: standard output was closed by its reader'])
     await expect(sink.open(signal)).rejects.toThrow('closed by its reader')
     await sink.close()
   })

@@ -150,3 +150,7 @@ describe('a database file', () => {
     reader.close()
   })
 })
+
+it('a state_dir where no folder can be made ends at once with its path', async () => {
+  await expect(opened('/proc/nonexistent/opswire')).rejects.toThrow('state_dir /proc/nonexistent/opswire')
+})

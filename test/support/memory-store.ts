@@ -1,7 +1,7 @@
 /** A store in plain memory, for tests of the pump: the contract without a database. */
 import { hash } from 'node:crypto'
 import type { EventRecord } from '../../src/record.ts'
-import type { Append, Appended, Store, StoredDeadLetter } from '../../src/store/contract.ts'
+import type { Append, Appended, EventKey, NoticeOf, Store, StoredDeadLetter } from '../../src/store/contract.ts'
 
 export class MemoryStore implements Store {
   readonly rows: EventRecord[] = []
@@ -11,6 +11,8 @@ export class MemoryStore implements Store {
   holdFloor = false
   /** Burials fail while this is set. */
   failing = false
+  /** Reads throw this while it is set. */
+  unreadable: Error | undefined
   #floor = 0
   #lastSeq = 0
   readonly #callbacks = new Set<() => void>()
@@ -42,17 +44,22 @@ export class MemoryStore implements Store {
   }
 
   read(after: number, limit: number): EventRecord[] {
+    if (this.unreadable !== undefined) throw this.unreadable
     const start = firstAbove(this.rows, after)
     return this.rows.slice(start, start + limit)
   }
 
-  async bury(event: EventRecord, reason: string): Promise<string> {
+  ids(after: number, limit: number): EventKey[] {
+    return this.read(after, limit)
+  }
+
+  async bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string> {
     if (this.failing) throw new Error('the store is failing')
     const at = this.rows.findIndex(row => row.seq === event.seq)
     if (at !== -1) this.rows.splice(at, 1)
     const content = Buffer.from(event.body).toString('utf8')
     const key = `dead-${this.buried.length + 1}`
-    this.buried.push({
+    const letter = {
       key,
       source: event.subject.split('.')[1] ?? '',
       feed: '',
@@ -61,7 +68,12 @@ export class MemoryStore implements Store {
       bytes: event.body.length,
       digest: hash('sha256', event.body, 'hex'),
       content,
-    })
+    }
+    this.buried.push(letter)
+    if (notice !== undefined) {
+      this.put(notice(letter))
+      this.announce()
+    }
     return key
   }
 

@@ -237,8 +237,57 @@ describe('rotation', () => {
     rig = await startRig(ROTATING('always'))
     // No process can have this id.
     writeFileSync(join(rig.directory, 'cloud.token.lock'), '99999999')
-    await (await rig.open(vcdSubscriber(rig.config()))).close()
+    let open = false
+    const opening = rig.open(vcdSubscriber(rig.config())).then(session => {
+      open = true
+      return session
+    })
+    await rig.drive(() => open, 'the lock was taken over')
+    await (await opening).close()
     expect(rig.simulator.record.logins).toMatchObject([{ ok: true }])
+  })
+
+  it('keeps the successor when it is stopped while the cell exchanges the token', async () => {
+    rig = await startRig(ROTATING('always'))
+    const over = new AbortController()
+    rig.simulator.knobs.fail = ({ path }) => {
+      if (path.startsWith('/oauth')) over.abort(new Error('the daemon stops'))
+      return undefined
+    }
+    await expect(rig.open(vcdSubscriber(rig.config()), over.signal)).rejects.toThrow('the daemon stops')
+    rig.simulator.knobs.fail = undefined
+    await (await rig.open(vcdSubscriber(rig.config()))).close()
+    expect(rig.simulator.record.logins.map(login => login.ok)).toEqual([true, true])
+  })
+
+  it('keeps the successor when it is closed while it renews', async () => {
+    rig = await startRig(ROTATING('always'))
+    const session = await rig.open(vcdSubscriber(rig.config()))
+    rig.simulator.endSessions()
+    let closing: Promise<void> | undefined
+    rig.simulator.knobs.fail = ({ path }) => {
+      if (path.startsWith('/oauth')) closing ??= session.close()
+      return undefined
+    }
+    for await (const batch of session) batch.committed?.()
+    await closing
+    expect(closing).toBeDefined()
+    const { token } = JSON.parse(readFileSync(join(rig.directory, 'cloud.token'), 'utf8')) as { token: string }
+    expect(token).toBe(rig.simulator.secretOf(SYSTEM_TOKEN))
+  })
+
+  it('is stopped within the time-out of a request by a cell that never answers', async () => {
+    rig = await startRig(ROTATING('always'))
+    rig.simulator.knobs.fail = ({ path }) => (path.startsWith('/oauth') ? { kind: 'hang' } : undefined)
+    const over = new AbortController()
+    const refused = expect(rig.open(vcdSubscriber(rig.config()), over.signal)).rejects.toMatchObject({
+      code: 'timeout',
+    })
+    await rig.drive(() => rig.simulator.record.requests.some(({ path }) => path.startsWith('/oauth')), 'asked')
+    over.abort(new Error('the daemon stops'))
+    await rig.clock.advance(30_000)
+    await refused
+    expect(rig.clock.waiting).toBe(0)
   })
 
   it('is refused without a state_dir, with the reason', async () => {

@@ -1,5 +1,5 @@
 /** A simulated cloud, a source that reads it, and a reader that keeps books like runner and store do. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type VcdConfig, vcdSchema } from '../../src/config/sources.ts'
@@ -135,6 +135,22 @@ export class Rig {
     }
   }
 
+  /**
+   * Only one timer waits, and it is not the one by which a login keeps its lock alive: time must not fly while a login
+   * waits for the disk.
+   */
+  get resting(): boolean {
+    return this.clock.waiting === 1 && !this.#loggingIn()
+  }
+
+  #loggingIn(): boolean {
+    try {
+      return /^[0-9a-f-]{36}$/.test(readFileSync(join(this.directory, 'cloud.token.lock'), 'utf8'))
+    } catch {
+      return false
+    }
+  }
+
   /** Turns the clock to each next timer, letting real answers come in between, until `probe` holds. */
   async drive<T>(probe: () => T | undefined | false, what: string): Promise<T> {
     const end = performance.now() + 40_000
@@ -143,16 +159,15 @@ export class Rig {
       if (value !== undefined && value !== false) return value
       if (performance.now() > end) throw new Error(`never happened: ${what}`)
       // Requests under way have their time-out of 30 s among the timers: only what is due sooner is turned to.
-      const { next, waiting } = this.clock
-      if (waiting === 1 && next !== undefined && next < 20_000) await this.clock.advance(next)
+      const { next } = this.clock
+      if (next !== undefined && next < 20_000 && this.resting) await this.clock.advance(next)
       else await new Promise<void>(resolve => setTimeout(resolve, 1))
     }
   }
 
   /** Drives until this many more walks of the trail have ended. */
   async turns(count: number): Promise<void> {
-    const idle = (): boolean =>
-      this.clock.waiting === 1 && (this.clock.next ?? 0) > 1000 && (this.clock.next ?? 0) < 20_000
+    const idle = (): boolean => (this.clock.next ?? 0) > 1000 && (this.clock.next ?? 0) < 20_000 && this.resting
     for (let turn = 0; turn < count; turn++) {
       await this.drive(idle, 'idle before a turn')
       await this.clock.advance(this.clock.next ?? 0)

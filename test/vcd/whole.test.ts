@@ -56,7 +56,7 @@ describe('the whole way into the store', () => {
       // One row in ten is late, by up to five of the ten minutes of overlap.
       latenessMs: () => (random() < 0.1 ? random() * 5 * MINUTE : random() * 3000),
       fail: () => {
-        if (random() >= 0.05) return undefined
+        if (random() >= 0.1) return undefined
         const faults = [
           { kind: 'status', status: 503 },
           { kind: 'html', status: 200 },
@@ -83,7 +83,7 @@ describe('the whole way into the store', () => {
           for (let row = 0; row < 300; row++) simulator.write({ type: 'vm/create', user: 'alice', org: 'acme' })
         }
         if (round % 25 === 24) await restart()
-        await rig.drive(() => rig.clock.waiting === 1 && (rig.clock.next ?? 99_999) < 70_000, 'a pause')
+        await rig.drive(() => (rig.clock.next ?? 99_999) < 70_000 && rig.resting, 'a pause')
         await clock.advance(Math.min(rig.clock.next ?? 0, 70_000))
       }
       simulator.knobs.latenessMs = () => 0

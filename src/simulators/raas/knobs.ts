@@ -52,6 +52,8 @@ export interface RaasKnobs {
   bearers: Set<string>
   /** Pages never hold more rows than this, whatever was asked. */
   pageCap: number | undefined
+  /** How far off the `count` of a listing is: counted in a statement of its own, or with rows that may not be shown. */
+  countOff: () => number
   /** Older servers don't know `sort_by=alter_time` of ret.get_returns. */
   sortByAlterTime: boolean
   /** `resource.method` names that this deployment does not expose. */
@@ -88,6 +90,7 @@ export function defaultKnobs(): RaasKnobs {
     cspTokens: new Set(),
     bearers: new Set(),
     pageCap: undefined,
+    countOff: () => 0,
     sortByAlterTime: true,
     hidden: new Set(),
     commitDelayMs: () => 0,

@@ -49,7 +49,8 @@ function page(rows: Keyed[], kwarg: Kwarg, knobs: RaasKnobs, tables: Tables, sor
   const capped = Math.min(size, knobs.pageCap ?? size)
   // A server that caps pages counts its offset in its own pages.
   const from = Number(kwarg['page'] ?? 0) * capped
-  return { count: rows.length, limit: asked, results: ordered.slice(from, from + capped).map(entry => entry.row) }
+  const count = Math.max(0, rows.length + knobs.countOff())
+  return { count, limit: asked, results: ordered.slice(from, from + capped).map(entry => entry.row) }
 }
 
 function inRange(us: number, kwarg: Kwarg): boolean {

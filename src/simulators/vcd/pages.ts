@@ -50,7 +50,8 @@ function paged(
 ): Reply {
   const pageCount = Math.ceil(resultTotal / at.pageSize)
   const Link = links(call, path, model, at.page, pageCount)
-  return json(200, { resultTotal, pageCount, ...at, associations: null, values }, Link.length > 0 ? { Link } : {})
+  const counts = call.knobs.omitTotal ? {} : { resultTotal, pageCount }
+  return json(200, { ...counts, ...at, associations: null, values }, Link.length > 0 ? { Link } : {})
 }
 
 /** `GET /cloudapi/1.0.0/auditTrail`. A tenant sees its own part, the provider everything or one organisation. */

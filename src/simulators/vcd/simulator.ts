@@ -87,6 +87,7 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     shuffleTies: true,
     subMillisecond: false,
     hide: undefined,
+    omitTotal: false,
     fail: undefined,
     publicUrl: 'https://cloud.example.net',
     ...pickKnobs(options),

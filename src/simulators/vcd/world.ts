@@ -100,6 +100,8 @@ export interface VcdKnobs {
   hide:
     | ((row: { readonly type: string; readonly user: string; readonly tokenId: string | null }) => boolean)
     | undefined
+  /** Pages without `resultTotal` and `pageCount`, as some cloudapi endpoints answer (vcd.md a3). */
+  omitTotal: boolean
   fail: ((request: { readonly method: string; readonly path: string }) => Fault | undefined) | undefined
   /** The address that the cell believes it has: in Link headers and hrefs, not where it listens. */
   publicUrl: string

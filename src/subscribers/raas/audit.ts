@@ -3,17 +3,17 @@ import type { RaasConfig } from '../../config/sources.ts'
 import { type Fact, gapFact, type SourceRef } from '../../event.ts'
 import type { Batch, OpenContext } from '../contract.ts'
 import { type RaasClient, READING_METHODS } from './client.ts'
+import type { TailMemory } from './memory.ts'
 import { type AuditRow, normaliseAudit, readAudit } from './normalise-audit.ts'
 import { isoOfUs, pageOf } from './rows.ts'
 import { TailFeed } from './tail.ts'
-import type { Pace } from './walk.ts'
 
 export interface AuditOptions {
   readonly config: RaasConfig
   readonly ref: SourceRef
   readonly client: RaasClient
   readonly context: OpenContext
-  readonly pace: Pace
+  readonly memory: TailMemory
   readonly maxRows: number
   readonly push: (batch: Batch) => Promise<void>
   /** The account opswire reads with. */
@@ -25,9 +25,9 @@ const OWN_READING: readonly string[] = READING_METHODS
 export class AuditFeed {
   readonly tail: TailFeed<AuditRow>
 
-  constructor({ config, ref, client, context, pace, maxRows, push, username }: AuditOptions) {
+  constructor({ config, ref, client, context, memory, maxRows, push, username }: AuditOptions) {
     this.tail = new TailFeed<AuditRow>({
-      ...{ source: config.name, feed: 'audit', clock: context.clock, report: context.report, pace, maxRows, push },
+      ...{ ref, feed: 'audit', clock: context.clock, report: context.report, memory, maxRows, push, hasJobLoop: false },
       read: async (limit, page) =>
         pageOf(await client.call('audit.get_audit', { sort_by: 'start_time', reverse: true, limit, page })),
       parse: readAudit,
@@ -39,6 +39,7 @@ export class AuditFeed {
           ? undefined
           : normaliseAudit(ref, row, config.raw, origin),
       serverUs: () => client.serverUs(),
+      toldUs: () => client.toldUs(),
       ...{ overlapMs: config.overlap, backfillMs: config.backfill, rememberMs: 2 * config.overlap },
       cursor: context.cursor('audit'),
       fill: (fromUs, toUs): Promise<readonly Fact[]> => {

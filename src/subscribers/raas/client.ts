@@ -72,9 +72,13 @@ export class RaasClient {
 
   /** The server's time now, µs; ours while it has not told. */
   serverUs(): number {
-    const { clock } = this.#options
-    const ms = this.#server === undefined ? clock.wall() : this.#server.ms + (clock.now() - this.#server.at)
-    return Math.round(ms * 1000)
+    return this.toldUs() ?? Math.round(this.#options.clock.wall() * 1000)
+  }
+
+  /** The server's time now, µs, by its own `Date` headers; undefined while it has sent none. */
+  toldUs(): number | undefined {
+    if (this.#server === undefined) return undefined
+    return Math.round((this.#server.ms + (this.#options.clock.now() - this.#server.at)) * 1000)
   }
 
   /**

@@ -156,7 +156,7 @@ type RunVerb = 'started' | 'updated' | 'completed' | 'missing'
 
 function severityOf(row: RunRow, verb: RunVerb): Severity {
   if (verb === 'missing') return 'warning'
-  if (row.failed > 0) return 'minor'
+  if (row.failed > 0 || row.state === 'completed_failures') return 'minor'
   return isTerminal(row.state) && row.missing > 0 ? 'warning' : 'info'
 }
 

@@ -4,16 +4,18 @@ import { codeOf } from '../../errors.ts'
 import { type Fact, gapFact, type SourceRef } from '../../event.ts'
 import type { Report } from '../../report.ts'
 import type { Batch, OpenContext } from '../contract.ts'
+import { Answered } from './answered.ts'
 import { BoundedMap } from './bounded.ts'
 import { isRefused, type RaasClient } from './client.ts'
+import type { TailMemory } from './memory.ts'
 import { contentDigest, isHousekeeping, normaliseReturn, type ReturnOptions } from './normalise-return.ts'
+import { readingAround } from './oversize.ts'
 import { matcherOf } from './redact.ts'
 import { isoOfUs, isRow, pageOf, type ReturnRow, type RunRow, readReturn, readRun, textOf } from './rows.ts'
 import { TailFeed } from './tail.ts'
-import { type Pace, type ReadPage, readAll, splitting } from './walk.ts'
+import { type ReadPage, readAll } from './walk.ts'
 
 const JID_LENGTH = 20
-const MOST_JIDS = 20_000
 const MOST_REVISIONS = 50_000
 const PAGE = 200
 
@@ -22,7 +24,7 @@ export interface ReturnsOptions {
   readonly ref: SourceRef
   readonly client: RaasClient
   readonly context: OpenContext
-  readonly pace: Pace
+  readonly memory: TailMemory
   readonly maxRows: number
   readonly push: (batch: Batch) => Promise<void>
   /** ret.get_returns answers here; otherwise returns are read by cmd.get_cmd_details. */
@@ -36,14 +38,12 @@ export class ReturnsFeed {
   readonly #options: ReturnsOptions
   readonly #normalise: ReturnOptions
   readonly #report: Report
-  /** Who answered, by jid: what the job loop's counters are compared with. */
-  readonly #seen = new BoundedMap<Set<string>>(MOST_JIDS)
-  /** Jids with rows not met before, since the job loop last asked. */
-  #touched = new Set<string>()
+  /** What the job loop's counters are compared with. */
+  readonly #answered = new Answered()
   readonly #revisions = new BoundedMap<{ readonly digest: string; readonly number: number }>(MOST_REVISIONS)
 
   constructor(options: ReturnsOptions) {
-    const { config, client, context, pace, maxRows, push } = options
+    const { config, client, context, memory, maxRows, push, ref } = options
     this.#options = options
     this.#report = context.report
     this.#normalise = {
@@ -54,9 +54,24 @@ export class ReturnsFeed {
     const rememberMs = 2 * Math.max(config.overlap, config.late_horizon)
     const page: ReadPage = async (limit, number) =>
       pageOf(await client.call('ret.get_returns', { sort_by: 'alter_time', reverse: true, limit, page: number }))
+    const { oversize } = memory
+    let holes: readonly { readonly at: number; readonly size: number }[] = []
     this.tail = new TailFeed<ReturnRow>({
-      ...{ source: config.name, feed: 'returns', clock: context.clock, report: context.report, pace, maxRows, push },
-      read: splitting(page, () => this.#skipped()),
+      ...{ ref, feed: 'returns', clock: context.clock, report: context.report, memory, maxRows, push },
+      prepare: async fromUs => {
+        holes = await oversize.locate(page, fromUs, client.serverUs())
+      },
+      read: readingAround(
+        page,
+        () => holes,
+        async position => {
+          // Not where it was looked for: rows moved meanwhile, so the other positions are not certain either.
+          holes = []
+          if (await oversize.met(page, position, client.serverUs())) this.#skipped()
+        },
+      ),
+      hasJobLoop: options.hasRuns,
+      toldUs: () => client.toldUs(),
       parse: raw => readReturn(raw),
       atUs: row => row.alterUs,
       nameOf: row => `${row.jid}|${row.master}|${row.minion}|${row.alterUs ?? contentDigest(row)}`,
@@ -73,25 +88,18 @@ export class ReturnsFeed {
   }
 
   saw(row: ReturnRow): void {
-    let minions = this.#seen.get(row.jid)
-    if (minions === undefined) {
-      minions = new Set()
-      this.#seen.set(row.jid, minions)
-    }
-    if (!minions.has(row.minion)) this.#touched.add(row.jid)
-    minions.add(row.minion)
+    // Only the job loop ever asks.
+    if (this.#options.hasRuns) this.#answered.add(row.jid, row.minion)
   }
 
   /** How many minions' returns of this job were met since the session began. */
   seen(jid: string): number {
-    return this.#seen.get(jid)?.size ?? 0
+    return this.#answered.count(jid)
   }
 
   /** Jids that had new returns since the last call. */
   takeTouched(): Set<string> {
-    const touched = this.#touched
-    this.#touched = new Set()
-    return touched
+    return this.#answered.takeTouched()
   }
 
   #revision(row: ReturnRow): number | undefined {
@@ -104,7 +112,7 @@ export class ReturnsFeed {
   }
 
   #skipped(): void {
-    const text = 'returns: one return is larger than an answer may be; only its outcome can be told, by the job loop'
+    const text = 'returns: one return is larger than an answer may be; at best the job loop can tell its outcome'
     this.#report({ type: 'advice', source: this.#options.config.name, text })
   }
 
@@ -112,7 +120,10 @@ export class ReturnsFeed {
   async reconcile(run: RunRow): Promise<number> {
     const rows = await this.#returnsOf(run)
     for (const row of rows) this.saw(row)
-    return this.tail.accept(rows, 'resync')
+    const count = await this.tail.accept(rows, 'resync')
+    const { oversize } = this.#options.memory
+    for (const { hasBody, alterUs } of rows) if (!hasBody && alterUs !== undefined) oversize.told(alterUs)
+    return count
   }
 
   async #returnsOf(run: RunRow): Promise<ReturnRow[]> {
@@ -123,9 +134,14 @@ export class ReturnsFeed {
       const page: ReadPage = async (limit, number) =>
         pageOf(await client.call('ret.get_returns', { jid, sort_by: 'minion_id', limit, page: number }))
       const raw = await readAll(
-        splitting(page, () => {
-          skipped = true
-        }),
+        readingAround(
+          page,
+          () => [],
+          () => {
+            skipped = true
+            return Promise.resolve()
+          },
+        ),
         PAGE,
       )
       const rows = this.#parsed(raw, run)

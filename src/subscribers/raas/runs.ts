@@ -8,10 +8,11 @@ import { type Fact, gapFact, type Origin, type SourceRef } from '../../event.ts'
 import type { Cursor, DeadLetter, ManagedObject, MirrorChange } from '../../record.ts'
 import type { Batch, OpenContext } from '../contract.ts'
 import type { RaasClient } from './client.ts'
+import type { FeedMemory } from './memory.ts'
 import { isTerminal, normaliseMissing, normaliseRun, RUN, runAttributes } from './normalise-job.ts'
 import type { ReturnsFeed } from './returns.ts'
 import { isoOfUs, pageOf, parseUs, type RunRow, readRun } from './rows.ts'
-import { type Pace, type ReadPage, readAll, walkDown } from './walk.ts'
+import { type ReadPage, readAll, walkDown } from './walk.ts'
 
 /** States of a run that is under way, whatever its age. */
 const IN_FLIGHT = ['new', 'retrieved', 'pausing', 'paused', 'resuming', 'resumed', 'stopping']
@@ -26,7 +27,7 @@ export interface RunsOptions {
   readonly ref: SourceRef
   readonly client: RaasClient
   readonly context: OpenContext
-  readonly pace: Pace
+  readonly memory: FeedMemory
   readonly maxRows: number
   readonly push: (batch: Batch) => Promise<void>
   readonly returns: ReturnsFeed
@@ -76,7 +77,7 @@ export class RunsFeed {
   /** Rounds in which fewer returns were seen than counted, by jid. */
   readonly #strikes = new Map<string, number>()
   readonly #checked = new Map<string, number>()
-  #dead: DeadLetter[] = []
+  #dead = new Map<string, DeadLetter>()
   /** Runs to forget: over and complete, past the late horizon, or trimmed at the source. */
   #gone: string[] = []
   #lastCursor = ''
@@ -90,11 +91,11 @@ export class RunsFeed {
   }
 
   async poll(): Promise<void> {
-    const { config, cursor, push, context, ref } = this.#options
+    const { config, cursor, push, context, ref, memory } = this.#options
     const isFirst = cursor.startUs === undefined
     const asked: Origin = config.backfill > 0 ? 'backfill' : 'live'
     const origin: Origin = isFirst ? asked : this.#polls === 0 ? 'resync' : 'live'
-    this.#dead = []
+    this.#dead = new Map()
     const { rows, learnedBelowUs, gap, startUs, floorUs } = await this.#listed(isFirst)
     for (const row of await this.#inFlight()) rows.set(row.jid, row)
     for (const row of await this.#followed(rows, startUs)) rows.set(row.jid, row)
@@ -117,8 +118,11 @@ export class RunsFeed {
     cursor.startUs = startUs
     cursor.floorUs = floorUs
     const moved = JSON.stringify(cursor.now()) !== this.#lastCursor
-    if (moved || facts.length > 0 || (last.mirror?.length ?? 0) > 0 || this.#dead.length > 0) {
-      await push({ ...last, facts, cursor: cursor.now(), ...(this.#dead.length > 0 ? { dead: this.#dead } : {}) })
+    if (moved || facts.length > 0 || (last.mirror?.length ?? 0) > 0 || this.#dead.size > 0) {
+      const dead = this.#dead
+      const letters = dead.size > 0 ? { dead: [...dead.values()] } : {}
+      const committed = (): void => memory.bad.kept(dead)
+      await push({ ...last, facts, cursor: cursor.now(), ...letters, committed })
       this.#lastCursor = JSON.stringify(cursor.now())
     }
     await this.#reconcile(rows.values())
@@ -135,14 +139,14 @@ export class RunsFeed {
       return readRun(raw)
     } catch (error) {
       if (!(error instanceof Poison)) throw error
-      this.#dead.push({ reason: error.message, content: JSON.stringify(raw) ?? 'undefined' })
+      this.#options.memory.bad.note(this.#dead, raw, error.message)
       return undefined
     }
   }
 
   /** New runs, newest first. `learnedBelowUs`: unknown runs at or below it are learned without a word. */
   async #listed(isFirst: boolean) {
-    const { config, pace, maxRows, cursor, client } = this.#options
+    const { config, memory, maxRows, cursor, client } = this.#options
     const rows = new Map<string, RunRow>()
     const overlapUs = config.overlap * 1000
     const before = cursor.startUs ?? null
@@ -153,7 +157,7 @@ export class RunsFeed {
       return Math.min(before, newestUs ?? before) - overlapUs
     }
     const result = await walkDown<RunRow>({
-      ...{ read: this.#read({ sort_by: 'start_time' }), pace, maxRows, low },
+      ...{ read: this.#read({ sort_by: 'start_time' }), pace: memory.pace, maxRows, low },
       atUs: row => row.startUs,
       parse: raw => this.#parse(raw),
       take: row => rows.set(row.jid, row),

@@ -11,9 +11,9 @@ import { AuditFeed } from './audit.ts'
 import { type Capabilities, probe } from './capabilities.ts'
 import { isRefused, RaasClient } from './client.ts'
 import { DefinitionsFeed } from './definitions.ts'
+import type { FeedMemory, TailMemory } from './memory.ts'
 import { ReturnsFeed } from './returns.ts'
 import { JobsCursor, RunsFeed } from './runs.ts'
-import type { Pace } from './walk.ts'
 
 /** A server that lacks something is asked again after this, by a new session. */
 const PROBE_AGAIN_MS = 3_600_000
@@ -27,7 +27,7 @@ export interface RaasSessionOptions {
   readonly ref: SourceRef
   readonly access: Access
   readonly context: OpenContext
-  readonly paces: { readonly returns: Pace; readonly runs: Pace; readonly audit: Pace }
+  readonly memory: { readonly returns: TailMemory; readonly runs: FeedMemory; readonly audit: TailMemory }
   readonly maxRows: number
   readonly maxBytes: number
 }
@@ -119,16 +119,16 @@ class RaasSession implements Session {
   }
 
   #start(can: Capabilities): Promise<void>[] {
-    const { config, ref, context, paces, maxRows } = this.#options
+    const { config, ref, context, memory, maxRows } = this.#options
     const client = this.#client
     const base = { config, ref, client, context, maxRows, push: this.#push }
-    const returns = new ReturnsFeed({ ...base, pace: paces.returns, hasReturns: can.returns, hasRuns: can.runs })
+    const returns = new ReturnsFeed({ ...base, memory: memory.returns, hasReturns: can.returns, hasRuns: can.runs })
     const cursor = new JobsCursor(context.cursor('jobs'))
-    const runs = new RunsFeed({ ...base, pace: paces.runs, returns, cursor, hasTail: can.tail })
+    const runs = new RunsFeed({ ...base, memory: memory.runs, returns, cursor, hasTail: can.tail })
     const definitions = new DefinitionsFeed({ ...base, cursor })
     const loops: Promise<void>[] = []
     this.#declare('returns', can.tail ? 'tail' : 'jobs')
-    if (can.tail) loops.push(this.#loop(['returns'], this.#withSweep(returns)))
+    if (can.tail) loops.push(this.#loop(['returns'], () => returns.tail.pollAndSweep(config.sweep_interval)))
     if (config.jobs) this.#declare('jobs', 'jobs')
     if (can.runs || can.definitions) {
       const feeds = [...(config.jobs ? ['jobs'] : []), ...(can.tail ? [] : ['returns'])]
@@ -142,8 +142,8 @@ class RaasSession implements Session {
     } else if (config.jobs) this.#disable('jobs', can.refusals.get('cmd.get_cmds'))
     if (config.audit) this.#declare('audit', 'tail')
     if (can.audit) {
-      const audit = new AuditFeed({ ...base, pace: paces.audit, username: this.#options.access.username })
-      loops.push(this.#loop(['audit'], this.#withSweep(audit)))
+      const audit = new AuditFeed({ ...base, memory: memory.audit, username: this.#options.access.username })
+      loops.push(this.#loop(['audit'], () => audit.tail.pollAndSweep(config.sweep_interval)))
     } else if (config.audit) this.#disable('audit', can.refusals.get('audit.get_audit'))
     if (!can.tail) {
       const text = 'returns can not be walked on this server: returns of no job, and very late ones, will not be seen'
@@ -165,17 +165,6 @@ class RaasSession implements Session {
     const { config, context } = this.#options
     const why = reason === undefined ? {} : { reason }
     context.report({ type: 'feed_state', source: config.name, feed, state: 'disabled', code: 'permission', ...why })
-  }
-
-  #withSweep(feed: { readonly tail: { poll(): Promise<void>; sweep(): Promise<void> } }): () => Promise<void> {
-    const { clock } = this.#options.context
-    let sweptAt = clock.now()
-    return async () => {
-      await feed.tail.poll()
-      if (clock.now() - sweptAt < this.#options.config.sweep_interval) return
-      await feed.tail.sweep()
-      sweptAt = clock.now()
-    }
   }
 
   /** Repeats the task; proves its feeds with each round. A refusal switches the feeds off and leaves the others alone. */

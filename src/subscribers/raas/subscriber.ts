@@ -3,8 +3,8 @@ import type { RaasConfig } from '../../config/sources.ts'
 import type { SourceRef } from '../../event.ts'
 import type { OpenContext, Session, Subscriber } from '../contract.ts'
 import { Access } from './access.ts'
+import { FeedMemory, TailMemory } from './memory.ts'
 import { openRaasSession } from './session.ts'
-import { Pace } from './walk.ts'
 
 export interface RaasLimits {
   /** A walk that has read this many rows stops, and what it did not reach becomes a gap. */
@@ -23,12 +23,12 @@ const MAX_BYTES = 64 * 1024 * 1024
 export function raasSubscriber(config: RaasConfig, limits: RaasLimits = {}): Subscriber {
   const ref: SourceRef = { system: 'raas', name: config.name }
   const access = new Access(config)
-  const paces = { returns: new Pace(), runs: new Pace(), audit: new Pace() }
+  const memory = { returns: new TailMemory(), runs: new FeedMemory(), audit: new TailMemory() }
   const { maxRows = MAX_ROWS, maxBytes = MAX_BYTES } = limits
   return {
     ref,
     pushes: false,
     open: (context: OpenContext): Promise<Session> =>
-      openRaasSession({ config, ref, access, context, paces, maxRows, maxBytes }),
+      openRaasSession({ config, ref, access, context, memory, maxRows, maxBytes }),
   }
 }

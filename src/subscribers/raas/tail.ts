@@ -4,55 +4,37 @@
  *
  * First contact with `backfill: 0s` only marks: the cursor and a *floor* are set to the newest row, and nothing at or
  * below the floor is published. Rows that the first walk saw (the overlap below the floor) are remembered by the
- * session, so a row that turns up among them later is known to be late and is published; after a restart that memory
+ * process, so a row that turns up among them later is known to be late and is published; after a restart that memory
  * is gone and rows at or below the floor are left alone: they are from before opswire came, and never come twice.
+ *
+ * Cursor and floor never run ahead of the server's own clock: a row of a writer whose clock does must not hide those
+ * that the others write meanwhile.
  */
 import { Poison } from '../../errors.ts'
 import type { Fact, Origin } from '../../event.ts'
 import type { Cursor, DeadLetter } from '../../record.ts'
-import type { Report } from '../../report.ts'
-import type { Clock } from '../../scheduler/clock.ts'
 import type { Batch } from '../contract.ts'
-import { BoundedMap } from './bounded.ts'
+import { lostBy } from './lost.ts'
 import { isoOfUs, parseUs } from './rows.ts'
-import { type Pace, type ReadPage, type WalkResult, walkDown } from './walk.ts'
+import type { TailOptions } from './tail-options.ts'
+import { type WalkResult, walkDown } from './walk.ts'
 
 /** How far back a sweep looks at least. */
 const SWEEP_US = 3_600_000_000
 /** Facts in one commit. */
 const CHUNK = 500
-const MOST_REMEMBERED = 50_000
-
-export interface TailOptions<R> {
-  readonly source: string
-  readonly feed: string
-  readonly clock: Clock
-  readonly report: Report
-  readonly pace: Pace
-  readonly read: ReadPage
-  /** Throws `Poison`. */
-  readonly parse: (row: unknown) => R
-  readonly atUs: (row: R) => number | undefined
-  /** Names this version of the row cheaply: what it is and when it was written. */
-  readonly nameOf: (row: R) => string
-  /** Undefined: not to be published. */
-  readonly fact: (row: R, origin: Origin) => Fact | undefined
-  /** Told of every row that a walk meets. */
-  readonly saw?: (row: R) => void
-  readonly serverUs: () => number
-  readonly overlapMs: number
-  readonly backfillMs: number
-  readonly rememberMs: number
-  readonly maxRows: number
-  readonly cursor: Cursor | undefined
-  readonly push: (batch: Batch) => Promise<void>
-  /** A walk that ended early: fills what it can and tells what can't be filled. Facts and the gap come back. */
-  readonly fill: (fromUs: number, toUs: number) => Promise<readonly Fact[]>
-}
+/** The `Date` header counts whole seconds. */
+const DATE_GRAIN_US = 1_000_000
 
 interface Found<R> {
   readonly row: R
   readonly us: number | undefined
+}
+
+/** A row that is news, and the fact it makes, unless that is known or not to be published. */
+interface News<R> {
+  readonly one: Found<R>
+  readonly fact: Fact | undefined
 }
 
 export class TailFeed<R> {
@@ -61,17 +43,9 @@ export class TailFeed<R> {
   #alterUs: number | null | undefined
   /** Nothing at or below is published, unless the session knows it for late. */
   #floorUs: number | null = null
-  /** Down to where the first walk of a first contact marked what was there already. */
-  #marksFromUs: number | undefined
-  readonly #marked = new Set<string>()
-  /** Row versions dealt with, by name; and facts committed, by id. */
-  readonly #names = new BoundedMap<true>(MOST_REMEMBERED)
-  readonly #ids = new BoundedMap<true>(MOST_REMEMBERED)
-  /** Where the first walk of this session began: a row above it that only a sweep finds was really missed. */
-  #watchedFromUs: number | undefined
   #walks = 0
   #isMarking = false
-  #isUnsure = false
+  #isTorn = false
 
   constructor(options: TailOptions<R>) {
     this.#options = options
@@ -84,6 +58,16 @@ export class TailFeed<R> {
   /** The regular read. */
   async poll(): Promise<void> {
     await this.#walk(this.#options.overlapMs * 1000)
+  }
+
+  /** The regular read, and a sweep when none was for `everyMs`, in whichever session. */
+  async pollAndSweep(everyMs: number): Promise<void> {
+    const { clock, memory } = this.#options
+    memory.sweptAt ??= clock.now()
+    await this.poll()
+    if (clock.now() - memory.sweptAt < everyMs) return
+    await this.sweep()
+    memory.sweptAt = clock.now()
   }
 
   /** Looks back further, for what became visible later than the overlap. */
@@ -106,22 +90,59 @@ export class TailFeed<R> {
     return this.#alterUs !== undefined
   }
 
-  /** Takes rows that another way found (a reconcile); those never seen are published with the origin `resync`. */
+  /**
+   * Takes rows that another way found (a reconcile); those never seen are published with the origin `resync`. Returns
+   * how many of them were really missed, as far as the memory goes back.
+   */
   async accept(rows: readonly R[], origin: Origin): Promise<number> {
-    const { atUs, push, feed, rememberMs } = this.#options
+    const { atUs, memory } = this.#options
     const found = rows.map(row => ({ row, us: atUs(row) })).filter(one => this.#isNews(one))
-    const facts = this.#factsOf(found, () => origin)
+    const news = this.#newsOf(found, () => origin)
     const newest = found.reduce((most, { us }) => Math.max(most, us ?? 0), 0)
     // Without walks nobody else moves the cursor.
     const moves = this.#isMarking && newest > (this.#alterUs ?? 0)
-    if (moves) this.#alterUs = newest
-    for (let at = 0; at < facts.length; at += CHUNK) {
-      const part = facts.slice(at, at + CHUNK)
-      const isLast = at + CHUNK >= facts.length
-      await push({ feed, facts: part, rememberMs, ...(moves && isLast ? { cursor: this.#cursorNow() } : {}) })
+    if (moves) this.#alterUs = Math.max(this.#alterUs ?? 0, this.#capped(newest, found))
+    const counts = ({ one, fact }: News<R>): boolean =>
+      fact !== undefined && (one.us === undefined || one.us > memory.forgottenUs)
+    const count = news.filter(counts).length
+    await this.#pushAll(news, moves ? { cursor: this.#cursorNow() } : undefined)
+    return count
+  }
+
+  /** Facts in commits of bounded size; `last` goes with the last of them, so a cursor never runs ahead. */
+  async #pushAll(news: readonly News<R>[], last: Partial<Batch> | undefined): Promise<void> {
+    const { feed, push, rememberMs } = this.#options
+    for (let at = 0; at < news.length || (at === 0 && last !== undefined); at += CHUNK) {
+      const part = news.slice(at, at + CHUNK)
+      const { facts = [], committed, ...rest } = at + CHUNK >= news.length ? (last ?? {}) : {}
+      const own = part.flatMap(({ fact }) => fact ?? [])
+      if (own.length === 0 && last === undefined) {
+        this.#remember(part)
+        continue
+      }
+      await push({
+        ...{ feed, rememberMs, facts: [...own, ...facts] },
+        ...rest,
+        // Not before: what was never committed has to be found again.
+        committed: () => {
+          this.#remember(part)
+          committed?.()
+        },
+      })
     }
-    this.#remember(found, facts)
-    return facts.length
+  }
+
+  /** The newest of these times that is not ahead of the server's clock, or that clock when all are. */
+  #capped(newestUs: number, rows: Iterable<Found<R>>): number {
+    const now = this.#nowUs()
+    if (newestUs <= now) return newestUs
+    let most: number | undefined
+    for (const { us } of rows) if (us !== undefined && us <= now && us > (most ?? us - 1)) most = us
+    return most ?? now
+  }
+
+  #nowUs(): number {
+    return (this.#options.toldUs() ?? Number.POSITIVE_INFINITY) + DATE_GRAIN_US
   }
 
   #cursorNow(): Cursor {
@@ -131,35 +152,32 @@ export class TailFeed<R> {
   }
 
   async #walk(overlapUs: number): Promise<void> {
-    const { read, pace, atUs, maxRows, saw, nameOf, overlapMs, backfillMs, serverUs } = this.#options
+    const { read, memory, atUs, maxRows, saw, nameOf, overlapMs, backfillMs, serverUs, prepare } = this.#options
     const isFirst = this.#alterUs === undefined
     const before = this.#alterUs ?? null
     const found = new Map<string, Found<R>>()
-    const dead: DeadLetter[] = []
+    const dead = new Map<string, DeadLetter>()
     let restored = false
     const low = (newestUs: number | undefined): number => {
       if (isFirst && backfillMs > 0) return serverUs() - backfillMs * 1000
-      if (isFirst) return (newestUs ?? 0) - overlapUs
+      if (isFirst) return Math.min(newestUs ?? 0, this.#nowUs()) - overlapUs
       const from = before ?? this.#floorUs
       if (from === null) return Number.NEGATIVE_INFINITY
       restored = newestUs !== undefined && before !== null && newestUs < before - overlapMs * 1000
-      return restored && newestUs !== undefined ? newestUs - SWEEP_US : from - overlapUs
+      return restored && newestUs !== undefined ? newestUs - SWEEP_US : Math.min(from, this.#nowUs()) - overlapUs
     }
+    await prepare?.(isFirst ? Number.NEGATIVE_INFINITY : low(undefined))
     const result = await walkDown<R>({
-      ...{ read, pace, atUs, low, maxRows },
+      ...{ read, pace: memory.pace, atUs, low, maxRows },
       parse: raw => this.#parse(raw, dead),
       take: row => found.set(nameOf(row), { row, us: atUs(row) }),
     })
-    this.#watchedFromUs ??= result.lowUs
-    if (result.unsure && !this.#isUnsure) {
-      const { report, source, feed } = this.#options
-      const text = `${feed}: more rows share one time than a page can hold; the job loop looks after the rest`
-      report({ type: 'advice', source, text })
-    }
-    this.#isUnsure = result.unsure
-    // The last page goes on below the mark. What lies below this session's first mark was dealt with long ago, perhaps
-    // longer than ids are kept; what lies above it, and was not met before, was missed.
-    const fromUs = Math.min(result.lowUs, this.#watchedFromUs)
+    if (isFirst) memory.restart(result.lowUs)
+    memory.watchedFromUs ??= result.lowUs
+    this.#adviseOfTies(result)
+    // The last page goes on below the mark. What lies below the first mark was dealt with long ago, perhaps longer than
+    // ids are kept; what lies above it, and was not met before, was missed.
+    const fromUs = Math.min(result.lowUs, memory.watchedFromUs)
     const rows = [...found.values()]
       .filter(({ us }) => us === undefined || us > fromUs)
       .sort((a, b) => (a.us ?? 0) - (b.us ?? 0))
@@ -169,135 +187,161 @@ export class TailFeed<R> {
     this.#walks++
   }
 
-  #parse(raw: unknown, dead: DeadLetter[]): R | undefined {
+  #adviseOfTies({ tornUs }: WalkResult): void {
+    const { report, ref, feed, hasJobLoop } = this.#options
+    if (tornUs.length > 0 && !this.#isTorn) {
+      const rest = hasJobLoop ? 'the job loop looks after the rest' : 'some may be missing'
+      const text = `${feed}: more rows share one time than a page can hold; ${rest}`
+      report({ type: 'advice', source: ref.name, text })
+    }
+    this.#isTorn = tornUs.length > 0
+  }
+
+  #parse(raw: unknown, dead: Map<string, DeadLetter>): R | undefined {
     try {
       return this.#options.parse(raw)
     } catch (error) {
       if (!(error instanceof Poison)) throw error
-      const content = JSON.stringify(raw) ?? 'undefined'
-      // The overlap shows the same bad row at every poll: once is enough.
-      if (!this.#names.has(content)) dead.push({ reason: error.message, content })
-      this.#names.set(content, true)
+      this.#options.memory.bad.note(dead, raw, error.message)
       return undefined
     }
   }
 
-  async #firstContact(result: WalkResult, rows: readonly Found<R>[], dead: readonly DeadLetter[]): Promise<void> {
-    const { feed, push, rememberMs, backfillMs, nameOf } = this.#options
-    this.#alterUs = result.newestUs ?? null
+  async #firstContact(
+    result: WalkResult,
+    rows: readonly Found<R>[],
+    dead: ReadonlyMap<string, DeadLetter>,
+  ): Promise<void> {
+    const { memory, backfillMs, nameOf } = this.#options
+    const { newestUs } = result
+    this.#alterUs = newestUs === undefined ? null : this.#capped(newestUs, rows)
     if (backfillMs === 0) {
-      this.#floorUs = result.newestUs ?? null
-      this.#marksFromUs = result.lowUs
-      for (const { row } of rows) this.#marked.add(nameOf(row))
-      await push({ feed, facts: [], cursor: this.#cursorNow(), ...(dead.length > 0 ? { dead } : {}) })
+      this.#floorUs = this.#alterUs
+      memory.marksFromUs = result.lowUs
+      for (const { row, us } of rows) memory.marked.set(nameOf(row), us)
+      memory.oversize.forgive()
+      for (const us of result.tornUs) memory.ties.set(String(us), true)
+      await this.#pushAll([], this.#last([], dead))
       return
     }
     this.#floorUs = result.lowUs
     await this.#commit(
-      this.#factsOf(rows, () => 'backfill'),
-      rows,
+      this.#newsOf(rows, () => 'backfill'),
       result,
       dead,
-      rememberMs,
     )
   }
 
   async #publish(
     result: WalkResult,
     rows: readonly Found<R>[],
-    dead: readonly DeadLetter[],
+    dead: ReadonlyMap<string, DeadLetter>,
     how: { readonly restored: boolean; readonly before: number | null },
   ): Promise<void> {
-    const { report, source, feed, overlapMs, serverUs, rememberMs } = this.#options
+    const { report, ref, feed, overlapMs, serverUs, memory } = this.#options
     const { newestUs } = result
-    if (how.restored && newestUs !== undefined) {
-      report({
-        type: 'advice',
-        source,
-        text: `${feed}: the newest row is older than the cursor; was a database restored?`,
-      })
-      this.#alterUs = newestUs
-    } else if (newestUs !== undefined && newestUs > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newestUs
-    const news = rows.filter(one => this.#isNews(one))
-    const reach = (how.before ?? Number.NEGATIVE_INFINITY) - overlapMs * 1000
+    const newest = newestUs === undefined ? undefined : this.#capped(newestUs, rows)
+    if (how.restored && newest !== undefined) {
+      const text = `${feed}: the newest row is older than the cursor; was a database restored?`
+      report({ type: 'advice', source: ref.name, text })
+      this.#alterUs = newest
+    } else if (newest !== undefined && newest > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newest
+    const unknown = rows.filter(one => this.#isNews(one))
+    const reach = Math.min(how.before ?? Number.NEGATIVE_INFINITY, this.#nowUs()) - overlapMs * 1000
     // Above the tail's reach it is simply new; below it, the tail had missed it.
-    const missed = news.filter(({ us }) => us !== undefined && us <= reach)
-    const strays = new Set(missed)
+    const isStray = ({ us }: Found<R>): boolean => us !== undefined && us <= reach
     const regular: Origin = this.#walks === 0 || how.restored ? 'resync' : 'live'
-    const facts = this.#factsOf(news, one => (strays.has(one) ? 'resync' : regular))
-    const recovered = missed.filter(({ us }) => us !== undefined && us > (this.#watchedFromUs ?? 0)).length
-    const changed = this.#alterUs !== how.before
-    if (changed || facts.length > 0 || dead.length > 0 || !result.complete) {
-      await this.#commit(facts, news, result, dead, rememberMs)
-    }
-    if (recovered > 0) {
-      report({ type: 'feed_recovered', source, feed, count: recovered })
-      report({
-        type: 'advice',
-        source,
-        text: `${feed}: a sweep found ${recovered} rows that came later than overlap; raise it`,
-      })
+    const news = this.#newsOf(unknown, one => (isStray(one) ? 'resync' : regular))
+    // Where the memory does not reach, the store may know the row: nobody can say that it was missed.
+    const surelyAbove = Math.max(memory.watchedFromUs ?? 0, memory.forgottenUs)
+    const recovered = news.filter(({ one, fact }) => fact !== undefined && isStray(one) && (one.us ?? 0) > surelyAbove)
+    await this.#commit(news, result, dead, {
+      quiet: this.#alterUs === how.before,
+      ...(how.restored ? {} : { reach }),
+    })
+    if (recovered.length > 0) {
+      report({ type: 'feed_recovered', source: ref.name, feed, count: recovered.length })
+      const text = `${feed}: a sweep found ${recovered.length} rows that came later than overlap; raise it`
+      report({ type: 'advice', source: ref.name, text })
     }
     if (regular === 'live') {
       const now = serverUs()
-      for (const { us } of news) {
-        if (us !== undefined) report({ type: 'feed_late', source, feed, seconds: Math.max(0, (now - us) / 1e6) })
+      for (const { us } of unknown) {
+        if (us === undefined) continue
+        report({ type: 'feed_late', source: ref.name, feed, seconds: Math.max(0, (now - us) / 1e6) })
       }
     }
     this.#forgetMarks()
   }
 
-  /** Facts in commits of bounded size; the cursor goes with the last of them, so it never runs ahead. */
+  /** `quiet`: the cursor did not move. `reach`: down to where every walk has to come; deeper ones are for the strays. */
   async #commit(
-    facts: readonly Fact[],
-    rows: readonly Found<R>[],
+    news: readonly News<R>[],
     result: WalkResult,
-    dead: readonly DeadLetter[],
-    rememberMs: number,
+    dead: ReadonlyMap<string, DeadLetter>,
+    { quiet = false, reach = result.lowUs }: { readonly quiet?: boolean; readonly reach?: number } = {},
   ): Promise<void> {
-    const { feed, push, fill } = this.#options
-    let at = 0
-    for (; at + CHUNK < facts.length; at += CHUNK) await push({ feed, facts: facts.slice(at, at + CHUNK), rememberMs })
-    let rest: readonly Fact[] = facts.slice(at)
-    if (!result.complete && result.oldestUs !== undefined) {
-      // What the walk found goes out first: only what it did not find counts as recovered.
-      await push({ feed, facts: rest, rememberMs })
-      this.#remember(rows, facts)
-      rest = await fill(result.lowUs, result.oldestUs)
+    const { fill } = this.#options
+    const lost = lostBy(result, this.#options)
+    const { oldestUs } = result
+    if (result.complete || oldestUs === undefined || oldestUs <= reach) {
+      const isIdle = quiet && dead.size === 0 && lost.facts.length === 0
+      await this.#pushAll(
+        news,
+        isIdle && !news.some(({ fact }) => fact !== undefined) ? undefined : this.#last(lost.facts, dead, lost.told),
+      )
+      return
     }
-    await push({ feed, facts: rest, cursor: this.#cursorNow(), rememberMs, ...(dead.length > 0 ? { dead } : {}) })
-    this.#remember(rows, facts)
+    // What the walk found goes out first: only what it did not find counts as recovered.
+    await this.#pushAll(news, undefined)
+    const filled = await fill(Math.max(result.lowUs, reach), oldestUs)
+    await this.#pushAll([], this.#last([...filled, ...lost.facts], dead, lost.told))
+  }
+
+  #last(facts: readonly Fact[], dead: ReadonlyMap<string, DeadLetter>, told?: () => void): Partial<Batch> {
+    return {
+      facts,
+      cursor: this.#cursorNow(),
+      ...(dead.size > 0 ? { dead: [...dead.values()] } : {}),
+      committed: () => {
+        this.#options.memory.bad.kept(dead)
+        told?.()
+      },
+    }
   }
 
   #isNews({ row, us }: Found<R>): boolean {
-    const name = this.#options.nameOf(row)
-    if (this.#names.has(name)) return false
+    const { nameOf, memory } = this.#options
+    const name = nameOf(row)
+    // Marked rows without a time, or from ahead of the server's clock, are above any floor and were there all the same.
+    if (memory.knows(name) || memory.marked.has(name)) return false
     if (this.#floorUs === null || us === undefined || us > this.#floorUs) return true
-    return this.#marksFromUs !== undefined && us > this.#marksFromUs && !this.#marked.has(name)
+    return memory.marksFromUs !== undefined && us > memory.marksFromUs
   }
 
-  #factsOf(rows: readonly Found<R>[], originOf: (one: Found<R>) => Origin): Fact[] {
-    const facts: Fact[] = []
-    for (const one of rows) {
-      const fact = this.#options.fact(one.row, originOf(one))
-      if (fact !== undefined && !this.#ids.has(fact.id)) facts.push(fact)
+  #newsOf(rows: readonly Found<R>[], originOf: (one: Found<R>) => Origin): News<R>[] {
+    const { fact: make, memory } = this.#options
+    return rows.map(one => {
+      const fact = make(one.row, originOf(one))
+      return { one, fact: fact === undefined || memory.ids.has(fact.id) ? undefined : fact }
+    })
+  }
+
+  #remember(news: readonly News<R>[]): void {
+    const { memory, nameOf } = this.#options
+    for (const { one, fact } of news) {
+      const us = one.us ?? Number.NEGATIVE_INFINITY
+      memory.names.set(nameOf(one.row), us)
+      if (fact !== undefined) memory.ids.set(fact.id, us)
     }
-    return facts
   }
 
-  /** Only after the commit: a walk cut short before it must find the rows again. */
-  #remember(rows: readonly Found<R>[], facts: readonly Fact[]): void {
-    for (const { row } of rows) this.#names.set(this.#options.nameOf(row), true)
-    for (const fact of facts) this.#ids.set(fact.id, true)
-  }
-
-  /** When even a sweep no longer reaches below the floor, the marks have done their work. */
+  /** When even a sweep no longer reaches below the floor, the marks there have done their work. */
   #forgetMarks(): void {
-    const { overlapMs } = this.#options
+    const { overlapMs, memory } = this.#options
     const reach = (this.#alterUs ?? 0) - Math.max(SWEEP_US, overlapMs * 2000)
-    if (this.#floorUs !== null && this.#marksFromUs !== undefined && reach > this.#floorUs) {
-      this.#marked.clear()
-      this.#marksFromUs = undefined
+    if (this.#floorUs !== null && memory.marksFromUs !== undefined && reach > this.#floorUs) {
+      memory.forgetMarks(this.#floorUs)
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Reading a listing newest first, down to a low-water mark, without losing rows at page edges (raas.md §4.1). */
-import { codeOf, Retryable } from '../../errors.ts'
+import { codeOf } from '../../errors.ts'
 import type { Page } from './rows.ts'
 
 export type ReadPage = (limit: number, page: number) => Promise<Page>
@@ -9,30 +9,36 @@ const LARGEST_LIMIT = 2000
 const SMALLEST_LIMIT = 10
 /** After so many calm walks the page size goes back one step to the usual one. */
 const CALM_WALKS = 10
+/** A server whose pages are short by another number each time is taken at its word after so many looks in a walk. */
+const MOST_PROBES = 3
 
 /** How large pages are now. Outlives a session: what made them small or large is still true after a reconnect. */
 export class Pace {
-  #limit = USUAL_LIMIT
-  /** The server gives no larger pages. */
+  #wanted = USUAL_LIMIT
+  /** The server seems to give no larger pages. */
   #cap = LARGEST_LIMIT
+  /** Walks since the cap was found: it has to prove itself again, a server may be set up anew. */
+  #cappedWalks = 0
   #calm = 0
   #timeouts = 0
 
   get limit(): number {
-    return this.#limit
+    return Math.min(this.#wanted, this.#cap)
   }
 
   /** A tie was cut by a page edge: larger pages. False when they can't grow. */
   grow(): boolean {
     this.#calm = 0
-    if (this.#limit >= this.#cap) return false
-    this.#limit = Math.min(this.#limit * 2, this.#cap)
+    const { limit } = this
+    if (limit >= this.#cap) return false
+    this.#wanted = Math.min(limit * 2, LARGEST_LIMIT)
     return true
   }
 
+  /** Holds for some walks and then has to be found again. */
   capAt(rows: number): void {
     this.#cap = Math.max(1, rows)
-    this.#limit = Math.min(this.#limit, this.#cap)
+    this.#cappedWalks = 0
   }
 
   /** Two timeouts in a row halve the pages: heavy returns, or a slow database. */
@@ -40,15 +46,17 @@ export class Pace {
     if (++this.#timeouts < 2) return
     this.#timeouts = 0
     this.#calm = 0
-    this.#limit = Math.max(Math.min(SMALLEST_LIMIT, this.#cap), Math.floor(this.#limit / 2))
+    this.#wanted = Math.max(SMALLEST_LIMIT, Math.floor(this.limit / 2))
   }
 
   walked(): void {
     this.#timeouts = 0
-    const usual = Math.min(USUAL_LIMIT, this.#cap)
-    if (this.#limit === usual || ++this.#calm < CALM_WALKS) return
+    if (this.#cap < LARGEST_LIMIT && ++this.#cappedWalks >= CALM_WALKS) this.#cap = LARGEST_LIMIT
+    const wanted = this.#wanted
+    if (wanted === USUAL_LIMIT || ++this.#calm < CALM_WALKS) return
     this.#calm = 0
-    this.#limit = this.#limit < usual ? Math.min(usual, this.#limit * 2) : Math.max(usual, Math.floor(this.#limit / 2))
+    this.#wanted =
+      wanted < USUAL_LIMIT ? Math.min(USUAL_LIMIT, wanted * 2) : Math.max(USUAL_LIMIT, Math.floor(wanted / 2))
   }
 }
 
@@ -72,8 +80,8 @@ export interface WalkResult {
   readonly oldestUs: number | undefined
   /** False: `maxRows` came first, so rows between `lowUs` and `oldestUs` were not read. */
   readonly complete: boolean
-  /** A group of equal times was larger than the largest page: some of it may be missing. */
-  readonly unsure: boolean
+  /** Times of groups larger than the largest page: some rows of these times may be missing. */
+  readonly tornUs: readonly number[]
 }
 
 /**
@@ -83,7 +91,10 @@ export interface WalkResult {
  */
 export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> {
   const { read, pace, atUs, parse, low, maxRows, take } = options
-  let unsure = false
+  const torn = new Set<number>()
+  /** Rows on a first page that was shorter than asked and seemed to have another behind it. */
+  let capSeen: number | undefined
+  let probes = 0
   let newestUs: number | undefined
   let lowUs = Number.NEGATIVE_INFINITY
   let oldestUs: number | undefined
@@ -105,21 +116,31 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
         lastTail = undefined
         continue
       }
-      unsure = true
+      torn.add(lastTail)
     }
     for (const row of rows) take(row)
     const tail = times.at(-1)
     if (tail !== undefined && (oldestUs === undefined || tail < oldestUs)) oldestUs = tail
     const done = (complete: boolean): WalkResult => {
       pace.walked()
-      return { newestUs, lowUs, oldestUs, complete, unsure }
+      return { newestUs, lowUs, oldestUs, complete, tornUs: [...torn] }
     }
     if (times.some(us => us <= lowUs) || (answer.rows.length === 0 && answer.partial !== true)) return done(true)
     if (answer.rows.length < limit && answer.partial !== true) {
-      // Fewer than asked, yet more are there: the server caps its pages. Only the first page can show it: at the end
-      // of the listing a count that is a little off would look the same.
-      if (page > 0 || answer.count === undefined || answer.count <= answer.rows.length) return done(true)
-      pace.capAt(answer.rows.length)
+      // Fewer than asked, yet more are there by the count: the server caps its pages, or the count is not exact
+      // (a commit between counting and reading, rows that the account may not see). A cap shows on the first page only.
+      const { length } = answer.rows
+      if (page > 0 || answer.count === undefined || answer.count <= length) return done(true)
+      if (length === capSeen || probes >= MOST_PROBES) pace.capAt(length)
+      else {
+        const next = await timed(() => read(length, 1), pace)
+        const met = new Set(answer.rows.map(row => JSON.stringify(row)))
+        // A row that came meanwhile pushes one of these onto the next page: only others prove that there is one.
+        if (!next.rows.some(row => !met.has(JSON.stringify(row)))) return done(true)
+        capSeen = length
+        probes++
+      }
+      // Once more from the top: with this cap, or to see whether the same page is as short again.
       continue
     }
     if ((page + 1) * limit >= maxRows) return done(false)
@@ -137,37 +158,10 @@ async function timed<T>(work: () => Promise<T>, pace: Pace): Promise<T> {
   }
 }
 
-function smallestFactor(number: number): number {
+/** The smallest number of equal parts that so many rows can be read in. */
+export function smallestFactor(number: number): number {
   for (let factor = 2; factor * factor <= number; factor++) if (number % factor === 0) return factor
   return number
-}
-
-/**
- * A reader that survives answers above the byte limit: the page is read again in parts, down to single rows; a row
- * that is too large by itself is left out and `skipped` is told.
- */
-export function splitting(read: ReadPage, skipped: () => void): ReadPage {
-  const attempt: ReadPage = async (limit, page) => {
-    try {
-      return await read(limit, page)
-    } catch (error) {
-      if (!(error instanceof Retryable) || error.code !== 'too_large') throw error
-      if (limit <= 1) {
-        skipped()
-        return { rows: [], count: undefined, partial: true }
-      }
-      const parts = smallestFactor(limit)
-      const rows: unknown[] = []
-      for (let part = 0; part < parts; part++) {
-        const answer = await attempt(limit / parts, page * parts + part)
-        rows.push(...answer.rows)
-        // Past the end there is nothing to look for.
-        if (answer.partial !== true && answer.rows.length < limit / parts) break
-      }
-      return { rows, count: undefined, partial: true }
-    }
-  }
-  return attempt
 }
 
 /** Every row of a listing, page by page: for listings whose order does not matter. */

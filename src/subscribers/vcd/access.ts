@@ -92,6 +92,15 @@ export class Access {
     return this.#login
   }
 
+  /**
+   * Resolves when no login is under way: only then may the connections be cut. A login that was sent is seen through
+   * even when the session is over, for at most the request's time-out: the API token may have rotated by it, and whoever
+   * loses the successor is locked out.
+   */
+  async settled(): Promise<void> {
+    await this.#login?.catch(() => undefined)
+  }
+
   /** What is left of the access token by the tightest of its clocks; undefined without one. */
   marginMs(): number | undefined {
     const current = this.#options.memory.current
@@ -115,13 +124,15 @@ export class Access {
 
   async #ask(configured: string, apiToken: string): Promise<AccessToken> {
     const { config, http, clock, signal, headers, basePath, tokenFile, memory } = this.#options
+    signal.throwIfAborted()
     const startedAt = clock.now()
     const endpoint = `${basePath}${tokenEndpoint(config.org)}`
     const answer = await http.request({
       method: 'POST',
       path: endpoint,
       operation: 'login',
-      signal,
+      // Without a place to keep a successor there is nothing to save.
+      signal: tokenFile === undefined ? signal : undefined,
       headers: { ...headers(), Accept: 'application/json', 'Content-Type': 'application/x-www-form-urlencoded' },
       body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: apiToken }).toString(),
     })

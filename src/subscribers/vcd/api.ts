@@ -137,7 +137,9 @@ export class VcdApi {
     return this.#options.memory.current?.sessionId
   }
 
+  /** Idempotent. Sees a login that is under way to its end first (`Access.settled`). */
   async close(): Promise<void> {
+    await this.#access.settled()
     await this.#http.close()
   }
 

@@ -3,10 +3,9 @@ import { codeOf, describe, Fatal, Poison, Retryable } from '../../errors.ts'
 import type { DeadLetter } from '../../record.ts'
 import type { HttpAnswer } from '../http.ts'
 import type { VcdApi } from './api.ts'
+import type { PageSize } from './page-size.ts'
 import { type AuditRow, isObject, readRow } from './row.ts'
 
-/** What the endpoint takes at most, then smaller and smaller: a 400 does not say the limit in a way to rely on. */
-const PAGE_SIZES = [128, 64, 32, 25]
 /** How often a millisecond is read when its rows keep changing places between the pages. */
 const TIE_READS = 24
 
@@ -27,7 +26,7 @@ export interface Span {
   readonly untilMs?: number
 }
 
-/** The rows of one millisecond; `missing` of them never showed although the cell counts them. */
+/** The rows of one millisecond; `missing` of them never showed although the cell counts them (0 where it doesn't). */
 export interface Millisecond {
   readonly rows: readonly AuditRow[]
   readonly dead: readonly DeadLetter[]
@@ -36,10 +35,8 @@ export interface Millisecond {
 
 /** What stays between two sessions of one source, in memory only. */
 export interface PagesMemory {
-  pageSize: number
+  readonly pageSize: PageSize
 }
-
-export const FIRST_PAGE_SIZE = 128
 
 /** The literal must have exactly three decimals and a zone: `toISOString()` has. */
 function filterOf({ fromMs, untilMs }: Span): string {
@@ -60,21 +57,26 @@ export class Pages {
 
   /** One page of a span, in time order. Throws `Retryable`, or `Fatal` when the role or the URL can't work. */
   async page(span: Span, page = 1, descending = false): Promise<AuditPage> {
+    const { pageSize } = this.#memory
+    // A first page carries no number over, so that is where the size may change.
+    if (page === 1) pageSize.grow()
     for (;;) {
-      const size = this.#memory.pageSize
+      const size = pageSize.current
       const answer = await this.#ask(
         `filter=${encodeURIComponent(filterOf(span))}&${descending ? 'sortDesc' : 'sortAsc'}=timestamp&page=${page}`,
         size,
       )
-      if (answer.ok) return this.#read(answer, page, size)
-      const smaller = PAGE_SIZES.find(one => one < size)
-      if (answer.status === 400 && smaller !== undefined) {
-        this.#memory.pageSize = smaller
+      if (answer.ok) {
+        const read = this.#read(answer, page, size)
+        pageSize.good()
+        return read
+      }
+      if (answer.status === 400 && pageSize.refused()) {
         // Page numbers of another size mean other rows.
         if (page > 1) throw new Retryable('protocol', `the cell refused pageSize ${size} on page ${page}`)
         continue
       }
-      this.#memory.pageSize = FIRST_PAGE_SIZE
+      pageSize.reset()
       throw refused(answer)
     }
   }
@@ -88,21 +90,40 @@ export class Pages {
 
   /**
    * All rows of one millisecond, however many pages they fill. Their order may differ from request to request, so pages
-   * of one reading may repeat and skip rows: it is read again, from either end, until as many were seen as are counted.
+   * of one reading may repeat and skip rows: it is read again, from either end, until as many were seen as are counted,
+   * or, where the cell counts nothing, until a reading from each end has shown nothing new.
    */
   async millisecond(ms: number): Promise<Millisecond> {
     const rows = new Map<string, AuditRow>()
     const dead = new Map<string, DeadLetter>()
     let missing = 0
+    /** Readings in a row that showed nothing new. */
+    let stale = 0
     for (let reading = 0; reading < TIE_READS; reading++) {
+      const known = rows.size + dead.size
+      const met = new Set<string>()
+      let counted = true
       for (let page = 1; ; page++) {
         const got = await this.page({ fromMs: ms, untilMs: ms + 1 }, page, reading % 2 === 1)
-        for (const row of got.rows) rows.set(row.id, row)
-        for (const letter of got.dead) dead.set(letter.content, letter)
+        const before = met.size
+        for (const row of got.rows) {
+          rows.set(row.id, row)
+          met.add(row.id)
+        }
+        for (const letter of got.dead) {
+          dead.set(letter.content, letter)
+          met.add(letter.content)
+        }
+        // One page that holds them all is as good as a count.
+        counted = got.total !== undefined || (page === 1 && !got.more)
         missing = Math.max(0, (got.total ?? 0) - rows.size - dead.size)
-        if (!got.more || missing === 0) break
+        if (!got.more || (counted && missing === 0)) break
+        // Without a count only this ends the reading of a cell that answers every page number with the same page.
+        if (!counted && met.size === before) break
       }
-      if (missing === 0) break
+      if (counted && missing === 0) break
+      stale = rows.size + dead.size > known ? 0 : stale + 1
+      if (!counted && stale === 2) break
     }
     return { rows: [...rows.values()], dead: [...dead.values()], missing }
   }
@@ -112,8 +133,9 @@ export class Pages {
       return await this.#api.get(`/cloudapi/1.0.0/auditTrail?${query}&pageSize=${size}`, 'audit')
     } catch (error) {
       // A page that is too slow or too big is asked for smaller next time.
-      const smaller = PAGE_SIZES.find(one => one < size)
-      if (smaller !== undefined && /^(timeout|too_large)$/.test(codeOf(error))) this.#memory.pageSize = smaller
+      if (size === this.#memory.pageSize.current && /^(timeout|too_large)$/.test(codeOf(error))) {
+        this.#memory.pageSize.slow()
+      }
       throw error
     }
   }

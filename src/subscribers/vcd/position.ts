@@ -4,8 +4,13 @@ import type { SessionOrigin } from './normalise.ts'
 
 /** All times are ms by the cell's clock. */
 export interface Position {
-  /** Nothing older is read: the first contact, less the configured backfill. */
+  /** Nothing older is read: the first contact, less the overlap or the configured backfill, whichever is longer. */
   readonly from: number
+  /**
+   * The first contact less the backfill: what happened before and could be read at first contact is not published. What
+   * shows only later is: a late row, or one of a cell whose clock is behind.
+   */
+  readonly asked: number
   /** The first contact: older rows are backfill. */
   readonly began: number
   /** Everything up to here has been swept. */
@@ -22,9 +27,11 @@ export interface Position {
 }
 
 /** Where a source starts that was never read before. */
-export function firstPosition(serverNow: number, backfillMs: number): Position {
-  const from = serverNow - backfillMs
-  return { from, began: serverNow, sweep: from, fast: from, read: from, newest: from, anchorId: null, anchorAt: null }
+export function firstPosition(serverNow: number, backfillMs: number, overlapMs: number): Position {
+  const asked = serverNow - backfillMs
+  const from = serverNow - Math.max(backfillMs, overlapMs)
+  const none = { anchorId: null, anchorAt: null }
+  return { from, asked, began: serverNow, sweep: asked, fast: asked, read: asked, newest: asked, ...none }
 }
 
 /** Plain JSON for the store. */
@@ -35,13 +42,15 @@ export function toCursor(position: Position): Cursor {
 /** The position of a stored cursor; undefined when it isn't one of ours. */
 export function fromCursor(cursor: Cursor | undefined): Position | undefined {
   if (cursor === undefined) return undefined
-  const { from, began, sweep, fast, read, newest, anchorId, anchorAt } = cursor
+  const { from, asked, began, sweep, fast, read, newest, anchorId, anchorAt } = cursor
   const times = [from, began, sweep, fast, read, newest]
   if (!times.every((time): time is number => typeof time === 'number' && Number.isFinite(time))) return undefined
   const [f = 0, b = 0, s = 0, q = 0, r = 0, n = 0] = times
   const anchored = typeof anchorId === 'string' && typeof anchorAt === 'number'
   return {
     from: f,
+    // A cursor of an earlier version has none: it read nothing below.
+    asked: typeof asked === 'number' && Number.isFinite(asked) ? asked : f,
     began: b,
     sweep: s,
     fast: q,
@@ -57,16 +66,21 @@ const MAX_SESSIONS = 20_000
 const MAX_DEAD = 10_000
 
 /**
- * What is known of rows already committed. It makes re-reads cheap and tells a sweep's find from a repeat; the store
+ * What is known of rows already dealt with. It makes re-reads cheap and tells a sweep's find from a repeat; the store
  * would drop a repeat in any case.
  */
 export class Seen {
-  /** Committed rows by id, with their time. */
+  /** Rows by id, with their time: committed, or met at first contact and not to be published. */
   readonly #rows = new Map<string, number>()
   readonly #dead = new Set<string>()
   readonly #sessions = new Map<string, SessionOrigin>()
   /** Of rows at or above this time, every committed one is known here: an unknown one is news. */
   completeFrom = Number.POSITIVE_INFINITY
+  /**
+   * Of rows at or above this time, every one that could be read when the last whole sweep ran is known here: an unknown
+   * one became visible since.
+   */
+  metFrom = Number.POSITIVE_INFINITY
 
   has(id: string): boolean {
     return this.#rows.has(id)
@@ -77,12 +91,12 @@ export class Seen {
     if (this.#rows.size <= MAX_SEEN) return
     for (const [oldest, at] of this.#rows) {
       this.#rows.delete(oldest)
-      this.completeFrom = Math.max(this.completeFrom, at + 1)
+      this.#unsureBelow(at + 1)
       break
     }
   }
 
-  /** Committed rows of that time that are not among `met`. */
+  /** Known rows of that time that are not among `met`. */
   missing(fromMs: number, untilMs: number, met: ReadonlySet<string>): { id: string; timeMs: number }[] {
     const result: { id: string; timeMs: number }[] = []
     for (const [id, timeMs] of this.#rows) {
@@ -98,7 +112,7 @@ export class Seen {
   /** Forgets rows below `timeMs`: no read will start there again. */
   prune(timeMs: number): void {
     for (const [id, at] of this.#rows) if (at < timeMs) this.#rows.delete(id)
-    this.completeFrom = Math.max(this.completeFrom, timeMs)
+    this.#unsureBelow(timeMs)
   }
 
   /** True the first time this content is met. */
@@ -130,5 +144,11 @@ export class Seen {
     this.#rows.clear()
     this.#dead.clear()
     this.completeFrom = Number.POSITIVE_INFINITY
+    this.metFrom = Number.POSITIVE_INFINITY
+  }
+
+  #unsureBelow(timeMs: number): void {
+    this.completeFrom = Math.max(this.completeFrom, timeMs)
+    this.metFrom = Math.max(this.metFrom, timeMs)
   }
 }

@@ -8,7 +8,8 @@ import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session, Subscriber } from '../contract.ts'
 import { type ApiMemory, VcdApi } from './api.ts'
 import { InventoryFile } from './inventory.ts'
-import { FIRST_PAGE_SIZE, Pages, type PagesMemory } from './pages.ts'
+import { PageSize } from './page-size.ts'
+import { Pages, type PagesMemory } from './pages.ts'
 import { Seen } from './position.ts'
 import type { AuditRow } from './row.ts'
 import { FEED, Trail } from './trail.ts'
@@ -33,7 +34,7 @@ export function vcdSubscriber(config: VcdConfig): Subscriber {
     unsaved: undefined,
     version: undefined,
     versionAt: Number.NEGATIVE_INFINITY,
-    pageSize: FIRST_PAGE_SIZE,
+    pageSize: new PageSize(),
     seen: new Seen(),
     cursor: undefined,
     ownTokenId: undefined,

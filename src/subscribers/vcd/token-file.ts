@@ -3,15 +3,11 @@
  * die; whoever loses the successor is locked out. Every login, of the daemon or of a command, goes through the lock.
  */
 import { hash } from 'node:crypto'
-import { type FileHandle, open, readFile, rename, stat, unlink } from 'node:fs/promises'
+import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Fatal, Retryable } from '../../errors.ts'
-import { type Clock, sleep } from '../../scheduler/clock.ts'
-
-/** A lock older than this belongs to someone who died: a login takes seconds. */
-const STALE_LOCK_MS = 120_000
-const LOCK_RETRY_MS = 100
-const LOCK_TRIES = 150
+import { Fatal } from '../../errors.ts'
+import type { Clock } from '../../scheduler/clock.ts'
+import { TokenLock } from './token-lock.ts'
 
 /** Which configured token a stored successor descends from, without telling it. */
 const fingerprint = (token: string): string => hash('sha256', token, 'hex')
@@ -76,59 +72,11 @@ export class TokenFile {
   }
 
   /**
-   * Runs `work` while no other login of this source runs, in this process or another. Takes over a lock whose holder is
-   * dead. Throws `Retryable('session_lost')` when it is held for too long, `Fatal('config')` when it can't be made.
+   * Runs `work` while no other login of this source runs, in this process or another. Throws `Retryable('session_lost')`
+   * when another one holds the lock for too long, `Fatal('config')` when the lock can't be made, and the signal's reason
+   * when it aborts during the wait; `work` itself is not cut.
    */
-  async locked<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    const lock = `${this.#path}.lock`
-    await this.#take(lock, signal)
-    try {
-      return await work()
-    } finally {
-      await unlink(lock).catch(() => undefined)
-    }
-  }
-
-  async #take(lock: string, signal: AbortSignal): Promise<void> {
-    for (let attempt = 0; attempt < LOCK_TRIES; attempt++) {
-      let file: FileHandle
-      try {
-        file = await open(lock, 'wx', 0o600)
-      } catch (error) {
-        if (codeOfSystemError(error) !== 'EEXIST') {
-          throw new Fatal('config', `can't make ${lock}`, { cause: error })
-        }
-        if (await this.#abandoned(lock)) await unlink(lock).catch(() => undefined)
-        else await sleep(this.#clock, LOCK_RETRY_MS, signal)
-        continue
-      }
-      try {
-        await file.writeFile(String(process.pid))
-      } finally {
-        await file.close()
-      }
-      return
-    }
-    throw new Retryable('session_lost', `another login holds ${lock}`)
-  }
-
-  async #abandoned(lock: string): Promise<boolean> {
-    try {
-      const [text, { mtimeMs }] = await Promise.all([readFile(lock, 'utf8'), stat(lock)])
-      if (this.#clock.wall() - mtimeMs > STALE_LOCK_MS) return true
-      // Empty: its maker is between making and writing it, or died there; age decides.
-      return text !== '' && !isAlive(Number(text))
-    } catch {
-      return false
-    }
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return codeOfSystemError(error) === 'EPERM'
+  locked<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return new TokenLock(`${this.#path}.lock`, this.#clock).hold(signal, work)
   }
 }

@@ -72,7 +72,7 @@ export class Trail {
     const known = fromCursor(cursor)
     this.#firstContact = known === undefined
     this.#catchUp = known !== undefined
-    this.#position = known ?? firstPosition(options.serverNow(), options.config.backfill)
+    this.#position = known ?? firstPosition(options.serverNow(), options.config.backfill, options.config.overlap)
     // Rows above all cursors were never committed; below them, only what `seen` still knows for sure.
     const { seen } = options
     const { fast, newest } = this.#position
@@ -128,7 +128,7 @@ export class Trail {
       const times = page.rows.map(row => row.timeMs)
       const newest = times.length === 0 ? undefined : Math.max(...times)
       const lost = expected !== undefined && !times.includes(expected)
-      const hole = lost ? [this.#gap('retention', at, times.length === 0 ? walk.cap : Math.min(...times))] : []
+      const hole = lost ? this.#hole('retention', at, times.length === 0 ? walk.cap : Math.min(...times)) : []
       await this.#take(walk, page.rows, page.dead, hole, newest)
       if (!page.more) break
       expected = undefined
@@ -152,6 +152,7 @@ export class Trail {
     position.read = cap
     this.#catchUp = false
     seen.completeFrom = Math.min(seen.completeFrom, start)
+    seen.metFrom = Math.min(seen.metFrom, start)
     await this.#commit([], [], [])
     seen.prune(position.sweep - 2 * config.overlap)
     await this.#checkVanished(seen.missing(start, walk.sweptTo, walk.met))
@@ -175,7 +176,7 @@ export class Trail {
   /** A whole page of one millisecond: it is read out by itself, and what can't be had of it is a gap. */
   async #takeMillisecond(walk: Walk, ms: number): Promise<void> {
     const { rows, dead, missing } = await this.#options.pages.millisecond(ms)
-    const hole = missing === 0 ? [] : [this.#gap('row_limit', ms, ms + 1, rows.length)]
+    const hole = missing === 0 ? [] : this.#hole('row_limit', ms, ms + 1, rows.length)
     await this.#take(walk, rows, dead, hole, ms)
   }
 
@@ -196,7 +197,10 @@ export class Trail {
       const begun = sessionBegun(row)
       if (begun !== undefined) seen.learnSession(begun.sessionId, begun.origin)
     }
-    const fresh = [...new Map(rows.map(row => [row.id, row])).values()].filter(row => !seen.has(row.id))
+    const unknown = [...new Map(rows.map(row => [row.id, row])).values()].filter(row => !seen.has(row.id))
+    const old = new Set(unknown.filter(row => this.#isOldNews(row)))
+    for (const row of old) seen.add(row.id, row.timeMs)
+    const fresh = unknown.filter(row => !old.has(row))
     let recovered = 0
     const facts = fresh.map(row => {
       const origin = this.#originOf(row, walk)
@@ -228,8 +232,17 @@ export class Trail {
     report({ type: 'feed_proof', source: config.name, feed: FEED })
   }
 
+  /**
+   * Happened before what is to be published, and may have been there to read at first contact. It is remembered, so that
+   * what shows later can be told from it. A process that starts anew remembers nothing: what it meets below `asked`
+   * in its first sweep it leaves, since old rows must never come out as news.
+   */
+  #isOldNews(row: AuditRow): boolean {
+    return row.timeMs < this.#position.asked && row.timeMs < this.#options.seen.metFrom
+  }
+
   #originOf(row: AuditRow, walk: Walk): Origin {
-    if (row.timeMs < this.#position.began) return 'backfill'
+    if (row.timeMs < this.#position.began && row.timeMs < this.#options.seen.metFrom) return 'backfill'
     if (walk.catchUp) return row.timeMs <= (walk.cap ?? 0) ? 'resync' : 'live'
     return walk.sweep && row.timeMs < walk.reach ? 'resync' : 'live'
   }
@@ -277,11 +290,17 @@ export class Trail {
       return
     }
     this.#rewoundAt = this.#options.clock.now()
-    const gap = this.#gap('anchor_missing', anchorAt, now)
+    const gap = this.#gap('anchor_missing', Math.max(anchorAt, position.asked), now)
     position.sweep = Math.max(position.from, Math.min(position.sweep, now - REWIND_MS))
     position.fast = Math.min(position.fast, Math.max(position.sweep, anchorAt))
     this.#catchUp = true
     await this.#commit([gap], [], [])
+  }
+
+  /** A hole in what is to be published; below that it is nobody's loss. */
+  #hole(reason: GapReason, from: number, to: number, recovered = 0): Fact[] {
+    const { asked } = this.#position
+    return to <= asked ? [] : [this.#gap(reason, Math.max(from, asked), to, recovered)]
   }
 
   #gap(reason: GapReason, from: number, to: number, recovered = 0): Fact {

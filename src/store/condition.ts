@@ -1,0 +1,59 @@
+/** How the store is: said once for each change. And when a failed commit is to be tried again. */
+import { describe } from '../errors.ts'
+import type { StoreLimits } from './limits.ts'
+
+/** A failed commit is tried again after this long, then twice as long, … */
+const RETRY_FIRST_MS = 100
+const RETRY_LAST_MS = 10_000
+/** A store that was full is said to be well again below this part of its limit: else it would say so at every trim. */
+const ROOM_AGAIN = 0.9
+
+interface Failing {
+  readonly since: number
+  readonly delayMs: number
+  readonly retryAt: number
+}
+
+export class Condition {
+  readonly #limits: StoreLimits
+  #failing: Failing | undefined
+  #full = false
+
+  constructor(limits: StoreLimits) {
+    this.#limits = limits
+  }
+
+  get failing(): boolean {
+    return this.#failing !== undefined
+  }
+
+  /** How long a commit has to wait after a failed one; 0 or less when it may be tried. */
+  get retryMs(): number {
+    return this.#failing === undefined ? 0 : this.#failing.retryAt - this.#limits.clock.now()
+  }
+
+  failed(error: unknown): void {
+    const now = this.#limits.clock.now()
+    const delayMs = Math.min(RETRY_LAST_MS, (this.#failing?.delayMs ?? RETRY_FIRST_MS / 2) * 2)
+    if (this.#failing === undefined) {
+      this.#limits.report({ type: 'store_state', state: 'failing', detail: describe(error) })
+    }
+    this.#failing = { since: this.#failing?.since ?? now, delayMs, retryAt: now + delayMs }
+  }
+
+  recovered(): void {
+    if (this.#failing === undefined) return
+    const seconds = Math.round((this.#limits.clock.now() - this.#failing.since) / 1000)
+    this.#failing = undefined
+    this.#limits.report({ type: 'store_state', state: 'recovered', detail: `writes again after ${seconds} s` })
+  }
+
+  /** The store holds so many bytes; `held`: something waits for room. */
+  holds(bytes: number, held: boolean): void {
+    const { maxBytes, report } = this.#limits
+    const full = held || bytes >= maxBytes * (this.#full ? ROOM_AGAIN : 1)
+    if (full === this.#full) return
+    this.#full = full
+    report({ type: 'store_state', state: full ? 'full' : 'ok', detail: `${bytes} of ${maxBytes} bytes` })
+  }
+}

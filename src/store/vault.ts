@@ -1,0 +1,109 @@
+/** The ledger in use. When SQLite finds its file damaged under way, another one takes its place, and seqs go on. */
+import type { DatabaseSync } from 'node:sqlite'
+import { describe, Retryable } from '../errors.ts'
+import type { LostState, Reopen } from './database.ts'
+import { isDamage, reading } from './faults.ts'
+import { type Done, type Job, Ledger } from './ledger.ts'
+import type { Rows } from './rows.ts'
+import type { DeadLimits, Upkeep } from './transaction.ts'
+
+export interface VaultOptions {
+  readonly limits: DeadLimits
+  readonly idRunSize?: number | undefined
+  /** Opens the file again, or a new one after moving it aside. Undefined for a store that has no file. */
+  readonly reopen?: Reopen | undefined
+  /** A read found damage; what a write finds it throws. */
+  readonly onDamage: (error: unknown) => void
+}
+
+export class Vault {
+  readonly #options: VaultOptions
+  #ledger: Ledger
+  #damage: unknown
+  /** The file was opened again once and looked well: damage that is found again is believed. */
+  #doubted = false
+  #lost: LostState | undefined
+
+  constructor(database: DatabaseSync, options: VaultOptions) {
+    this.#options = options
+    this.#ledger = new Ledger(database, options.limits, options.idRunSize)
+  }
+
+  /** While `damaged`, only what it holds in memory is of use. */
+  get ledger(): Ledger {
+    return this.#ledger
+  }
+
+  /** The file is not to be used until `mend` has done its work. */
+  get damaged(): boolean {
+    return this.#damage !== undefined
+  }
+
+  /** Throws `Retryable('store')` when SQLite can't read. */
+  readonly read = <T>(what: string, read: (rows: Rows) => T): T => {
+    if (this.#damage !== undefined) throw new Retryable('store', `the store could not read ${what}: it is damaged`)
+    return reading(what, () => {
+      try {
+        return read(this.#ledger.rows)
+      } catch (error) {
+        if (this.#suspect(error)) this.#options.onDamage(error)
+        throw error
+      }
+    })
+  }
+
+  /** As the ledger's. */
+  commit<J extends Job>(jobs: readonly J[], upkeep: Upkeep): Done<J> {
+    try {
+      return this.#ledger.commit(jobs, upkeep)
+    } catch (error) {
+      this.#suspect(error)
+      throw error
+    }
+  }
+
+  /**
+   * Opens the file again, or a new one in its place: then what was lost is returned, and the new log goes on after the
+   * last seq of the old one, so that nobody who holds rows of that has to learn other numbers. Throws what stands in the
+   * way; to be called again then.
+   */
+  mend(ageMs: number): LostState | undefined {
+    const { reopen, limits, idRunSize } = this.#options
+    if (reopen === undefined) throw this.#damage
+    this.#ledger.abandon()
+    const database = reopen({
+      damage: this.#doubted && this.#lost === undefined ? describe(this.#damage) : undefined,
+      onMoved: lost => {
+        this.#lost ??= lost
+      },
+    })
+    const { lastSeq } = this.#ledger.totals
+    let ledger: Ledger
+    try {
+      ledger = new Ledger(database, limits, idRunSize)
+      if (this.#lost !== undefined) ledger.beginAfter(lastSeq, ageMs)
+    } catch (error) {
+      database.close()
+      // It can be opened and not be read: no check will say more.
+      if (isDamage(error)) this.#doubted = true
+      throw error
+    }
+    this.#ledger = ledger
+    this.#damage = undefined
+    const lost = this.#lost
+    this.#lost = undefined
+    this.#doubted = lost === undefined
+    return lost
+  }
+
+  close(): void {
+    if (this.#damage === undefined) this.#ledger.close()
+    else this.#ledger.abandon()
+  }
+
+  #suspect(error: unknown): boolean {
+    if (this.#options.reopen === undefined || this.#damage !== undefined || !isDamage(error)) return false
+    this.#damage = error
+    return true
+  }
+}
