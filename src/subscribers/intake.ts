@@ -15,8 +15,6 @@ export interface IntakeOptions {
   readonly overdraft: boolean
 }
 
-const encoder = new TextEncoder()
-
 export class Intake {
   readonly #options: IntakeOptions
 
@@ -65,7 +63,7 @@ export class Intake {
       subject: subjectOf(this.#options.ref, fact),
       partitionkey: fact.partitionkey,
       recordedMs,
-      body: encoder.encode(JSON.stringify({ ...fact, recordedtime: new Date(recordedMs).toISOString() })),
+      body: Buffer.from(JSON.stringify({ ...fact, recordedtime: new Date(recordedMs).toISOString() })),
     }
   }
 }
