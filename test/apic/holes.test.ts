@@ -49,6 +49,29 @@ describe('the mirror', () => {
   })
 })
 
+describe('two sockets of a hand-over', () => {
+  it('a life that the slower one tells after its end is old news', async () => {
+    const { simulator } = await start()
+    await rig.live(['class/faultInst'])
+    const dn = `${NODE}/z/fault-F1394`
+    const id = simulator.record.subscriptions.find(one => one.path.includes('faultInst'))?.id ?? ''
+    const frame = (status: string, more: object = {}) =>
+      JSON.stringify({ subscriptionId: [id], imdata: [{ faultInst: { attributes: { dn, rn: '', status, ...more } } }] })
+    const at = '2026-11-22T10:00:00.000+00:00'
+    const born = { code: 'F1394', severity: 'major', lc: 'raised', created: at, lastTransition: at, modTs: 'never' }
+    for (let socket = 0; socket < 2; socket++) {
+      simulator.inject(frame('created', born))
+      simulator.inject(frame('deleted', { modTs: 'never' }))
+    }
+    simulator.post(`${NODE}/last/fault-F0001`, fault('F0001'))
+    const facts = await rig.until(all => all.some(fact => fact.data.code === 'F0001'), 'the last one')
+    expect(facts.filter(fact => fact.subject === dn).map(fact => fact.type)).toEqual([
+      'apic.fault.raised',
+      'apic.fault.cleared',
+    ])
+  })
+})
+
 describe('a log class', () => {
   it('asks again for a push that never came, though later ones did', async () => {
     const { simulator } = await start({
@@ -75,6 +98,24 @@ describe('a log class', () => {
     for (let index = 0; index < 5; index++) simulator.emit('eventRecord', { descr: `in the hole ${index}` })
     await rig.live(['class/eventRecord'], 2)
     await rig.until(all => all.length >= 6, 'the five of the hole')
+  })
+
+  it('is not called mute after a reconnect because nothing new was written', async () => {
+    const { simulator } = await start({
+      start: false,
+      config: { subscriptions: [{ class: 'eventRecord' }], canary_interval: '1s' },
+      tuning: { canaryGraceMs: 50 },
+    })
+    simulator.emit('eventRecord', { descr: 'long ago', created: new Date(Date.now() - 3_600_000).toISOString() })
+    rig.start()
+    await rig.live(['class/eventRecord'])
+    simulator.cutSockets()
+    await rig.live(['class/eventRecord'], 2)
+    const canaries = () => rig.happenings.filter(one => one.type === 'request' && one.operation === 'canary').length
+    const before = canaries()
+    await until(() => canaries() >= before + 3, 'three canaries')
+    expect(simulator.record.sessions.length).toBe(2)
+    expect(simulator.record.subscriptions.length).toBe(2)
   })
 
   it('keeps a healthy subscription when only the canary question fails', async () => {
@@ -117,6 +158,23 @@ describe('subscriptions that overlap', () => {
       '/b/fault-F0002',
       '/d/fault-F1394',
     ])
+  })
+
+  it('each publish their part of the first snapshot', async () => {
+    const { simulator } = await start({
+      start: false,
+      config: {
+        subscriptions: [
+          { class: 'faultInst', filter: { eq: ['faultInst.severity', 'critical'] }, snapshot: 'publish' },
+          { class: 'faultInst', filter: { eq: ['faultInst.code', 'F1394'] }, snapshot: 'publish' },
+        ],
+      },
+    })
+    simulator.post(`${NODE}/a/fault-F1394`, fault('F1394', { severity: 'minor' }))
+    simulator.post(`${NODE}/b/fault-F0002`, fault('F0002', { severity: 'critical' }))
+    rig.start()
+    const facts = await rig.until(all => all.length >= 2, 'both faults')
+    expect(facts.map(fact => fact.subject.slice(NODE.length)).toSorted()).toEqual(['/a/fault-F1394', '/b/fault-F0002'])
   })
 
   it('one with a filter does not hide objects from one without', async () => {

@@ -3,6 +3,7 @@ import type { Origin } from '../../event.ts'
 import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
+import { TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
 
 export interface ApplyOptions {
@@ -34,7 +35,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   const after = outcome.mirror?.object ?? undefined
   const wanted = (watcher: Watched): boolean =>
     !watcher.hidden &&
-    (watcher === feed ? options.publish : watcher.contacted) &&
+    (watcher === feed ? options.publish : watcher.contacted || watcher.subscription.snapshot === 'publish') &&
     watcher.accepts(change, previous, after)
   const publish = outcome.fact !== undefined && !isOwnSession(core, change) && (options.watchers ?? [feed]).some(wanted)
   if (!publish && outcome.mirror === undefined) return 'silent'
@@ -58,11 +59,13 @@ function isOwnSession(core: Core, change: Change): boolean {
 export function isStale(core: Core, change: Change): boolean {
   if (change.status === 'deleted' || isLogClass(change.cls)) return false
   const known = core.mirror.get(change.dn)?.attributes
-  if (known === undefined) return false
-  for (const property of ['lastTransition', 'modTs', 'updTs']) {
+  // Of an object that is gone: what is no newer than its last word came before its end, by the slower socket.
+  const held = known ?? core.mirror.timesOfEnd(change.dn)
+  if (held === undefined) return false
+  for (const property of TIME_PROPERTIES) {
     const pushed = Date.parse(change.attributes[property] ?? '')
-    const held = Date.parse(known[property] ?? '')
-    if (!Number.isNaN(pushed) && !Number.isNaN(held)) return pushed < held
+    const last = Date.parse(held[property] ?? '')
+    if (!Number.isNaN(pushed) && !Number.isNaN(last)) return known === undefined ? pushed <= last : pushed < last
   }
   return false
 }

@@ -147,6 +147,7 @@ export class Feed implements Watched {
       },
       attempt => this.#live(attempt),
     )
+    this.#settled.resolve()
   }
 
   /** Compares with a whole read (or re-reads the log's overlap), without a new subscription. */
@@ -228,6 +229,7 @@ export class Feed implements Watched {
       throw error
     } finally {
       over.abort()
+      this.#attempt = undefined
       if (id !== undefined) this.#dispatch.forget(id, this)
       this.#held = undefined
       this.#core.resume()

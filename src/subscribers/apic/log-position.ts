@@ -20,6 +20,8 @@ export class LogPosition {
     const readToMs = cursor?.['readToMs']
     if (cursor === undefined || typeof readToMs !== 'number') return
     this.#readToMs = readToMs
+    // What was read up to then is known, though nothing newer may ever come.
+    this.#newestMs = readToMs
     this.#sinceMs = Number(cursor['sinceMs'] ?? readToMs)
     this.#sawRecord = cursor['sawRecord'] === true
   }

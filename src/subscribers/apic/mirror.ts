@@ -14,7 +14,13 @@ interface Tombstone {
   readonly at: number
   /** Id of the event that told of the end. */
   readonly version: string | undefined
+  /** What its own clock properties said last. */
+  readonly times: Times
 }
+
+/** The properties by which an object tells when it changed. */
+export const TIME_PROPERTIES = ['lastTransition', 'modTs', 'updTs'] as const
+export type Times = Readonly<Partial<Record<(typeof TIME_PROPERTIES)[number], string>>>
 
 /** How long a deletion is remembered: as long as the store knows the ids of what came before it. */
 const TOMBSTONE_MS = 25 * 3_600_000
@@ -48,9 +54,13 @@ export class ApicMirror {
       this.#entries.set(change.key, { object: change.object, at: now })
       return
     }
-    const version = told ?? this.#entries.get(change.key)?.object.version
+    const last = this.#entries.get(change.key)?.object
+    const { lastTransition, modTs, updTs } = (last?.attributes ?? {}) as Times
+    const times = Object.fromEntries(
+      Object.entries({ lastTransition, modTs, updTs }).filter(([, time]) => time !== undefined),
+    )
     this.#entries.delete(change.key)
-    this.#tombstones.set(change.key, { at: now, version })
+    this.#tombstones.set(change.key, { at: now, version: told ?? last?.version, times })
     for (const [key, { at }] of this.#tombstones) {
       if (now - at < TOMBSTONE_MS && this.#tombstones.size <= MOST_TOMBSTONES) break
       this.#tombstones.delete(key)
@@ -60,6 +70,11 @@ export class ApicMirror {
   /** Id of the event that told of the end of an object that is gone: its chain goes on there if it comes back. */
   endOf(dn: string): string | undefined {
     return this.#tombstones.get(dn)?.version
+  }
+
+  /** The last known times of an object that is gone. */
+  timesOfEnd(dn: string): Times | undefined {
+    return this.#tombstones.get(dn)?.times
   }
 
   /** True when a push told of this dn after `since`: a snapshot asked for then is the older news. */

@@ -97,8 +97,12 @@ export class ApicSocket {
   /** Reads on, and demands a pong: the other side may have given up meanwhile. */
   resume(): void {
     this.#ws.resume()
+    if (!this.#isOpen || this.#over) return
     this.#pongDue = true
-    if (this.#isOpen && !this.#over) this.#ws.ping()
+    this.#ws.ping()
+    // A whole turn for the answer: it comes behind everything that was held back.
+    this.#cancelPing?.()
+    this.#schedulePing()
   }
 
   /** Ends the socket at once; nothing is called any more. Idempotent. */
