@@ -141,7 +141,7 @@ export const configSchema = z
         examples: ['/var/lib/opswire'],
       }),
     shutdown_timeout: duration('1s', '10m').describe('How long a graceful stop may take.').prefault('10s'),
-    http: httpSchema.describe('Metrics, health, status and the page for people.').prefault({}),
+    http: httpSchema.describe('Metrics, health, readiness and status.').prefault({}),
     log: z
       .strictObject({
         level: z

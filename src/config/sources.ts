@@ -1,4 +1,4 @@
-/** The three kinds of source. Keys and defaults are a contract with users (docs/CONFIG.md). */
+/** The three kinds of source. Keys and defaults are a contract with users (config/opswire.example.yaml). */
 import { z } from 'zod'
 import { subscriptionSchema } from './query.ts'
 import { across } from './rules.ts'
