@@ -24,11 +24,16 @@ it('tells for every event of a busy cloud whether an API token did it, and which
   await until(() => rig.simulator.record.rows.length > 100, 'a hundred rows')
   end.abort()
   await life
+  // The source's own login may bear a stamp just before its first contact; without `backfill` that is nobody's news.
+  const asked = Number(rig.cursor?.['asked'])
   const { record } = rig.simulator
+  const before = record.rows.filter(row => row.timestampMs < asked)
+  expect(before.map(row => row.type).filter(type => type !== 'session/login')).toEqual([])
+  const wanted = (): typeof record.rows => record.rows.filter(row => row.timestampMs >= asked)
   const read = (id: string): Fact | undefined => rig.rows().get(id)
   // `rows` are what is visible by now: the last authorize events come out a moment later.
-  await until(() => record.rows.every(row => read(row.id) !== undefined), 'every row is read')
-  for (const row of record.rows) {
+  await until(() => wanted().every(row => read(row.id) !== undefined), 'every row is read')
+  for (const row of wanted()) {
     const { type, data } = read(row.id) ?? {}
     expect(type).toBe(`vcd.${row.type.replace('/', '.')}`)
     const via = row.tokenId !== null ? 'token' : row.sessionId !== null ? 'interactive' : 'unknown'
@@ -38,7 +43,7 @@ it('tells for every event of a busy cloud whether an API token did it, and which
     expect(data?.flags).toEqual(row.tokenId === SYSTEM_TOKEN ? ['unknown-token'] : undefined)
     expect(data?.outcome).toBe(row.success ? 'success' : 'failure')
   }
-  expect(new Set(record.rows.map(row => read(row.id)?.data.actor?.via))).toEqual(
+  expect(new Set(wanted().map(row => read(row.id)?.data.actor?.via))).toEqual(
     new Set(['token', 'interactive', 'unknown']),
   )
 })
