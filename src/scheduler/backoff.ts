@@ -6,6 +6,8 @@ export interface BackoffOptions {
   readonly firstMs: number
   /** Upper bound of every wait, ms. */
   readonly capMs: number
+  /** `supervise` resets after no shorter life than this, ms: what dies every few seconds is a storm too. Default 0. */
+  readonly stableMs?: number
 }
 
 /**

@@ -1,8 +1,11 @@
 /**
- * Leases: what lapses unless renewed (an APIC subscription, a session). One queue, earliest deadline first, one timer,
- * bounded concurrency, spaced requests. Each lease counts from its own creation, never from when all were made.
+ * Leases: what lapses unless renewed (an APIC subscription, a session). Each counts from its own creation, never from
+ * when all were made; when it is due it asks the server's pace for a turn. One timer for all of them.
  */
+import { Backoff } from './backoff.ts'
 import type { Cancel, Clock } from './clock.ts'
+import { Heap } from './heap.ts'
+import type { Pace, Turn } from './pace.ts'
 
 export interface LeaseTerms {
   /** How long it lives from its creation or last renewal, ms. */
@@ -13,14 +16,17 @@ export interface LeaseTerms {
 
 export interface LeaseOptions extends LeaseTerms {
   readonly name: string
-  /** Leases of a lower number go first when several are due. */
-  readonly rank: number
+  /** A session goes ahead of everything; a renewal first shares its turns with other requests, until it is pressing. */
+  readonly rank: 'session' | 'renewal'
   /**
-   * Renews; may return new terms. Rejects when that failed. The signal aborts when the lease is dropped or over.
+   * Renews, in its turn; may return new terms. Rejects when that failed. The signal aborts when the lease is dropped
+   * or over.
    */
   renew(signal: AbortSignal): Promise<LeaseTerms | undefined>
   /** The renewal failed in a way that no second try mends (the server says that it is gone). */
   isFinal(error: unknown): boolean
+  /** How long the server wants to be left alone, ms: heeded as far as the life that is left permits. */
+  afterMs?(error: unknown): number | undefined
   /** Called once, when the lease is lost: refused for good, or its life ran out unrenewed. */
   onLost(error: unknown): void
   /** Told after each renewal. */
@@ -34,33 +40,48 @@ export interface Lease {
   drop(): void
 }
 
+/** Parts of a life: from the first a renewal is pressing, from the second late, by the third it shall be answered. */
+const PRESSING = 0.5
+const LATE = 0.57
+const LATEST = 0.6
+/** First wait after a failed renewal, as part of the life: a second or two of a minute. */
+const FIRST_RETRY = 1 / 40
+/** No wait is longer than this part of what is left, so that there is always another try. */
+const RETRY_SHARE = 1 / 3
+/** Two tries are never closer than this, ms. */
+const SHORTEST_RETRY_MS = 50
+
 interface Held extends Lease {
   readonly options: LeaseOptions
   readonly abort: AbortController
   terms: LeaseTerms
   /** Monotonic ms. */
   bornAt: number
-  dueAt: number
-  failures: number
+  /** When it will be renewed; while a renewal waits or is under way, when its life ends. */
+  wakeAt: number
+  retry: Backoff | undefined
   busy: boolean
   gone: boolean
-  cancelEnd: Cancel | undefined
+}
+
+interface Wake {
+  readonly at: number
+  readonly held: Held
 }
 
 export interface LeaseKeeperOptions {
   readonly clock: Clock
-  /** Renewals under way at once. */
-  readonly maxConcurrency: number
-  /** Least time between the starts of two renewals, ms: bursts are what an APIC's web server chokes on. */
-  readonly spacingMs: number
+  /** That of the server that gave the leases. */
+  readonly pace: Pace
 }
 
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   readonly #held = new Set<Held>()
-  #busy = 0
-  #lastStart = Number.NEGATIVE_INFINITY
+  /** What has changed its mind since lies here as well and is passed over. */
+  readonly #wakes = new Heap<Wake>((a, b) => a.at < b.at)
   #cancelTimer: Cancel | undefined
+  #timerAt = Number.POSITIVE_INFINITY
   #closed = false
 
   constructor(options: LeaseKeeperOptions) {
@@ -79,16 +100,15 @@ export class LeaseKeeper {
       abort: new AbortController(),
       terms: options,
       bornAt,
-      dueAt: bornAt + this.#jittered(options.renewMs),
-      failures: 0,
+      wakeAt: 0,
+      retry: undefined,
       busy: false,
       gone: false,
-      cancelEnd: undefined,
       marginMs: () => held.bornAt + held.terms.lifeMs - clock.now(),
       drop: () => this.#remove(held),
     }
     this.#held.add(held)
-    this.#watchEnd(held)
+    this.#wakeAt(held, bornAt + this.#jittered(options.renewMs))
     this.#arm()
     return held
   }
@@ -103,11 +123,16 @@ export class LeaseKeeper {
     return smallest
   }
 
+  /** Ms of life left of each lease, by name. */
+  *margins(): Generator<readonly [name: string, ms: number]> {
+    for (const held of this.#held) yield [held.options.name, held.marginMs()]
+  }
+
   /** Drops all leases; renewals under way are aborted. */
   close(): void {
     this.#closed = true
-    this.#cancelTimer?.()
     for (const held of [...this.#held]) this.#remove(held)
+    this.#disarm()
   }
 
   /** Up to a tenth earlier, so that leases made together don't come due together for ever. */
@@ -118,7 +143,6 @@ export class LeaseKeeper {
   #remove(held: Held): void {
     if (held.gone) return
     held.gone = true
-    held.cancelEnd?.()
     held.abort.abort()
     this.#held.delete(held)
     this.#arm()
@@ -130,75 +154,96 @@ export class LeaseKeeper {
     held.options.onLost(error)
   }
 
-  /** The life may run out while a renewal hangs: then it is lost at that moment, not when the request times out. */
-  #watchEnd(held: Held): void {
-    held.cancelEnd?.()
-    held.cancelEnd = this.#options.clock.after(held.marginMs(), () => {
-      this.#lose(held, new Error(`${held.options.name}: not renewed within ${held.terms.lifeMs / 1000} s`))
-    })
+  /** Never past the end of its life: it may run out while a renewal waits, and is lost at that moment, not later. */
+  #wakeAt(held: Held, at: number): void {
+    held.wakeAt = Math.min(at, held.bornAt + held.terms.lifeMs)
+    this.#wakes.push({ at: held.wakeAt, held })
+  }
+
+  #nextWake(): Wake | undefined {
+    for (;;) {
+      const wake = this.#wakes.peek()
+      if (wake === undefined || (!wake.held.gone && wake.held.wakeAt === wake.at)) return wake
+      this.#wakes.pop()
+    }
+  }
+
+  #disarm(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#timerAt = Number.POSITIVE_INFINITY
   }
 
   #arm(): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
-    if (this.#closed || this.#busy >= this.#options.maxConcurrency) return
-    let dueAt: number | undefined
-    for (const held of this.#held) {
-      if (!held.busy && (dueAt === undefined || held.dueAt < dueAt)) dueAt = held.dueAt
-    }
-    if (dueAt === undefined) return
-    const { clock, spacingMs } = this.#options
-    const at = Math.max(dueAt, this.#lastStart + spacingMs)
-    this.#cancelTimer = clock.after(at - clock.now(), () => this.#tick())
+    const wake = this.#closed ? undefined : this.#nextWake()
+    if (wake !== undefined && wake.at === this.#timerAt) return
+    this.#disarm()
+    if (wake === undefined) return
+    this.#timerAt = wake.at
+    const { clock } = this.#options
+    this.#cancelTimer = clock.after(wake.at - clock.now(), () => {
+      this.#disarm()
+      this.#tick()
+    })
   }
 
   #tick(): void {
     const now = this.#options.clock.now()
-    let next: Held | undefined
-    for (const held of this.#held) {
-      if (held.busy || held.dueAt > now) continue
-      if (next === undefined || moreUrgent(held, next)) next = held
-    }
-    if (next !== undefined && this.#busy < this.#options.maxConcurrency) {
-      this.#lastStart = now
-      void this.#renew(next)
+    for (;;) {
+      const wake = this.#nextWake()
+      if (wake === undefined || wake.at > now) break
+      const { held } = wake
+      this.#wakes.pop()
+      if (held.marginMs() <= 0) {
+        this.#lose(held, new Error(`${held.options.name}: not renewed within ${held.terms.lifeMs / 1000} s`))
+      } else {
+        this.#wakeAt(held, Number.POSITIVE_INFINITY)
+        void this.#renew(held)
+      }
     }
     this.#arm()
   }
 
   async #renew(held: Held): Promise<void> {
-    const { clock } = this.#options
-    held.busy = true
-    this.#busy++
+    const { clock, pace } = this.#options
+    const { options, abort } = held
     // Counted from the start of the request: the server may have set its own clock at any moment since.
-    const start = clock.now()
+    let start = clock.now()
     try {
-      const terms = await held.options.renew(held.abort.signal)
+      const terms = await pace.run(turnOf(held), abort.signal, () => {
+        start = clock.now()
+        return options.renew(abort.signal)
+      })
       if (held.gone) return
-      held.options.onRenewed(held.failures === 0 ? 'ok' : 'retried')
+      options.onRenewed(held.retry === undefined ? 'ok' : 'retried')
       if (terms !== undefined) held.terms = terms
-      held.failures = 0
+      held.retry = undefined
       held.bornAt = start
-      held.dueAt = start + this.#jittered(held.terms.renewMs)
-      this.#watchEnd(held)
+      this.#wakeAt(held, start + this.#jittered(held.terms.renewMs))
     } catch (error) {
       if (held.gone) return
-      const final = held.options.isFinal(error)
-      held.options.onRenewed(final ? 'refused' : 'failed')
+      const final = options.isFinal(error)
+      options.onRenewed(final ? 'refused' : 'failed')
       if (final) this.#lose(held, error)
-      // Again within what is left: each wait is a quarter of the margin, so several tries fit before the end.
-      else held.dueAt = clock.now() + Math.max(held.marginMs() / 4, 50)
-      held.failures++
-    } finally {
-      held.busy = false
-      this.#busy--
-      this.#arm()
+      else this.#wakeAt(held, clock.now() + this.#retryMs(held, options.afterMs?.(error) ?? 0))
     }
+    this.#arm()
+  }
+
+  /** Growing waits, so that a server in trouble is left alone; short ones, so that several tries fit before the end. */
+  #retryMs(held: Held, afterMs: number): number {
+    const { clock } = this.#options
+    const { lifeMs } = held.terms
+    held.retry ??= new Backoff(clock, { firstMs: lifeMs * FIRST_RETRY, capMs: lifeMs })
+    const bound = held.retry.boundMs
+    // Half jitter: at once would ask a server that has just refused.
+    const wait = bound / 2 + held.retry.next() / 2
+    return Math.max(SHORTEST_RETRY_MS, Math.min(Math.max(wait, afterMs), held.marginMs() * RETRY_SHARE))
   }
 }
 
-/** Of those that are due: the one whose life ends first. */
-function moreUrgent(a: Held, b: Held): boolean {
-  if (a.options.rank !== b.options.rank) return a.options.rank < b.options.rank
-  return a.bornAt + a.terms.lifeMs < b.bornAt + b.terms.lifeMs
+function turnOf({ options, bornAt, terms }: Held): Turn {
+  if (options.rank === 'session') return { rank: 'session' }
+  const at = (part: number): number => bornAt + part * terms.lifeMs
+  return { rank: 'renewal', pressingAt: at(PRESSING), lateAt: at(LATE), latestAt: at(LATEST) }
 }

@@ -6,8 +6,9 @@ export interface Attempt {
   /** 0 for the first; counts on until life was proved. */
   readonly number: number
   /**
-   * Say that this attempt is alive (data came, a renewal was answered). The backoff is reset once life was proved for
-   * longer than the wait it would otherwise have: a login that answers and dies at once must not reset it.
+   * Say that this attempt is alive (data came, a renewal was answered). The backoff is reset once life was proved, from
+   * the first such word on, for longer than the wait it would otherwise have and for `stableMs`: a login that answers,
+   * however slowly, and dies at once must not reset it.
    */
   alive(): void
 }
@@ -36,17 +37,19 @@ export async function supervise(
   const backoff = new Backoff(clock, options.backoff)
   while (!signal.aborted) {
     const start = clock.now()
-    let provedAt: number | undefined
+    let bornAt: number | undefined
+    const livedSince = (at: number): boolean =>
+      clock.now() - at > Math.max(backoff.boundMs, options.backoff.stableMs ?? 0)
     let failure: unknown
     try {
       await attempt({
         number: backoff.tries,
         alive: () => {
-          provedAt = clock.now()
-          if (provedAt - start > backoff.boundMs) backoff.reset()
+          bornAt ??= clock.now()
+          if (livedSince(bornAt)) backoff.reset()
         },
       })
-      if (clock.now() - start > backoff.boundMs) {
+      if (livedSince(start)) {
         backoff.reset()
         continue
       }
@@ -55,7 +58,7 @@ export async function supervise(
     }
     if (signal.aborted) return
     // With proven life there is no storm to fear: the first try again is at once, the backoff is for what follows.
-    const atOnce = provedAt !== undefined && backoff.tries === 0
+    const atOnce = bornAt !== undefined && backoff.tries === 0
     const drawn = backoff.next()
     const wait = atOnce ? 0 : drawn
     const held = Math.max(wait, failure === undefined ? 0 : (options.holdMs?.(failure) ?? 0))

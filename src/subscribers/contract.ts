@@ -13,6 +13,11 @@ export interface Batch {
   readonly dead?: readonly DeadLetter[]
   /** How long the ids of these facts must be remembered at least, in ms (twice the feed's overlap); never under 24 h. */
   readonly rememberMs?: number
+  /**
+   * What of it is new and has the origin `resync` counts as recovered (`feed_recovered`): for a subscriber that re-reads an
+   * overlap and can't tell which of its rows are known. Others count themselves.
+   */
+  readonly countRecovered?: boolean
   /** Called once the batch is durable: the session may tell its protocol so (checkpoint, resume the socket). */
   readonly committed?: () => void
 }
@@ -45,6 +50,8 @@ export interface Session extends AsyncIterable<Batch> {
   readonly ready?: Promise<void>
   /** Seconds left of the tightest lease of each kind, computed now. */
   margins(): Partial<Record<LeaseKind, number>>
+  /** Seconds left of each feed's own lease, computed now; absent where feeds have none. */
+  feedMargins?(): Iterable<readonly [feed: string, seconds: number]>
 }
 
 /**

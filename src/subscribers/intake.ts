@@ -15,6 +15,9 @@ export interface IntakeOptions {
   readonly overdraft: boolean
 }
 
+/** A gap is found by a resync too, but it is the contrary of a fact that was recovered. */
+const isRecovered = ({ origin, data }: Fact): boolean => origin === 'resync' && data.kind !== 'gap'
+
 export class Intake {
   readonly #options: IntakeOptions
 
@@ -47,6 +50,8 @@ export class Intake {
     if (events.length > 0) {
       report({ type: 'appended', source: ref.name, feed: batch.feed, facts, duplicates, ms: clock.now() - start })
     }
+    const recovered = batch.countRecovered === true ? facts.filter(isRecovered).length : 0
+    if (recovered > 0) report({ type: 'feed_recovered', source: ref.name, feed: batch.feed, count: recovered })
     for (const { data } of facts) {
       if (data.gap === undefined) continue
       report({ type: 'gap', source: ref.name, feed: data.gap.feed, reason: data.gap.reason, summary: data.summary })

@@ -1,19 +1,21 @@
 /**
  * A source's life: open, read, append, report; open again. Knows no protocol. The one place that tries again.
  */
-import { codeOf, describe, type ErrorCode, Fatal, Retryable } from '../errors.ts'
-import { makeFact, type Severity, type SourceRef } from '../event.ts'
-import type { LeaseKind, Report, SourceState } from '../report.ts'
+import { codeOf, describe, Fatal, Retryable } from '../errors.ts'
+import type { Fact, SourceRef } from '../event.ts'
+import type { LeaseKind, Report } from '../report.ts'
 import { type Clock, sleep } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
 import type { Store } from '../store/contract.ts'
 import type { OpenContext, Session, Subscriber } from './contract.ts'
 import { Intake } from './intake.ts'
+import type { SessionView } from './session-view.ts'
+import { SourceHealth } from './source-health.ts'
 
 /** Refused credentials are not tried more often than this: restarts and retries lock accounts. */
 const FATAL_HOLD_MS = 5 * 60_000
-/** First and longest bound of the wait between attempts. */
-const BACKOFF = { firstMs: 1000, capMs: 60_000 }
+/** First and longest bound of the wait between attempts, and how long a session must have lived to start afresh. */
+const BACKOFF = { firstMs: 1000, capMs: 60_000, stableMs: 30_000 }
 /** While a session nears its end, how often its successor is tried. */
 const SUCCESSOR_RETRY_MS = 30_000
 
@@ -27,10 +29,22 @@ export interface RunnerOptions {
   readonly wake?: (callback: () => void) => () => void
 }
 
+/** The session that reads now. */
+export interface SessionAge {
+  /** Since it was opened. */
+  readonly ageSeconds: number
+  /** Until its successor is opened; undefined for one that needs none. */
+  readonly handOverSeconds: number | undefined
+}
+
 export interface Runner {
   readonly ref: SourceRef
   /** Seconds left of the tightest lease of each kind. */
   margins(): Partial<Record<LeaseKind, number>>
+  /** Seconds left of each feed's own lease, for feeds that have one. Of two sessions that overlap, the longer. */
+  feedMargins(): ReadonlyMap<string, number>
+  /** Undefined while there is no session. */
+  session(): SessionAge | undefined
   /**
    * Ends reading, commits what was read, says goodbye to the source. Idempotent. Past `deadline`'s abort everything
    * is cut instead.
@@ -38,7 +52,13 @@ export interface Runner {
   stop(deadline: AbortSignal): Promise<void>
 }
 
-type Health = 'up' | 'degraded' | 'down'
+interface Opened {
+  readonly session: Session
+  /** What it says of its feeds. */
+  readonly view: SessionView
+  /** Monotonic ms. */
+  readonly at: number
+}
 
 export function startRunner(options: RunnerOptions): Runner {
   return new SourceRunner(options)
@@ -52,12 +72,11 @@ class SourceRunner implements Runner {
   readonly #stopping = new AbortController()
   /** Cuts what is under way. */
   readonly #cut = new AbortController()
-  readonly #sessions = new Set<Session>()
+  /** In the order of their opening: the last one takes over. */
+  readonly #sessions = new Set<Opened>()
+  readonly #health: SourceHealth
   readonly #done: Promise<void>
-  #state: SourceState = 'connecting'
-  /** What was last published about the source's health, and the worst since it was well. */
-  #told: Health | undefined
-  #worst: Severity = 'info'
+  #stopped = false
   #telling: Promise<void> = Promise.resolve()
 
   constructor(options: RunnerOptions) {
@@ -65,6 +84,12 @@ class SourceRunner implements Runner {
     this.ref = options.subscriber.ref
     const { store, clock, report, subscriber } = options
     this.#intake = new Intake({ ref: this.ref, store, clock, report, overdraft: subscriber.pushes })
+    this.#health = new SourceHealth({
+      ref: this.ref,
+      clock,
+      report,
+      publish: fact => this.#publish(fact),
+    })
     this.#done = supervise(
       {
         clock,
@@ -81,7 +106,7 @@ class SourceRunner implements Runner {
 
   margins(): Partial<Record<LeaseKind, number>> {
     const result: Partial<Record<LeaseKind, number>> = {}
-    for (const session of this.#sessions) {
+    for (const { session } of this.#sessions) {
       for (const [kind, seconds] of Object.entries(session.margins()) as [LeaseKind, number][]) {
         result[kind] = Math.min(result[kind] ?? Number.POSITIVE_INFINITY, seconds)
       }
@@ -89,66 +114,99 @@ class SourceRunner implements Runner {
     return result
   }
 
+  feedMargins(): ReadonlyMap<string, number> {
+    const result = new Map<string, number>()
+    for (const { session } of this.#sessions) {
+      for (const [feed, seconds] of session.feedMargins?.() ?? []) {
+        result.set(feed, Math.max(result.get(feed) ?? Number.NEGATIVE_INFINITY, seconds))
+      }
+    }
+    return result
+  }
+
+  session(): SessionAge | undefined {
+    const now = this.#options.clock.now()
+    // The first in the row: while two overlap it is the one that is about to be followed.
+    const [opened] = this.#sessions
+    if (opened === undefined) return undefined
+    const { retireBy } = opened.session
+    return {
+      ageSeconds: (now - opened.at) / 1000,
+      handOverSeconds: retireBy === undefined ? undefined : (retireBy - now) / 1000,
+    }
+  }
+
   async stop(deadline: AbortSignal): Promise<void> {
     const cut = (): void => this.#cut.abort(new Retryable('session_lost', 'the daemon stops'))
     if (!this.#stopping.signal.aborted) {
       this.#stopping.abort(new Retryable('session_lost', 'the daemon stops'))
+      this.#health.close()
     }
     if (deadline.aborted) cut()
     else deadline.addEventListener('abort', cut, { once: true })
     try {
       // Closing ends the iteration after what was read: the loop commits that and is done.
-      await Promise.all([...this.#sessions].map(session => session.close()))
+      await Promise.all([...this.#sessions].map(({ session }) => session.close()))
       await this.#done
       await this.#telling
     } finally {
       deadline.removeEventListener('abort', cut)
     }
-    if (this.#state !== 'stopped') {
-      this.#state = 'stopped'
-      this.#options.report({ type: 'source_state', source: this.ref.name, state: 'stopped' })
-    }
+    if (this.#stopped) return
+    this.#stopped = true
+    this.#options.report({ type: 'source_state', source: this.ref.name, state: 'stopped' })
   }
 
   async #attempt(attempt: Attempt): Promise<void> {
-    const { report } = this.#options
-    this.#state = 'connecting'
-    let session = await this.#open(attempt)
-    let reading = this.#read(session, attempt)
-    await this.#settled(session, reading)
+    const { report, clock } = this.#options
+    this.#health.connecting()
+    let opened = await this.#open(attempt)
+    let reading = this.#read(opened, attempt)
+    await this.#settled(opened, reading)
+    let { retireBy } = opened.session
     try {
       for (;;) {
-        const successor = await this.#successorOf(session, reading, attempt)
+        const successor = await this.#successorOf(retireBy, reading, attempt)
         if (successor === undefined) return await reading
         // Make before break: both are alive for a moment; what both deliver has the same ids.
+        const nextReading = this.#read(successor, attempt)
+        // The successor must watch everything before the old one goes, unless that one ends first.
+        const takesOver = ended(reading).then(() => true)
+        if (!(await Promise.race([this.#settled(successor, nextReading), takesOver]))) {
+          // It ended before it did. Its predecessor is well: nothing is lost yet.
+          retireBy = clock.now() + this.#noSuccessor(await errorOf(nextReading))
+          continue
+        }
         report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'ok' })
         const oldReading = reading
-        const old = session
-        session = successor
-        reading = this.#read(session, attempt)
-        // The successor must watch everything before the old one goes, unless one of the two ends first.
-        await Promise.race([this.#settled(session, reading), ended(oldReading)])
+        const old = opened.session
+        opened = successor
+        reading = nextReading
+        retireBy = opened.session.retireBy
+        this.#health.takeOver(opened.view)
         await old.close()
         // How the predecessor ended does not matter any more: the successor reads.
         await oldReading.catch(() => undefined)
       }
     } finally {
-      await session.close()
+      await opened.session.close()
     }
   }
 
-  /** Waits until the session watches all it shall, then calls the source up; returns without a word when it ends first. */
-  async #settled(session: Session, reading: Promise<void>): Promise<void> {
+  /** Waits until the session watches all it shall, then calls the source up. False, without a word, when it ends first. */
+  async #settled({ session, view }: Opened, reading: Promise<void>): Promise<boolean> {
     let over = false
     const end = ended(reading).then(() => {
       over = true
     })
     await Promise.race([session.ready, end])
-    if (!over && !this.#stopping.signal.aborted) this.#tell('up')
+    if (!over && !this.#stopping.signal.aborted) this.#health.settled(view)
+    return !over
   }
 
-  async #open(attempt: Attempt): Promise<Session> {
-    const { subscriber, store, clock, report, stateDir } = this.#options
+  async #open(attempt: Attempt): Promise<Opened> {
+    const { subscriber, store, clock, stateDir } = this.#options
+    const view = this.#health.view()
     // Until it is open there is nothing to say goodbye to: a stop simply ends the attempt.
     const opening = new AbortController()
     const onStop = (): void => opening.abort(this.#stopping.signal.reason)
@@ -161,7 +219,7 @@ class SourceRunner implements Runner {
       report: happening => {
         // A quiet source has no batches for hours: what it proves by answers counts as life too.
         if (happening.type === 'feed_proof') attempt.alive()
-        report(happening)
+        view.hear(happening)
       },
       stateDir,
     }
@@ -178,40 +236,46 @@ class SourceRunner implements Runner {
       await dropped
       throw this.#stopping.signal.reason
     }
-    this.#sessions.add(session)
-    return session
+    const opened = { session, view, at: clock.now() }
+    this.#sessions.add(opened)
+    return opened
   }
 
-  #read(session: Session, attempt: Attempt): Promise<void> {
-    const reading = this.#readAll(session, attempt)
+  #read(opened: Opened, attempt: Attempt): Promise<void> {
+    const reading = this.#readAll(opened, attempt)
     // Whoever waits for it comes later, perhaps after a goodbye of seconds: until then its failure is nobody's fault.
     reading.catch(() => undefined)
     return reading
   }
 
-  async #readAll(session: Session, attempt: Attempt): Promise<void> {
+  async #readAll(opened: Opened, attempt: Attempt): Promise<void> {
+    const { session } = opened
     try {
       for await (const batch of session) {
         await this.#intake.take(batch, this.#cut.signal)
         attempt.alive()
       }
     } finally {
-      this.#sessions.delete(session)
+      this.#sessions.delete(opened)
       await session.close()
     }
   }
 
   /** Opens the session that takes over, when this one is to retire. Undefined when this one ended by itself first. */
-  async #successorOf(session: Session, reading: Promise<void>, attempt: Attempt): Promise<Session | undefined> {
-    if (session.retireBy === undefined) {
+  async #successorOf(
+    retireBy: number | undefined,
+    reading: Promise<void>,
+    attempt: Attempt,
+  ): Promise<Opened | undefined> {
+    if (retireBy === undefined) {
       await reading
       return undefined
     }
-    const { clock, report } = this.#options
+    const { clock } = this.#options
     const over = new AbortController()
     const onEnd = (): void => over.abort()
     reading.then(onEnd, onEnd)
-    let waitMs = session.retireBy - clock.now()
+    let waitMs = retireBy - clock.now()
     for (;;) {
       try {
         await sleep(clock, Math.max(0, waitMs), over.signal)
@@ -223,12 +287,18 @@ class SourceRunner implements Runner {
         return await this.#open(attempt)
       } catch (error) {
         if (this.#stopping.signal.aborted) return undefined
-        const text = `no successor session yet: ${describe(error)}`
-        report({ type: 'source_state', source: this.ref.name, state: 'degraded', reason: text, code: codeOf(error) })
-        const held = error instanceof Retryable ? (error.afterMs ?? 0) : error instanceof Fatal ? FATAL_HOLD_MS : 0
-        waitMs = Math.max(SUCCESSOR_RETRY_MS, held)
+        waitMs = this.#noSuccessor(error)
       }
     }
+  }
+
+  /** Tells that the session goes on without a successor. Gives the wait before the next is tried, ms. */
+  #noSuccessor(error: unknown): number {
+    const reason = `no successor session yet: ${error === undefined ? 'it ended' : describe(error)}`
+    this.#options.report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'failed' })
+    this.#health.handOverFailed(reason, error === undefined ? 'session_lost' : codeOf(error))
+    const held = error instanceof Retryable ? (error.afterMs ?? 0) : error instanceof Fatal ? FATAL_HOLD_MS : 0
+    return Math.max(SUCCESSOR_RETRY_MS, held)
   }
 
   #failed(error: unknown, retryInMs: number): void {
@@ -236,29 +306,11 @@ class SourceRunner implements Runner {
     const reason = error === undefined ? 'the session ended' : describe(error)
     const code = error === undefined ? 'session_lost' : codeOf(error)
     report({ type: 'reconnect', source: this.ref.name, reason: code })
-    // A session that was lost and is made anew at once is degraded; one that can't be made is down.
-    const state = this.#state === 'up' ? 'degraded' : 'down'
-    this.#tell(state, reason, retryInMs, code)
+    this.#health.lost(reason, code, retryInMs)
   }
 
-  /** Reports a state, and publishes it as a `source` event when it is another than the last one. */
-  #tell(state: Health, reason?: string, retryInMs?: number, code?: ErrorCode): void {
-    const { report, clock } = this.#options
-    this.#state = state
-    report({
-      type: 'source_state',
-      source: this.ref.name,
-      state,
-      ...(reason === undefined ? {} : { reason }),
-      ...(retryInMs === undefined ? {} : { retryInMs }),
-      ...(code === undefined ? {} : { code }),
-    })
-    if (this.#told === state) return
-    this.#told = state
-    const severity = state === 'down' ? 'major' : state === 'degraded' ? 'warning' : this.#worst
-    // The event that closes an alert travels on the subject of the worst one that opened it.
-    this.#worst = state === 'up' ? 'info' : this.#worst === 'major' ? 'major' : severity
-    const fact = sourceFact(this.ref, state, severity, reason, new Date(clock.wall()).toISOString())
+  /** One after the other; the loop does not wait for it. */
+  #publish(fact: Fact): void {
     this.#telling = this.#telling
       .then(() => this.#intake.take({ feed: 'source', facts: [fact] }, this.#cut.signal))
       // Only the cut ends an append: the daemon is going down and its own state is no news.
@@ -270,33 +322,19 @@ function ended(reading: Promise<void>): Promise<void> {
   return reading.catch(() => undefined)
 }
 
+/** What a session ended with; undefined when it ended well. */
+async function errorOf(reading: Promise<void>): Promise<unknown> {
+  try {
+    await reading
+  } catch (error) {
+    return error
+  }
+}
+
 async function drop(session: Session): Promise<void> {
   try {
     for await (const _ of session);
   } catch {
     // It ends as it likes: nobody reads it.
   }
-}
-
-/** A source's own health as an event. The one kind whose id may use local time. */
-function sourceFact(ref: SourceRef, state: Health, severity: Severity, reason: string | undefined, time: string) {
-  return makeFact(ref, {
-    family: 'source',
-    key: [state, time],
-    type: `opswire.source.${state}`,
-    subject: ref.name,
-    time,
-    partitionkey: `${ref.name}/source`,
-    severity,
-    origin: 'live',
-    data: {
-      kind: 'source',
-      summary: state === 'up' ? `${ref.name} is connected` : `${ref.name} is ${state}: ${reason ?? 'unknown'}`,
-      state: state === 'up' ? 'resolved' : 'firing',
-      outcome: null,
-      alertKey: `${ref.name}/source`,
-      resource: { kind: 'source', id: ref.name },
-      ...(reason === undefined ? {} : { cause: reason }),
-    },
-  })
 }

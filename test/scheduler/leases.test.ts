@@ -1,16 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { LeaseKeeper, type LeaseOptions } from '../../src/scheduler/leases.ts'
+import { Pace } from '../../src/scheduler/pace.ts'
 import { ManualClock, settle } from '../support/manual-clock.ts'
 
-function rig(maxConcurrency = 2, spacingMs = 0) {
+function rig(maxConcurrency = 2, ratePerSecond = 1000) {
   const clock = new ManualClock()
-  const keeper = new LeaseKeeper({ clock, maxConcurrency, spacingMs })
+  const pace = new Pace({ clock, maxConcurrency, ratePerSecond, burst: 1, spacingMs: 0, sessionSpacingMs: 0 })
+  const keeper = new LeaseKeeper({ clock, pace })
   const renewals: { name: string; at: number }[] = []
   const lost: { name: string; error: unknown; at: number }[] = []
   const results: string[] = []
-  const lease = (name: string, lifeMs: number, renew?: LeaseOptions['renew'], rank = 1): LeaseOptions => ({
+  const lease = (name: string, lifeMs: number, renew?: LeaseOptions['renew']): LeaseOptions => ({
     name,
-    rank,
+    rank: 'renewal',
     lifeMs,
     renewMs: lifeMs / 3,
     renew: async signal => {
@@ -100,7 +102,7 @@ describe('LeaseKeeper', () => {
   })
 
   it('keeps 2,000 leases of 60 s over two lives at 50 ms a renewal, eight at a time', async () => {
-    const { clock, keeper, lost, lease } = rig(8, 0)
+    const { clock, keeper, lost, lease } = rig(8)
     let busiest = 0
     let busy = 0
     for (let index = 0; index < 2000; index++) {
@@ -125,7 +127,7 @@ describe('LeaseKeeper', () => {
   })
 
   it('spaces the starts', async () => {
-    const { clock, keeper, renewals, lease } = rig(4, 100)
+    const { clock, keeper, renewals, lease } = rig(4, 10)
     for (let index = 0; index < 5; index++) keeper.add(lease(`s${index}`, 30_000))
     await clock.advance(10_000)
     const starts = renewals.map(entry => entry.at).sort((a, b) => a - b)

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { Fatal } from '../../src/errors.ts'
 import { Backoff } from '../../src/scheduler/backoff.ts'
 import { sleep } from '../../src/scheduler/clock.ts'
-import { Gate } from '../../src/scheduler/gate.ts'
 import { every } from '../../src/scheduler/interval.ts'
 import { supervise } from '../../src/scheduler/supervise.ts'
 import { ManualClock, settle } from '../support/manual-clock.ts'
@@ -69,6 +68,43 @@ describe('supervise', () => {
     expect(numbers[5]).toBeLessThan(numbers[4] ?? 0)
     stop.abort()
     await done
+  })
+
+  it('counts life from its first proof: a slow login is none', async () => {
+    const { clock, stop, options } = rig()
+    const numbers: number[] = []
+    const done = supervise(options, async attempt => {
+      numbers.push(attempt.number)
+      await sleep(clock, 120_000)
+      attempt.alive()
+      throw new Error('lost')
+    })
+    await clock.advance(1_200_000)
+    expect(numbers.slice(0, 6)).toEqual([0, 1, 2, 3, 4, 5])
+    stop.abort()
+    await clock.advance(120_000)
+    await done
+  })
+
+  it('takes what dies every few seconds for a storm, where that is asked for', async () => {
+    const attemptsOf = async (stableMs: number): Promise<number> => {
+      const { clock, stop, options } = rig()
+      let attempts = 0
+      const done = supervise({ ...options, backoff: { ...backoff, stableMs } }, async attempt => {
+        attempts++
+        attempt.alive()
+        await sleep(clock, 10_000)
+        attempt.alive()
+        throw new Error('flapping')
+      })
+      await clock.advance(3_600_000)
+      stop.abort()
+      await clock.advance(10_000)
+      await done
+      return attempts
+    }
+    expect(await attemptsOf(0)).toBeGreaterThan(300)
+    expect(await attemptsOf(30_000)).toBeLessThan(100)
   })
 
   it('holds as long as asked, unless it is woken', async () => {
@@ -139,32 +175,5 @@ describe('every', () => {
     const stop = new AbortController()
     const failing = every(new ManualClock(), 1000, () => Promise.reject(new Error('no')), { signal: stop.signal })
     await expect(failing).rejects.toThrow('no')
-  })
-})
-
-describe('Gate', () => {
-  it('bounds how many run at once, in order, and frees its place when one throws', async () => {
-    const clock = new ManualClock()
-    const gate = new Gate({ clock, maxConcurrency: 2, spacingMs: 0 })
-    const { signal } = new AbortController()
-    const order: number[] = []
-    let busy = 0
-    let busiest = 0
-    const all = Promise.allSettled(
-      [0, 1, 2, 3, 4].map(index =>
-        gate.run(signal, async () => {
-          order.push(index)
-          busiest = Math.max(busiest, ++busy)
-          await sleep(clock, 10)
-          busy--
-          if (index === 1) throw new Error('one fails')
-        }),
-      ),
-    )
-    await clock.advance(100)
-    const results = await all
-    expect(order).toEqual([0, 1, 2, 3, 4])
-    expect(busiest).toBe(2)
-    expect(results.filter(result => result.status === 'rejected')).toHaveLength(1)
   })
 })

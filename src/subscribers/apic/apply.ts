@@ -12,6 +12,12 @@ export interface ApplyOptions {
   readonly publish: boolean
   /** The subscriptions that a push named, or whose result a read touches: any of them may want to tell. */
   readonly watchers?: readonly Watched[]
+  /** When it happened, by the fabric's clock, ms. Default: now. */
+  readonly atMs?: number
+  /** Monotonic ms from when on it is known; default now. Earlier than a snapshot, which is then the later news. */
+  readonly asOf?: number
+  /** The end of an object was not told by the fabric: it is missing from a whole read. */
+  readonly missing?: boolean
 }
 
 /** What became of it: `partial` asks the caller to fetch the whole object first. */
@@ -30,16 +36,30 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   const context = { source, raw: config.raw, origin: options.origin, after: log ? undefined : mirror.endOf(change.dn) }
   const outcome = normalise(context, change, previous)
   if (outcome.partial && !anyway) return 'partial'
-  if (outcome.mirror !== undefined) mirror.apply(outcome.mirror, clock.now(), outcome.fact?.id)
-  if (log) feed.position.note(change.dn, Date.parse(change.attributes['created'] ?? ''), core.fabricNow())
+  const fabricMs = core.fabricNow()
+  const learned =
+    outcome.mirror === undefined
+      ? []
+      : mirror.apply(outcome.mirror, options.asOf ?? clock.now(), {
+          fabricMs: options.atMs ?? fabricMs,
+          event: outcome.fact?.id,
+          told: options.missing !== true,
+        })
+  if (log) {
+    const createdMs = Date.parse(change.attributes['created'] ?? '')
+    feed.position.note(change.dn, createdMs, fabricMs)
+    if (options.origin === 'live') core.late.note(feed.name, createdMs, fabricMs)
+  }
+  if (outcome.fact !== undefined && options.origin === 'resync') feed.hearing.found(change.dn)
   const after = outcome.mirror?.object ?? undefined
   const wanted = (watcher: Watched): boolean =>
     !watcher.hidden &&
     (watcher === feed ? options.publish : watcher.contacted || watcher.subscription.snapshot === 'publish') &&
     watcher.accepts(change, previous, after)
   const publish = outcome.fact !== undefined && !isOwnSession(core, change) && (options.watchers ?? [feed]).some(wanted)
-  if (!publish && outcome.mirror === undefined) return 'silent'
-  outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: outcome.mirror })
+  if (!publish && learned.length === 0) return 'silent'
+  outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
+  for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
   return publish ? 'published' : 'silent'
 }
 
@@ -60,7 +80,7 @@ export function isStale(core: Core, change: Change): boolean {
   if (change.status === 'deleted' || isLogClass(change.cls)) return false
   const known = core.mirror.get(change.dn)?.attributes
   // Of an object that is gone: what is no newer than its last word came before its end, by the slower socket.
-  const held = known ?? core.mirror.timesOfEnd(change.dn)
+  const held = known ?? core.mirror.end(change.dn)?.last
   if (held === undefined) return false
   for (const property of TIME_PROPERTIES) {
     const pushed = Date.parse(change.attributes[property] ?? '')

@@ -3,8 +3,9 @@ import type { ApicConfig } from '../../config/sources.ts'
 import { codeOf, Retryable } from '../../errors.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
+import type { Pace } from '../../scheduler/pace.ts'
 import { HttpClient } from '../http.ts'
-import { type Authentication, decodeChecked, type Grant, grantOf } from './auth.ts'
+import { type Authentication, decodeChecked, type Grant, grantOf, isTooBig } from './auth.ts'
 import type { ApicAnswer } from './decode.ts'
 
 /** The controller refused this one question: rights, grammar, an unknown class. The session is well. */
@@ -28,15 +29,16 @@ export interface ApicClientOptions {
   readonly clock: Clock
   readonly report: Report
   readonly signal: AbortSignal
+  /** That of the controller: every request goes through it. */
+  readonly pace: Pace
 }
 
 export class ApicClient {
   readonly #options: ApicClientOptions
-  /** Ordinary questions. */
   readonly #http: HttpClient
-  /** Logins and renewals: they never wait behind a slow query. */
-  readonly #renewals: HttpClient
   #grant: Grant | undefined
+  /** Resolves when the refresh that is under way has ended, however. */
+  #refreshing: Promise<unknown> | undefined
 
   /** Throws `Fatal('tls')` when the CA file can't be read. */
   constructor(options: ApicClientOptions) {
@@ -50,8 +52,8 @@ export class ApicClient {
       clock,
       report,
     }
-    this.#http = new HttpClient({ ...common, connections: config.max_concurrency })
-    this.#renewals = new HttpClient({ ...common, connections: Math.max(1, Math.ceil(config.max_concurrency / 2)) })
+    // The pace bounds what is under way: nothing waits for a connection, renewals least of all.
+    this.#http = new HttpClient({ ...common, connections: config.max_concurrency + 1 })
   }
 
   /** The grant of the login or of the last refresh. */
@@ -65,41 +67,102 @@ export class ApicClient {
     return `${this.#options.controller.replace(/^http/, 'ws').replace(/\/+$/, '')}/socket${this.grant.token}`
   }
 
-  async login(): Promise<Grant> {
-    const { auth, clock, signal } = this.#options
-    this.#grant = await auth.login(this.#renewals, clock, signal)
-    return this.#grant
+  /** For the socket's handshake: none needs the cookie; the challenge token goes along where there is one. */
+  get socketHeaders(): Record<string, string> {
+    return this.#options.auth.handshake(this.grant)
   }
 
-  /** Resets the session's timer; takes the NEW token for everything that follows (reference a4). */
-  async refresh(signal: AbortSignal): Promise<Grant> {
-    const askedAt = this.#options.clock.now()
-    const { answer, decoded } = await this.#ask(this.#renewals, '/api/aaaRefresh.json', 'refresh_session', signal)
-    this.#grant = grantOf(answer, decoded, askedAt, this.grant)
+  /** One login, when no other is under way there. Throws `Fatal('auth_refused')`, `Retryable`. */
+  async login(): Promise<Grant> {
+    const { auth, clock, signal, pace } = this.#options
+    this.#grant = await this.#slowing(
+      pace.run({ rank: 'session' }, signal, () => auth.login(this.#http, clock, signal)),
+    )
+    // It may have come after the stop: whoever ends this client says goodbye to it.
+    signal.throwIfAborted()
     return this.#grant
   }
 
   /**
-   * One GET, `path` with its query string. Throws `Retryable('session_lost')` when the token is over,
-   * `Retryable('socket_lost')` when the controller knows no socket of this session, `Retryable('throttled')`, `Refused`.
+   * Resets the session's timer; takes the NEW token for everything that follows (reference a4). Asked by the lease
+   * keeper, which has got the turn for it.
    */
-  async get(path: string, operation: string, signal: AbortSignal): Promise<ApicAnswer> {
-    const { decoded } = await this.#ask(this.#http, path, operation, signal)
+  async refresh(signal: AbortSignal): Promise<Grant> {
+    const refresh = this.#refresh(signal)
+    this.#refreshing = refresh.catch(() => undefined)
+    try {
+      return await refresh
+    } finally {
+      this.#refreshing = undefined
+    }
+  }
+
+  async #refresh(signal: AbortSignal): Promise<Grant> {
+    const askedAt = this.#options.clock.now()
+    const before = this.grant
+    const { answer, decoded } = await this.#slowing(
+      this.#send('/api/aaaRefresh.json', 'refresh_session', before, signal),
+    )
+    const grant = grantOf(answer, decoded, askedAt, before)
+    this.#grant = grant
+    return grant
+  }
+
+  /**
+   * One GET, `path` with its query string, when its turn has come; `onStart` is called then. Throws
+   * `Retryable('session_lost')` when the token is over, `Retryable('socket_lost')` when the controller knows no socket of
+   * this session, `Retryable('throttled')`, `Refused`.
+   */
+  async get(path: string, operation: string, signal: AbortSignal, onStart?: () => void): Promise<ApicAnswer> {
+    const { pace } = this.#options
+    const { decoded } = await pace.run({ rank: operation === 'subscribe' ? 'make' : 'question' }, signal, () => {
+      onStart?.()
+      return this.#ask(path, operation, signal)
+    })
     return decoded
   }
 
-  /** One refresh of a subscription, ahead of every ordinary question. Throws like `get`. */
+  /** One refresh of a subscription, asked by the lease keeper, which has got the turn for it. Throws like `get`. */
   async refreshSubscription(id: string, signal: AbortSignal): Promise<void> {
-    await this.#ask(this.#renewals, `/api/subscriptionRefresh.json?id=${id}`, 'refresh_subscription', signal)
+    await this.#ask(`/api/subscriptionRefresh.json?id=${id}`, 'refresh_subscription', signal)
   }
 
-  async #ask(http: HttpClient, path: string, operation: string, signal: AbortSignal) {
+  #ask(path: string, operation: string, signal: AbortSignal) {
+    return this.#slowing(this.#withToken(path, operation, signal))
+  }
+
+  /** A request that was on its way while the token was renewed may come too late for the old one: once more. */
+  async #withToken(path: string, operation: string, signal: AbortSignal) {
+    const { grant } = this
+    try {
+      return await this.#send(path, operation, grant, signal)
+    } catch (error) {
+      if (codeOf(error) !== 'session_lost') throw error
+      await this.#refreshing
+      const newer = this.grant
+      if (newer.token === grant.token) throw error
+      return this.#send(path, operation, newer, signal)
+    }
+  }
+
+  /** What a controller refuses for being asked too much slows the pace down. */
+  async #slowing<T>(request: Promise<T>): Promise<T> {
+    try {
+      return await request
+    } catch (error) {
+      if (codeOf(error) === 'throttled') {
+        this.#options.pace.throttled(error instanceof Retryable ? error.afterMs : undefined)
+      }
+      throw error
+    }
+  }
+
+  async #send(path: string, operation: string, grant: Grant, signal: AbortSignal) {
     const { auth } = this.#options
-    const grant = this.grant
     let full = path
     for (const [name, value] of auth.options(grant))
       full += `${full.includes('?') ? '&' : '?'}${name}=${encodeURIComponent(value)}`
-    const answer = await http.request({
+    const answer = await this.#http.request({
       method: 'GET',
       path: full,
       headers: auth.headers(grant),
@@ -111,7 +174,8 @@ export class ApicClient {
     const decoded = decodeChecked(answer)
     // An error may come under HTTP 200 too, and a 403 body under HTTP 401: the body decides (reference a4, a10).
     if (decoded.error !== undefined || !answer.ok) {
-      throw classify(answer.status, decoded.error?.code ?? String(answer.status), decoded.error?.text ?? '')
+      const { code = String(answer.status), text = '' } = decoded.error ?? {}
+      throw classify(answer.status, code, text, answer.retryAfterMs)
     }
     return { answer, decoded }
   }
@@ -123,14 +187,15 @@ export class ApicClient {
     this.#grant = undefined
     try {
       // Its own few seconds: a stop has aborted everything else by now.
-      await this.#options.auth.logout(this.#renewals, grant)
+      const { auth, pace, signal } = this.#options
+      await pace.run({ rank: 'goodbye' }, signal, () => auth.logout(this.#http, grant))
     } catch {
       // The controller is away or the session is over: nothing left to end.
     }
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#http.close(), this.#renewals.close()])
+    await this.#http.close()
   }
 }
 
@@ -140,14 +205,16 @@ export function isSessionError(error: unknown): boolean {
   return code === 'session_lost' || code === 'socket_lost'
 }
 
-function classify(status: number, code: string, text: string): Retryable {
+function classify(status: number, code: string, text: string, afterMs: number | undefined): Retryable {
   if (/token was invalid|token timeout/i.test(text) || (status === 401 && code === '401')) {
     return new Retryable('session_lost', text === '' ? `HTTP ${status}` : text)
   }
   if (/web ?socket/i.test(text) || (status === 405 && code === '405')) return new Retryable('socket_lost', text)
   if (status === 403 || code === '403') return new Refused('permission', status, code, text || 'no right to ask this')
-  if (/too big/i.test(text)) return new Refused('too_large', status, code, text)
+  if (isTooBig(text)) return new Refused('too_large', status, code, text)
   // 1 is an internal error, 100 and 102 pass by themselves (reference a10).
-  if (status >= 500 || ['1', '100', '102'].includes(code)) return new Retryable('throttled', `${text} (code ${code})`)
+  if (status >= 500 || ['1', '100', '102'].includes(code)) {
+    return new Retryable('throttled', `${text} (code ${code})`, afterMs === undefined ? {} : { afterMs })
+  }
   return new Refused('protocol', status, code, text || 'refused')
 }

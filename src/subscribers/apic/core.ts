@@ -5,10 +5,13 @@ import type { SourceRef } from '../../event.ts'
 import type { Cursor, ManagedObject } from '../../record.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
-import type { Gate } from '../../scheduler/gate.ts'
 import type { LeaseKeeper } from '../../scheduler/leases.ts'
 import type { ApicClient } from './client.ts'
+import type { Continuity } from './continuity.ts'
 import type { Change } from './decode.ts'
+import type { FaultLog } from './fault-history.ts'
+import type { Hearing } from './hearing.ts'
+import type { Lateness } from './lateness.ts'
 import type { LogPosition } from './log-position.ts'
 import type { ApicMirror } from './mirror.ts'
 import type { Outbox } from './outbox.ts'
@@ -22,10 +25,20 @@ export interface Tuning {
   readonly overlapMs: number
   /** Wait between asking the newest record and calling its missing push a silence. */
   readonly canaryGraceMs: number
-  /** Least time between two questions, ms. */
+  /** Least time between two questions, ms: bursts are what an APIC's web server chokes on (reference b11). */
   readonly spacingMs: number
+  /**
+   * Requests per second to one controller in the long run, of all kinds, and how many may come at once after a rest.
+   * No limit of an APIC's is documented but that of logins (reference a10): so many keep 5,000 subscriptions of 60 s.
+   */
+  readonly requestsPerSecond: number
+  readonly burst: number
+  /** Least time between two logins or session refreshes, ms: nginx lets two a second through (reference a10). */
+  readonly loginSpacingMs: number
   /** Records asked for at once. */
   readonly pageSize: number
+  /** How often the socket is pinged, ms: a pong that did not come by the next ping is a dead socket. */
+  readonly pingMs: number
 }
 
 export const TUNING: Tuning = {
@@ -33,7 +46,11 @@ export const TUNING: Tuning = {
   overlapMs: 120_000,
   canaryGraceMs: 5000,
   spacingMs: 20,
+  requestsPerSecond: 200,
+  burst: 50,
+  loginSpacingMs: 500,
   pageSize: 1000,
+  pingMs: 15_000,
 }
 
 export interface Core {
@@ -46,8 +63,10 @@ export interface Core {
   /** Aborts when the session is over. */
   readonly signal: AbortSignal
   readonly mirror: ApicMirror
+  readonly late: Lateness
+  readonly continuity: Continuity
+  readonly faultLog: FaultLog
   readonly outbox: Outbox
-  readonly gate: Gate
   readonly keeper: LeaseKeeper
   /** What is committed for a feed. */
   cursor(feed: string): Cursor | undefined
@@ -64,6 +83,12 @@ export interface Core {
   fail(error: unknown): void
 }
 
+/** When a whole read was asked for: monotonic, and by the fabric's clock, ms. */
+export interface Asked {
+  readonly at: number
+  readonly fabricMs: number
+}
+
 /** One subscription, as reads and pushes see it. */
 export interface Watched {
   readonly name: string
@@ -73,10 +98,13 @@ export interface Watched {
   readonly hidden: boolean
   /** True once a first whole read is in the mirror, or a log was first looked at. */
   readonly contacted: boolean
-  /** How often in a row the canary found it mute. */
+  /** How often the canary found it mute since its last push. */
   mutes: number
-  /** Of a log class. */
+  /** Of a log class, or, for faults, of the log of their transitions. */
   readonly position: LogPosition
+  readonly hearing: Hearing
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   prove(): void
+  /** Gives the subscription up and makes it anew: it is suspected to be deaf. The rest of the session stays as it is. */
+  remake(reason: string): void
 }

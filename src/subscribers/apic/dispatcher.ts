@@ -67,8 +67,10 @@ export class Dispatcher implements Dispatch {
       const feed = this.#byId.get(id)
       if (feed === undefined || named.includes(feed)) continue
       feed.prove()
+      feed.mutes = 0
       named.push(feed)
     }
+    for (const feed of named) for (const { dn } of frame.changes) feed.hearing.heard(dn)
     // One of them applies it; each of them may want it told. One that is reading its snapshot would only hold it back.
     const taker = named.find(feed => !feed.holding) ?? named[0]
     if (taker !== undefined) {

@@ -9,14 +9,16 @@ import type { FeedState } from '../../report.ts'
 import { type Attempt, supervise } from '../../scheduler/supervise.ts'
 import { applyChange, isStale } from './apply.ts'
 import { watchMuteness } from './canary.ts'
+import { CatchUp } from './catch-up.ts'
 import { isSessionError, Refused } from './client.ts'
 import type { Core, Watched } from './core.ts'
 import type { ApicAnswer, Change } from './decode.ts'
 import { Filler } from './fill.ts'
-import { newestFirst, readHistory } from './history.ts'
+import { Hearing } from './hearing.ts'
+import { newestFirst } from './history.ts'
+import { createdBetween } from './log-pages.ts'
 import { LogPosition } from './log-position.ts'
 import { type Query, queryUrl } from './query.ts'
-import { compare, isWhole, readPages, readWhole } from './snapshot.ts'
 
 /** Ids of this session's subscriptions, and what arrives for ids that nobody knows yet. */
 export interface Dispatch {
@@ -37,19 +39,21 @@ export class Feed implements Watched {
   readonly subscription: SubscriptionConfig
   /** Subscribed for the canary's or the gauges' sake only: nothing of it is published. */
   readonly hidden: boolean
-  /** How often in a row the canary found this subscription mute. */
+  /** How often the canary found this subscription mute since its last push. */
   mutes = 0
   /** Used by log classes only. */
   readonly position: LogPosition
+  readonly hearing: Hearing
   readonly #core: Core
   readonly #dispatch: Dispatch
   readonly #filler: Filler
   readonly #settled = Promise.withResolvers<void>()
-  #contacted: boolean
+  readonly #catchUp: CatchUp
   #held: { readonly change: Change; readonly named: readonly Watched[] }[] | undefined
   #attempt: Attempt | undefined
   /** This controller does not know `refresh-timeout`. */
   #plainLife = false
+  #lose: ((error: Error) => void) | undefined
   #provedAt = Number.NEGATIVE_INFINITY
 
   constructor(core: Core, dispatch: Dispatch, query: Query, subscription: SubscriptionConfig, hidden = false) {
@@ -59,8 +63,9 @@ export class Feed implements Watched {
     this.subscription = subscription
     this.hidden = hidden
     const cursor = core.cursor(this.name)
-    this.#contacted = cursor !== undefined
     this.position = new LogPosition(cursor)
+    this.hearing = new Hearing(core, this.name, reason => this.remake(reason))
+    this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     this.#filler = new Filler({
       core,
       apply: (change, anyway) => {
@@ -74,7 +79,7 @@ export class Feed implements Watched {
   }
 
   get contacted(): boolean {
-    return this.#contacted
+    return this.#catchUp.contacted
   }
 
   /** True while a snapshot is being read: what is pushed meanwhile waits. */
@@ -101,6 +106,7 @@ export class Feed implements Watched {
     const now = this.#core.clock.now()
     if (now - this.#provedAt < 1000) return
     this.#provedAt = now
+    this.#core.continuity.prove(this.name, this.#core.fabricNow())
     this.#core.report({ type: 'feed_proof', source: this.#core.source.name, feed: this.name })
   }
 
@@ -150,29 +156,32 @@ export class Feed implements Watched {
     this.#settled.resolve()
   }
 
-  /** Compares with a whole read (or re-reads the log's overlap), without a new subscription. */
-  async reconcile(): Promise<void> {
-    const { clock, signal } = this.#core
-    if (this.#held !== undefined || !this.#contacted) return
-    const askedAt = clock.now()
-    if (this.query.logClass !== undefined) {
-      if (!this.hidden) await readHistory(this.#core, this, this.query.logClass, signal)
-      return
-    }
-    const whole = await readWhole(this.#core, this.query, signal)
-    this.#recovered(await compare(this.#core, this, whole, { origin: 'resync', publish: true, askedAt }))
-    this.prove()
+  /** Gives the subscription up and makes it anew: it is suspected to be deaf. The rest of the session stays as it is. */
+  remake(reason: string): void {
+    this.#lose?.(new Retryable('subscription_lost', `${this.name}: ${reason}`))
+  }
+
+  /** As `CatchUp.reconcile`; not while a new subscription does the same. */
+  async reconcile(pausedSinceMs?: number): Promise<void> {
+    if (this.#held !== undefined) return
+    const reconcile = (): Promise<void> => this.#catchUp.reconcile(pausedSinceMs)
+    // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
+    await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
   }
 
   async #live(attempt: Attempt): Promise<void> {
     const { signal, keeper, config, tuning, client } = this.#core
-    this.#state(this.#contacted ? 'resyncing' : 'starting')
+    this.#state(this.contacted ? 'resyncing' : 'starting')
     this.#attempt = attempt
     const over = new AbortController()
     const ended = AbortSignal.any([signal, over.signal])
     const lost = Promise.withResolvers<never>()
     lost.promise.catch(() => undefined)
+    this.#lose = lost.reject
+    const hole = this.#catchUp.hole()
+    this.hearing.forget()
     let id: string | undefined
+    let endLive: (() => void) | undefined
     this.#held = []
     try {
       const { answer, askedAt } = await this.#subscribe(ended)
@@ -183,7 +192,7 @@ export class Feed implements Watched {
       const lease = keeper.add(
         {
           name: this.name,
-          rank: 1,
+          rank: 'renewal',
           lifeMs,
           renewMs: lifeMs / 3,
           renew: async renewing => {
@@ -191,8 +200,12 @@ export class Feed implements Watched {
             return undefined
           },
           isFinal: error => error instanceof Refused || isSessionError(error),
+          afterMs: error => (error instanceof Retryable ? error.afterMs : undefined),
           onRenewed: result => {
-            if (result === 'ok' || result === 'retried') attempt.alive()
+            if (result === 'ok' || result === 'retried') {
+              attempt.alive()
+              this.#core.continuity.refreshed(this.name, this.#core.fabricNow())
+            }
             this.#core.report({ type: 'lease_renewed', source: config.name, lease: 'subscription', result })
           },
           onLost: error => {
@@ -212,7 +225,9 @@ export class Feed implements Watched {
         askedAt,
       )
       ended.addEventListener('abort', () => lease.drop(), { once: true })
-      await this.#catchUp(answer, askedAt, ended)
+      const fabricMs = this.#core.fabricNow() - (this.#core.clock.now() - askedAt)
+      await this.#catchUp.afterSubscribing(answer, { at: askedAt, fabricMs }, hole, ended)
+      endLive = this.#core.continuity.begin(this.name)
       this.#release()
       this.#state('live')
       this.prove()
@@ -229,7 +244,9 @@ export class Feed implements Watched {
       throw error
     } finally {
       over.abort()
+      endLive?.()
       this.#attempt = undefined
+      this.#lose = undefined
       if (id !== undefined) this.#dispatch.forget(id, this)
       this.#held = undefined
       this.#core.resume()
@@ -237,57 +254,49 @@ export class Feed implements Watched {
   }
 
   async #subscribe(signal: AbortSignal): Promise<{ answer: ApicAnswer; askedAt: number }> {
-    const { gate, client, clock, config } = this.#core
-    const { query } = this
-    const ask = (extra: readonly (readonly [string, string])[]) =>
-      gate.run(signal, async () => {
-        const askedAt = clock.now()
-        const refresh = this.#refreshTimeout
-        const options = [
-          ['subscription', 'yes'],
-          ...(refresh === undefined ? [] : [['refresh-timeout', String(refresh)]]),
-          ...extra,
-        ] as (readonly [string, string])[]
-        const arrived = this.#dispatch.expectIds()
-        try {
-          const answer = await client.get(queryUrl(query, config.format, options), 'subscribe', signal)
-          if (answer.subscriptionId !== undefined) this.#dispatch.register(answer.subscriptionId, this)
-          return { answer, askedAt }
-        } finally {
-          arrived()
-        }
-      })
-    // Paging cuts only the first answer, not the pushes (reference a7): of a log, one record is enough.
-    if (query.logClass !== undefined) return ask(newestFirst(query.logClass))
-    try {
-      return await ask([])
-    } catch (error) {
-      if (codeOf(error) !== 'too_large') throw error
-      const { answer, askedAt } = await ask([
-        ['page', '0'],
-        ['page-size', '1'],
-      ])
-      return { answer: { ...answer, totalCount: Number.POSITIVE_INFINITY }, askedAt }
-    }
-  }
-
-  /** Closes the hole between what is known and what is: from the log, or by comparing the snapshot with the mirror. */
-  async #catchUp(answer: ApicAnswer, askedAt: number, signal: AbortSignal): Promise<void> {
     const core = this.#core
-    if (this.query.logClass !== undefined) {
-      await readHistory(core, this, this.query.logClass, signal)
-      this.#contacted = true
-      return
+    const { client, clock, config, tuning } = core
+    const { query } = this
+    const ask = async (extra: readonly (readonly [string, string])[]) => {
+      const refresh = this.#refreshTimeout
+      const options = [
+        ['subscription', 'yes'],
+        ...(refresh === undefined ? [] : [['refresh-timeout', String(refresh)]]),
+        ...extra,
+      ] as (readonly [string, string])[]
+      let askedAt = clock.now()
+      let arrived: (() => void) | undefined
+      try {
+        const answer = await client.get(queryUrl(query, config.format, options), 'subscribe', signal, () => {
+          askedAt = clock.now()
+          arrived = this.#dispatch.expectIds()
+        })
+        if (answer.subscriptionId !== undefined) this.#dispatch.register(answer.subscriptionId, this)
+        return { answer, askedAt }
+      } finally {
+        arrived?.()
+      }
     }
-    const whole = isWhole(answer)
-      ? { objects: answer.objects, paged: false }
-      : await readPages(core, this.query, signal)
-    const origin = this.#contacted ? 'resync' : 'snapshot'
-    const publish = this.#contacted || this.subscription.snapshot === 'publish'
-    const told = await compare(core, this, whole, { origin, publish, askedAt })
-    if (this.#contacted) this.#recovered(told)
-    this.#contacted = true
-    core.outbox.add(this.name, undefined, { contacted: true })
+    const log = query.logClass
+    // Paging cuts only the first answer, not the pushes (reference a7): of a log, one record is enough.
+    const first = log === undefined ? [] : newestFirst(log)
+    let lookbackMs = 2 * tuning.overlapMs
+    for (let narrowed = first; ; ) {
+      try {
+        return await ask(narrowed)
+      } catch (error) {
+        lookbackMs /= 2
+        if (codeOf(error) !== 'too_large' || lookbackMs < 1000) throw error
+        if (log === undefined) break
+        // Where the ceiling counts all that match, only what is yet to come can be subscribed to, and little before it.
+        narrowed = [...first, createdBetween(log, core.fabricNow() - lookbackMs, Number.POSITIVE_INFINITY)]
+      }
+    }
+    const { answer, askedAt } = await ask([
+      ['page', '0'],
+      ['page-size', '1'],
+    ])
+    return { answer: { ...answer, totalCount: Number.POSITIVE_INFINITY }, askedAt }
   }
 
   /** What was pushed while the snapshot was read is the later news, unless its own time says otherwise. */
@@ -303,11 +312,6 @@ export class Feed implements Watched {
     await watchMuteness(this.#core, this, this.query.logClass, signal, onMute)
   }
 
-  #recovered(count: number): void {
-    if (count === 0) return
-    this.#core.report({ type: 'feed_recovered', source: this.#core.source.name, feed: this.name, count })
-  }
-
   get #refreshTimeout(): number | undefined {
     return this.#plainLife ? undefined : this.subscription.refresh_timeout
   }
@@ -320,9 +324,14 @@ export class Feed implements Watched {
   }
 
   #state(state: FeedState, error?: unknown): void {
+    const source = this.#core.source.name
+    if (error === undefined) {
+      const mode = state === 'live' ? 'push' : 'catching_up'
+      this.#core.report({ type: 'feed_mode', source, feed: this.name, mode })
+    }
     this.#core.report({
       type: 'feed_state',
-      source: this.#core.source.name,
+      source,
       feed: this.name,
       state,
       ...(error === undefined ? {} : { reason: describe(error), code: codeOf(error) }),

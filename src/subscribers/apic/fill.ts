@@ -45,9 +45,9 @@ export class Filler {
   }
 
   async #ask(change: Change): Promise<ApicObject | undefined> {
-    const { client, gate, signal, config } = this.#options.core
+    const { client, signal, config } = this.#options.core
     const path = queryUrl({ path: `/api/mo/${change.dn}`, options: [] }, config.format)
-    const answer = await gate.run(signal, () => client.get(path, 'fill', signal))
+    const answer = await client.get(path, 'fill', signal)
     return answer.objects.find(object => object.cls === change.cls)
   }
 }

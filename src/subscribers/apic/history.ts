@@ -1,10 +1,21 @@
 /** Log classes: a hole is closed from the log itself, by the fabric's clock, with an overlap. The store drops doubles. */
+import { codeOf } from '../../errors.ts'
 import { type GapData, gapFact, type Origin } from '../../event.ts'
 import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
-import type { ApicObject } from './decode.ts'
 import { filterText } from './filter.ts'
+import { readLog, stampOf } from './log-pages.ts'
+import { patient } from './patient.ts'
 import { queryUrl } from './query.ts'
+
+/** A log and where it is asked for. */
+export interface Log {
+  readonly cls: string
+  /** `/api/class/eventRecord` */
+  readonly path: string
+  /** Everything up to here is known, ms. */
+  readonly knownToMs: number
+}
 
 /** Options that ask for the one newest record of a log class. */
 export function newestFirst(cls: string): readonly (readonly [string, string])[] {
@@ -23,7 +34,10 @@ export async function readHistory(core: Core, feed: Watched, cls: string, signal
   const { position } = feed
   // A canary only compares from now on: nobody waits for what it would read.
   if (position.readToMs === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
-  if (position.sawRecord) await tellIfPurged(core, feed, cls, position.readToMs, signal)
+  if (position.sawRecord) {
+    const knownToMs = Math.max(position.readToMs, core.continuity.logKnownTo(feed.name) ?? position.readToMs)
+    await tellIfPurged(core, feed, { cls, path: feed.query.path, knownToMs }, signal)
+  }
   await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal)
 }
 
@@ -39,39 +53,53 @@ async function firstContact(core: Core, feed: Watched, cls: string, signal: Abor
   core.outbox.add(feed.name, undefined, feed.position.cursor())
 }
 
-/** Logs are rings: when the oldest record is newer than our position, what lay between is gone for good. */
-async function tellIfPurged(
-  core: Core,
-  feed: Watched,
-  cls: string,
-  readToMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const oldestFirst = [
-    ['order-by', `${cls}.created|asc`],
-    ['page', '0'],
-    ['page-size', '1'],
-  ] as const
+/**
+ * Logs are rings: when nothing is left from before what is known, what came after it may be gone as well, for good. Asked
+ * so that it works on logs above the controller's ceiling: too much left is left.
+ */
+export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: AbortSignal): Promise<void> {
+  const { clock, client, config } = core
   // Of the whole log: an old record that a filter lets through leaves the ring like any other, and proves nothing.
-  const url = queryUrl({ path: feed.query.path, options: [] }, core.config.format, oldestFirst)
-  const answer = await core.gate.run(signal, () => core.client.get(url, 'history', signal))
-  const oldest = Date.parse(answer.objects[0]?.attributes['created'] ?? '')
-  if (Number.isNaN(oldest) || oldest <= readToMs) return
+  const ask = async (bound: 'le' | 'ge', order: 'asc' | 'desc'): Promise<number | undefined> => {
+    const options = [
+      ['query-target-filter', filterText({ [bound]: [`${log.cls}.created`, stampOf(log.knownToMs)] })],
+      ['order-by', `${log.cls}.created|${order}`],
+      ['page', '0'],
+      ['page-size', '1'],
+    ] as const
+    const url = queryUrl({ path: log.path, options: [] }, config.format, options)
+    const answer = await patient(clock, signal, () => client.get(url, 'history', signal))
+    return answer.objects.length === 0 ? undefined : Date.parse(answer.objects[0]?.attributes['created'] ?? '')
+  }
+  try {
+    if ((await ask('le', 'desc')) !== undefined) return
+  } catch (error) {
+    if (codeOf(error) === 'too_large') return
+    throw error
+  }
+  let oldestMs: number | undefined
+  try {
+    oldestMs = await ask('ge', 'asc')
+  } catch (error) {
+    if (codeOf(error) !== 'too_large') throw error
+  }
+  tellPurged(core, feed, log.cls, log.knownToMs, oldestMs ?? core.fabricNow())
+}
+
+/** Announces what was purged before it could be read. */
+export function tellPurged(core: Core, feed: Watched, cls: string, fromMs: number, toMs: number): void {
+  if (feed.hidden) return
   const gap: GapData = {
     feed: feed.name,
     classes: [cls],
-    from: new Date(readToMs).toISOString(),
-    to: new Date(oldest).toISOString(),
+    from: new Date(fromMs).toISOString(),
+    to: new Date(toMs).toISOString(),
     reason: 'history_purged',
     recovered: 0,
   }
   core.outbox.add(feed.name, { fact: gapFact(core.source, gap) })
 }
 
-/**
- * Ascending from `fromMs`, each page starting at the last record of the one before (keyset): nothing shifts, whatever
- * is added or purged meanwhile. A page that is one single millisecond is followed by the next page of the same question.
- */
 async function readFrom(
   core: Core,
   feed: Watched,
@@ -80,50 +108,19 @@ async function readFrom(
   origin: Origin,
   signal: AbortSignal,
 ): Promise<void> {
-  const { pageSize } = core.tuning
   const nowMs = core.fabricNow()
-  let from = fromMs
-  let page = 0
   let newest: number | undefined
-  for (;;) {
-    const objects = await readPage(core, feed, cls, from, page, signal)
-    for (const { cls: found, attributes } of objects) {
-      const dn = attributes['dn']
-      if (found !== cls || dn === undefined) continue
-      applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true })
-      const created = Date.parse(attributes['created'] ?? '')
-      if (created <= nowMs && created > (newest ?? Number.NEGATIVE_INFINITY)) newest = created
-    }
-    if (objects.length < pageSize) break
-    await core.outbox.room()
-    const last = Date.parse(objects.at(-1)?.attributes['created'] ?? '')
-    if (Number.isNaN(last) || last <= from) page++
-    else {
-      from = last
-      page = 0
-    }
-  }
+  await readLog(core, feed.query, cls, fromMs, signal, {
+    async take(rows) {
+      for (const { dn, createdMs, attributes } of rows) {
+        applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true })
+        if (createdMs <= nowMs && createdMs > (newest ?? Number.NEGATIVE_INFINITY)) newest = createdMs
+      }
+      await core.outbox.room()
+    },
+    purged: (from, to) => tellPurged(core, feed, cls, from, to),
+  })
   signal.throwIfAborted()
   feed.position.finishRead(newest, nowMs)
   core.outbox.add(feed.name, undefined, feed.position.cursor())
-}
-
-async function readPage(
-  core: Core,
-  feed: Watched,
-  cls: string,
-  fromMs: number,
-  page: number,
-  signal: AbortSignal,
-): Promise<readonly ApicObject[]> {
-  const since = { ge: [`${cls}.created`, new Date(fromMs).toISOString().replace('Z', '+00:00')] }
-  const { filter } = feed.subscription
-  const extra = [
-    ['query-target-filter', filterText(filter === undefined ? since : { and: [filter, since] })],
-    ['order-by', `${cls}.created|asc`],
-    ['page', String(page)],
-    ['page-size', String(core.tuning.pageSize)],
-  ] as const
-  const url = queryUrl(feed.query, core.config.format, extra)
-  return (await core.gate.run(signal, () => core.client.get(url, 'history', signal))).objects
 }

@@ -31,6 +31,11 @@ export class LogPosition {
     return this.#readToMs
   }
 
+  /** The log held a record at first contact. */
+  see(): void {
+    this.#sawRecord = true
+  }
+
   /** False while the position is only the time of first contact: an empty log has no record to compare with. */
   get sawRecord(): boolean {
     return this.#sawRecord

@@ -10,19 +10,28 @@ interface Entry {
   readonly at: number
 }
 
-interface Tombstone {
-  readonly at: number
+/** What is remembered of an object that is gone. */
+export interface End {
   /** Id of the event that told of the end. */
-  readonly version: string | undefined
-  /** What its own clock properties said last. */
-  readonly times: Times
+  readonly version: string
+  /** When it was told of, by the fabric's clock, ms. */
+  readonly endedMs: number
+  /** The end was told by the fabric itself, not found missing: nothing that happened before it is news. */
+  readonly told: boolean
+  /** The last of what `KEPT` names. */
+  readonly last: Readonly<Record<string, string>>
+}
+
+interface Tombstone extends End {
+  readonly at: number
 }
 
 /** The properties by which an object tells when it changed. */
 export const TIME_PROPERTIES = ['lastTransition', 'modTs', 'updTs'] as const
-export type Times = Readonly<Partial<Record<(typeof TIME_PROPERTIES)[number], string>>>
+/** What an end remembers: the object's own clocks, and the last state of a fault. */
+const KEPT = [...TIME_PROPERTIES, 'severity', 'lc', 'occur'] as const
 
-/** How long a deletion is remembered: as long as the store knows the ids of what came before it. */
+/** How long an end is remembered: as long as the store knows the ids of what came before it. */
 const TOMBSTONE_MS = 25 * 3_600_000
 const MOST_TOMBSTONES = 200_000
 
@@ -32,7 +41,14 @@ export class ApicMirror {
 
   /** Takes over what the store has committed. */
   constructor(committed: MirrorView) {
-    for (const object of committed.values()) this.#entries.set(object.key, { object, at: Number.NEGATIVE_INFINITY })
+    const ends: [string, Tombstone][] = []
+    for (const object of committed.values()) {
+      const end = endOf(object)
+      if (end === undefined) this.#entries.set(object.key, { object, at: Number.NEGATIVE_INFINITY })
+      else ends.push([object.key, { ...end, at: Number.NEGATIVE_INFINITY }])
+    }
+    // Oldest first, as they are forgotten.
+    for (const [key, end] of ends.sort(([, a], [, b]) => a.endedMs - b.endedMs)) this.#tombstones.set(key, end)
   }
 
   get size(): number {
@@ -47,38 +63,73 @@ export class ApicMirror {
     return this.#entries.values().map(entry => entry.object)
   }
 
-  /** `told`: the id of the event that tells of the change, if one does. */
-  apply(change: MirrorChange, now: number, told: string | undefined): void {
+  /**
+   * Takes a change over at `now` (monotonic ms; `fabricMs`: the same by the fabric's clock). `event`: the id of the event
+   * that tells of it, if one does; `told`: see `End`. Gives what the store must keep: an end is kept as an object whose
+   * `status` is `deleted`, and forgotten after a day.
+   */
+  apply(
+    change: MirrorChange,
+    now: number,
+    { fabricMs, event, told }: { fabricMs: number; event: string | undefined; told: boolean },
+  ): MirrorChange[] {
     this.#tombstones.delete(change.key)
     if (change.object !== null) {
       this.#entries.set(change.key, { object: change.object, at: now })
-      return
+      return [change]
     }
     const last = this.#entries.get(change.key)?.object
-    const { lastTransition, modTs, updTs } = (last?.attributes ?? {}) as Times
-    const times = Object.fromEntries(
-      Object.entries({ lastTransition, modTs, updTs }).filter(([, time]) => time !== undefined),
-    )
     this.#entries.delete(change.key)
-    this.#tombstones.set(change.key, { at: now, version: told ?? last?.version, times })
-    for (const [key, { at }] of this.#tombstones) {
-      if (now - at < TOMBSTONE_MS && this.#tombstones.size <= MOST_TOMBSTONES) break
-      this.#tombstones.delete(key)
+    const kept = KEPT.flatMap(name => {
+      const value = last?.attributes[name]
+      return value === undefined ? [] : [[name, value] as const]
+    })
+    const end: Tombstone = {
+      version: event ?? last?.version ?? '',
+      endedMs: fabricMs,
+      told,
+      last: Object.fromEntries(kept),
+      at: now,
     }
+    this.#tombstones.set(change.key, end)
+    return [{ key: change.key, object: objectOf(change.key, last?.family ?? '', end) }, ...this.#forget(fabricMs)]
+  }
+
+  /** What is remembered of an object that is gone; undefined for one that is there, or was never seen. */
+  end(dn: string): End | undefined {
+    return this.#tombstones.get(dn)
   }
 
   /** Id of the event that told of the end of an object that is gone: its chain goes on there if it comes back. */
   endOf(dn: string): string | undefined {
-    return this.#tombstones.get(dn)?.version
-  }
-
-  /** The last known times of an object that is gone. */
-  timesOfEnd(dn: string): Times | undefined {
-    return this.#tombstones.get(dn)?.times
+    const version = this.#tombstones.get(dn)?.version
+    return version === '' ? undefined : version
   }
 
   /** True when a push told of this dn after `since`: a snapshot asked for then is the older news. */
   changedSince(dn: string, since: number): boolean {
     return (this.#entries.get(dn)?.at ?? this.#tombstones.get(dn)?.at ?? Number.NEGATIVE_INFINITY) >= since
   }
+
+  #forget(fabricMs: number): MirrorChange[] {
+    const forgotten: MirrorChange[] = []
+    for (const [key, { endedMs }] of this.#tombstones) {
+      if (fabricMs - endedMs < TOMBSTONE_MS && this.#tombstones.size <= MOST_TOMBSTONES) break
+      this.#tombstones.delete(key)
+      forgotten.push({ key, object: null })
+    }
+    return forgotten
+  }
+}
+
+/** An end as the store keeps it: `status` is a word of messages that no object in the mirror has. */
+function objectOf(key: string, family: string, { version, endedMs, told, last }: End): ManagedObject {
+  const attributes = { ...last, status: 'deleted', endedMs: String(endedMs), told: String(told) }
+  return { key, family, version, attributes }
+}
+
+function endOf({ version, attributes }: ManagedObject): End | undefined {
+  const { status, endedMs, told, ...last } = attributes
+  if (status !== 'deleted') return undefined
+  return { version, endedMs: Number(endedMs), told: told === 'true', last }
 }

@@ -121,5 +121,5 @@ function batchOf(feed: string, items: readonly Item[], cursor: Cursor | undefine
     if (item.mirror !== undefined) mirror.push(item.mirror)
     if (item.dead !== undefined) dead.push(item.dead)
   }
-  return { feed, facts, mirror, dead, ...(cursor === undefined ? {} : { cursor }) }
+  return { feed, facts, mirror, dead, countRecovered: true, ...(cursor === undefined ? {} : { cursor }) }
 }

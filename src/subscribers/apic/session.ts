@@ -5,19 +5,24 @@ import type { ApicConfig } from '../../config/sources.ts'
 import { describe } from '../../errors.ts'
 import type { SourceRef } from '../../event.ts'
 import type { LeaseKind } from '../../report.ts'
-import { Gate } from '../../scheduler/gate.ts'
 import { every } from '../../scheduler/interval.ts'
 import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
+import type { Pace } from '../../scheduler/pace.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session } from '../contract.ts'
 import type { Authentication, Grant } from './auth.ts'
-import { Mute } from './canary.ts'
 import { ApicClient, isSessionError } from './client.ts'
+import type { Continuity } from './continuity.ts'
+import { type ControllerRow, Unfit } from './controllers.ts'
 import type { Core, Tuning } from './core.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { FaultLog } from './fault-history.ts'
 import { Feed } from './feed.ts'
+import { Lateness } from './lateness.ts'
+import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
+import { patient } from './patient.ts'
 import { buildQuery, queryUrl } from './query.ts'
 import { ApicSocket } from './socket.ts'
 
@@ -27,14 +32,20 @@ export interface SessionOptions {
   readonly controller: string
   readonly auth: Authentication
   readonly mirror: ApicMirror
+  readonly continuity: Continuity
   readonly context: OpenContext
   readonly tuning: Tuning
-  /** This controller answers and is of no use (it never got everything subscribed, or pushes nothing): take another. */
-  readonly onUnfit: () => void
+  /** That of the controller: sessions that overlap share it. */
+  readonly pace: Pace
+  /** Told how this controller does. */
+  readonly controllers: ControllerRow
+  readonly lookout: LookoutMemory
 }
 
 /** Refresh the session at the latest after this, however long it lives. */
 const SESSION_REFRESH_CAP_MS = 240_000
+/** Logins are the dearest thing to ask for: one page of nginx's is no reason to make another. */
+const CLOCK_PATIENCE_MS = 30_000
 /** Part of the maximum lifetime after which a successor takes over. */
 const RETIRE_AT = 0.95
 /** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
@@ -57,15 +68,16 @@ export class ApicSession implements Session {
   #retireBy: number | undefined
   #pausedAt: number | undefined
   #resumedAt = Number.NEGATIVE_INFINITY
-  /** Every feed was live, or failed by itself, once. */
-  #settled = false
+  readonly #lookout: Lookout
+  /** Since when every feed was live, or failed by itself, once; monotonic ms. */
+  #settledAt: number | undefined
   #closing: Promise<void> | undefined
   #allSettled: Promise<void> = Promise.resolve()
   #fabricOffsetMs = 0
 
   private constructor(options: SessionOptions) {
     this.#options = options
-    const { config, controller, auth, context, source, mirror, tuning } = options
+    const { config, controller, auth, context, source, mirror, tuning, pace } = options
     const { clock, report } = context
     const signal = AbortSignal.any([this.#over.signal, context.signal])
     this.#outbox = new Outbox(
@@ -78,13 +90,9 @@ export class ApicSession implements Session {
       onFull: () => this.#pause(),
       onRoom: () => this.#resume(),
     })
-    this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal })
-    this.#sessionLeases = new LeaseKeeper({ clock, maxConcurrency: 1, spacingMs: 0 })
-    this.#subscriptionLeases = new LeaseKeeper({
-      clock,
-      maxConcurrency: Math.max(1, Math.floor(config.max_concurrency / 2)),
-      spacingMs: Math.min(5, tuning.spacingMs),
-    })
+    this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal, pace })
+    this.#sessionLeases = new LeaseKeeper({ clock, pace })
+    this.#subscriptionLeases = new LeaseKeeper({ clock, pace })
     this.#core = {
       source,
       config,
@@ -94,8 +102,10 @@ export class ApicSession implements Session {
       report,
       signal,
       mirror,
+      late: new Lateness({ source: config.name, clock, report, signal }),
+      continuity: options.continuity,
+      faultLog: new FaultLog(),
       outbox: this.#outbox,
-      gate: new Gate({ clock, maxConcurrency: config.max_concurrency, spacingMs: tuning.spacingMs }),
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
       fabricNow: () => clock.wall() + this.#fabricOffsetMs,
@@ -105,6 +115,8 @@ export class ApicSession implements Session {
       resume: () => this.#resume(),
       fail: error => this.#fail(error),
     }
+    const { controllers, lookout } = options
+    this.#lookout = new Lookout(this.#core, lookout, () => controllers.hasBetterThan(controller, clock.now()))
   }
 
   /** Logs in, opens the socket and starts to subscribe, in that order (reference a6). Throws `Fatal` or `Retryable`. */
@@ -122,7 +134,7 @@ export class ApicSession implements Session {
     }
   }
 
-  /** Resolves when every subscription was made once, or has failed once. Never rejects. */
+  /** Resolves when every subscription was made once, or has failed once; not when the session ends first. Never rejects. */
   get ready(): Promise<void> {
     return this.#allSettled
   }
@@ -137,12 +149,17 @@ export class ApicSession implements Session {
 
   margins(): Partial<Record<LeaseKind, number>> {
     const { clock } = this.#core
+    if (this.#over.signal.aborted) return {}
     const subscription = this.#subscriptionLeases.smallestMarginMs()
     return {
       ...(this.#sessionLease === undefined ? {} : { session: this.#sessionLease.marginMs() / 1000 }),
       ...(subscription === undefined ? {} : { subscription: subscription / 1000 }),
       ...(this.#retireBy === undefined ? {} : { lifetime: (this.#retireBy - clock.now()) / 1000 }),
     }
+  }
+
+  *feedMargins(): Generator<readonly [feed: string, seconds: number]> {
+    for (const [feed, ms] of this.#subscriptionLeases.margins()) yield [feed, ms / 1000]
   }
 
   close(): Promise<void> {
@@ -159,20 +176,24 @@ export class ApicSession implements Session {
     this.#keepSession(grant)
     this.#socket = await ApicSocket.open({
       url: this.#client.socketUrl,
+      headers: this.#client.socketHeaders,
       tls: config.tls,
       clock,
       timeoutMs: config.request_timeout,
+      pingMs: this.#core.tuning.pingMs,
       signal,
       onFrame: text => this.#dispatcher.take(text),
       onLost: error => this.#fail(error),
     })
-    await this.#readFabricClock()
+    await Promise.all([this.#readFabricClock(), this.#lookout.prime()])
     this.#makeFeeds()
     for (const feed of this.#feeds) this.#running.push(feed.run())
     this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
-      this.#settled = !this.#over.signal.aborted
+      // Feeds that end with their session settle as well: such a session watches nothing, and never will.
+      if (this.#over.signal.aborted) return new Promise(() => undefined)
+      this.#settledAt = clock.now()
     })
-    this.#running.push(this.#reconcileLoop(), this.#clockLoop())
+    this.#running.push(this.#reconcileLoop(), this.#clockLoop(), this.#lookout.run())
   }
 
   #keepSession(grant: Grant): void {
@@ -185,7 +206,7 @@ export class ApicSession implements Session {
     this.#sessionLease = this.#sessionLeases.add(
       {
         name: 'session',
-        rank: 0,
+        rank: 'session',
         ...terms(grant),
         renew: async signal => terms(await this.#client.refresh(signal)),
         isFinal: isSessionError,
@@ -208,7 +229,8 @@ export class ApicSession implements Session {
   /** Cursors go by the fabric's clock, not by ours (reference b2: topInfo.currentTime). */
   async #readFabricClock(): Promise<void> {
     const { clock, signal } = this.#core
-    const answer = await this.#client.get('/api/mo/info.json', 'clock', signal)
+    const ask = () => this.#client.get('/api/mo/info.json', 'clock', signal)
+    const answer = await patient(clock, signal, ask, CLOCK_PATIENCE_MS)
     const now = Date.parse(answer.objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
     if (!Number.isNaN(now)) this.#fabricOffsetMs = now - clock.wall()
   }
@@ -266,10 +288,10 @@ export class ApicSession implements Session {
     await every(clock, config.reconcile_interval, read, { signal, immediately: false })
   }
 
-  async #reconcileAll(): Promise<void> {
+  async #reconcileAll(pausedSinceMs?: number): Promise<void> {
     for (const feed of this.#feeds) {
       try {
-        await feed.reconcile()
+        await feed.reconcile(pausedSinceMs)
       } catch (error) {
         if (this.#core.signal.aborted) return
         if (isSessionError(error)) return this.#fail(error)
@@ -296,19 +318,26 @@ export class ApicSession implements Session {
     const pausedMs = this.#resumedAt - this.#pausedAt
     this.#pausedAt = undefined
     this.#socket?.resume()
-    if (pausedMs > LONG_PAUSE_MS) this.#running.push(this.#reconcileAll())
+    if (pausedMs <= LONG_PAUSE_MS) return
+    // What waits at the controller longer than a subscription lives may never come.
+    const isHole = pausedMs > this.#core.tuning.subscriptionLifeMs
+    this.#running.push(this.#reconcileAll(isHole ? this.#core.fabricNow() - pausedMs : undefined))
   }
 
   /** The one door out: the first reason counts. */
   #fail(error: unknown): void {
     if (this.#over.signal.aborted) return
-    if (!this.#settled || error instanceof Mute) this.#options.onUnfit()
+    const { controllers, controller } = this.#options
+    const now = this.#core.clock.now()
+    if (this.#settledAt === undefined || error instanceof Unfit) controllers.unfit(controller, now)
+    else controllers.lost(controller, now - this.#settledAt, now)
     this.#end(error)
   }
 
   #end(error: unknown): void {
     this.#over.abort(error)
     this.#socket?.close()
+    this.#core.faultLog.close()
     this.#sessionLeases.close()
     this.#subscriptionLeases.close()
     void this.#outbox.end().then(() => (error === undefined ? this.#queue.end() : this.#queue.fail(error)))

@@ -40,7 +40,8 @@ export async function compare(
   const apply = async (change: Change): Promise<void> => {
     // Others may cover the same object: what this read finds is their news as well.
     const watchers = core.watchers().filter(one => one === feed || one.query.covers(change.cls, change.dn))
-    if (applyChange(core, feed, change, { ...options, watchers }) === 'published') told++
+    if (applyChange(core, feed, change, { ...options, watchers, missing: change.status === 'deleted' }) === 'published')
+      told++
     if (++done % SLICE !== 0) return
     await outbox.room()
     await nextTurn()
@@ -62,16 +63,14 @@ export async function compare(
 
 async function isThere(core: Core, dn: string): Promise<boolean> {
   const url = queryUrl({ path: `/api/mo/${dn}`, options: [] }, core.config.format)
-  const answer = await core.gate.run(core.signal, () => core.client.get(url, 'query', core.signal))
+  const answer = await core.client.get(url, 'query', core.signal)
   return answer.objects.length > 0
 }
 
 /** The whole of a query, for reconciling. Pages through it when it is over the controller's ceiling. */
 export async function readWhole(core: Core, query: Query, signal: AbortSignal): Promise<Whole> {
   try {
-    const answer = await core.gate.run(signal, () =>
-      core.client.get(queryUrl(query, core.config.format), 'query', signal),
-    )
+    const answer = await core.client.get(queryUrl(query, core.config.format), 'query', signal)
     if (isWhole(answer)) return { objects: answer.objects, paged: false }
   } catch (error) {
     if (codeOf(error) !== 'too_large') throw error
@@ -92,7 +91,7 @@ export async function readPages(core: Core, query: Query, signal: AbortSignal): 
   for (let page = 0; ; page++) {
     const extra = [...order, ['page', String(page)], ['page-size', String(pageSize)]] as const
     const url = queryUrl(query, core.config.format, extra as readonly (readonly [string, string])[])
-    const answer = await core.gate.run(signal, () => core.client.get(url, 'query', signal))
+    const answer = await core.client.get(url, 'query', signal)
     for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
     if (answer.objects.length < pageSize) return { objects: [...found.values()], paged: true }
   }

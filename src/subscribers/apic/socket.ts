@@ -8,17 +8,19 @@ import { checkPeer, isUntrusted, tlsOptions } from '../tls.ts'
 
 export interface SocketOptions {
   readonly url: string
+  /** Sent with the handshake. */
+  readonly headers: Readonly<Record<string, string>>
   readonly tls: TlsConfig
   readonly clock: Clock
   readonly timeoutMs: number
+  /** How often a ping is sent. */
+  readonly pingMs: number
   readonly onFrame: (text: string) => void
   /** Called once, when the socket is gone or has stopped to answer; never after `close()`. */
   readonly onLost: (error: Error) => void
   readonly signal: AbortSignal
 }
 
-/** How often a ping is sent. */
-const PING_MS = 15_000
 /** Frames of a class-wide burst reach megabytes (reference a6). */
 const MAX_FRAME_BYTES = 256 * 1024 * 1024
 
@@ -37,6 +39,7 @@ export class ApicSocket {
     this.#options = options
     // No compression is offered, no redirect followed; the TLS options go to tls.connect.
     const ws = new WebSocket(options.url, {
+      headers: { ...options.headers },
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
       followRedirects: false,
@@ -50,6 +53,8 @@ export class ApicSocket {
       this.#lost(new Retryable('socket_lost', `socket closed by the controller (${code})`)),
     )
     ws.on('upgrade', response => {
+      // For a peer that answers no pings. Between two of them: a probe is only sent when nothing else is unanswered.
+      response.socket.setKeepAlive(true, options.pingMs / 4)
       try {
         if (response.socket instanceof TLSSocket) checkPeer(response.socket, options.tls)
       } catch (error) {
@@ -81,6 +86,8 @@ export class ApicSocket {
     } finally {
       options.signal.removeEventListener('abort', onAbort)
     }
+    // At once: the sooner it is known whether this server answers, the sooner its silence means something.
+    socket.#ws.ping()
     socket.#schedulePing()
     return socket
   }
@@ -120,11 +127,12 @@ export class ApicSocket {
   }
 
   #schedulePing(): void {
-    this.#cancelPing = this.#options.clock.after(PING_MS, () => {
+    const { clock, pingMs } = this.#options
+    this.#cancelPing = clock.after(pingMs, () => {
       if (this.#over) return
       if (!this.#ws.isPaused) {
         if (this.#pongDue && this.#answersPings) {
-          this.#lost(new Retryable('socket_lost', `socket: no pong within ${PING_MS / 1000} s`))
+          this.#lost(new Retryable('socket_lost', `socket: no pong within ${pingMs / 1000} s`))
           return
         }
         this.#pongDue = true

@@ -1,11 +1,15 @@
 /** The APIC source: picks the controller, keeps the mirror over sessions. */
 import type { ApicConfig } from '../../config/sources.ts'
-import { Fatal } from '../../errors.ts'
+import { Fatal, Retryable } from '../../errors.ts'
 import type { ManagedObject } from '../../record.ts'
 import type { OpenContext, Session, Subscriber } from '../contract.ts'
 import { passwordAuthentication } from './auth.ts'
+import { Continuity } from './continuity.ts'
+import { ControllerRow } from './controllers.ts'
 import { TUNING, type Tuning } from './core.ts'
+import { lookoutMemory } from './lookout.ts'
 import { ApicMirror } from './mirror.ts'
+import { Paces } from './pace.ts'
 import { buildQuery } from './query.ts'
 import { ApicSession } from './session.ts'
 
@@ -14,25 +18,30 @@ export interface ApicSubscriber extends Subscriber {
   objects(): Iterable<ManagedObject>
 }
 
-/** Throws `Fatal('config')` for a subscription that can't be asked. `tuning` is for tests. */
-export function apicSubscriber(config: ApicConfig, tuning: Partial<Tuning> = {}): ApicSubscriber {
+/**
+ * Throws `Fatal('config')` for a subscription that can't be asked. `tuning` is for tests; `paces` is shared by all sources,
+ * so that two of them with one controller log in one after the other and ask it no more than one would.
+ */
+export function apicSubscriber(
+  config: ApicConfig,
+  tuning: Partial<Tuning> = {},
+  paces: Paces = new Paces(),
+): ApicSubscriber {
   for (const subscription of config.subscriptions) buildQuery(subscription)
   const source = { system: 'apic', name: config.name } as const
   const auth = passwordAuthentication(config)
+  const tuned = { ...TUNING, ...tuning }
+  const continuity = new Continuity()
+  const controllers = new ControllerRow(config.controllers)
+  const lookout = lookoutMemory()
   let mirror: ApicMirror | undefined
-  let controller = 0
   return {
     ref: source,
     pushes: true,
     objects: () => mirror?.values() ?? [],
     async open(context: OpenContext): Promise<Session> {
       mirror ??= new ApicMirror(context.mirror)
-      const at = controller
-      const address = config.controllers[at % config.controllers.length] ?? ''
-      // Sticky while it works; the next one when it does not.
-      const next = (): void => {
-        if (controller === at) controller++
-      }
+      const address = controllers.current
       try {
         return await ApicSession.open({
           source,
@@ -40,13 +49,18 @@ export function apicSubscriber(config: ApicConfig, tuning: Partial<Tuning> = {})
           controller: address,
           auth,
           mirror,
+          continuity,
           context,
-          tuning: { ...TUNING, ...tuning },
-          onUnfit: next,
+          tuning: tuned,
+          pace: paces.of(address, { clock: context.clock, maxConcurrency: config.max_concurrency, tuning: tuned }),
+          controllers,
+          lookout,
         })
       } catch (error) {
-        // Wrong credentials are wrong everywhere: the same controller is asked again.
-        if (error instanceof Fatal) controller = at
+        // A certificate is one controller's matter; credentials are wrong everywhere, and accounts get locked.
+        if (error instanceof Fatal && error.code === 'tls' && controllers.hasBetterThan(address, context.clock.now())) {
+          throw new Retryable('tls', error.message, { cause: error })
+        }
         throw error
       }
     },

@@ -1,0 +1,118 @@
+/**
+ * How one subscription comes to know what it does not: at first contact, after a hole, and now and then to be sure. A
+ * log class asks its log; anything else compares a whole read with the mirror.
+ */
+import { describe } from '../../errors.ts'
+import { Refused } from './client.ts'
+import type { Asked, Core, Watched } from './core.ts'
+import type { ApicAnswer } from './decode.ts'
+import { tellMissedFaults } from './fault-history.ts'
+import { readHistory } from './history.ts'
+import { type Hole, showsFaults, tellHole } from './hole.ts'
+import { compare, isWhole, readPages, readWhole, type Whole } from './snapshot.ts'
+
+/** Where a hole begins, by the fabric's clock, and why it is one. */
+type Missed = Pick<Hole, 'fromMs' | 'reason'>
+
+export class CatchUp {
+  readonly #core: Core
+  readonly #feed: Watched
+  #contacted: boolean
+  /** Said once: the log of faults may not be read with this account. */
+  #faultsUnread = false
+
+  constructor(core: Core, feed: Watched, contacted: boolean) {
+    this.#core = core
+    this.#feed = feed
+    this.#contacted = contacted
+  }
+
+  /** True once a first whole read is in the mirror, or a log was first looked at. */
+  get contacted(): boolean {
+    return this.#contacted
+  }
+
+  /**
+   * What a subscription made now would find before it: undefined when there is no hole, as at first contact, or while a
+   * predecessor is still watching. Ask before subscribing: pushes prove the new one at once.
+   */
+  hole(): Missed | undefined {
+    const { continuity, cursor } = this.#core
+    const { name } = this.#feed
+    if (!this.#contacted || continuity.isLive(name)) return undefined
+    // After a restart: as the earlier process left it.
+    const provedMs = cursor(name)?.['provedMs']
+    const fromMs = continuity.knownTo(name) ?? (typeof provedMs === 'number' ? provedMs : undefined)
+    return { fromMs, reason: 'outage_no_history' }
+  }
+
+  /** Closes the hole between what is known and what is, after a subscription was made: `answer` is its own. */
+  async afterSubscribing(answer: ApicAnswer, asked: Asked, hole: Missed | undefined, signal: AbortSignal) {
+    const { position, query, name } = this.#feed
+    const core = this.#core
+    if (query.logClass !== undefined) {
+      if (!this.#contacted && answer.objects.length > 0) position.see()
+      await readHistory(core, this.#feed, query.logClass, signal)
+      this.#contacted = true
+      return
+    }
+    const whole = isWhole(answer) ? { objects: answer.objects, paged: false } : await readPages(core, query, signal)
+    await this.#close(whole, asked, hole)
+    core.continuity.prove(name, asked.fabricMs)
+    core.continuity.refreshed(name, asked.fabricMs)
+  }
+
+  /**
+   * Compares with a whole read (or re-reads the log's overlap), without a new subscription. `pausedSinceMs` (fabric's
+   * clock): pushes since then may have been lost while the socket was held back.
+   */
+  async reconcile(pausedSinceMs?: number): Promise<void> {
+    const core = this.#core
+    const { query, hidden } = this.#feed
+    if (!this.#contacted) return
+    if (query.logClass !== undefined) {
+      if (!hidden) await readHistory(core, this.#feed, query.logClass, core.signal)
+      return
+    }
+    const asked = { at: core.clock.now(), fabricMs: core.fabricNow() }
+    const whole = await readWhole(core, query, core.signal)
+    await this.#close(
+      whole,
+      asked,
+      pausedSinceMs === undefined ? undefined : { fromMs: pausedSinceMs, reason: 'paused' },
+    )
+    this.#feed.prove()
+  }
+
+  /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */
+  async #close(whole: Whole, asked: Asked, hole: Missed | undefined): Promise<void> {
+    const core = this.#core
+    const feed = this.#feed
+    const origin = this.#contacted ? 'resync' : 'snapshot'
+    const publish = this.#contacted || feed.subscription.snapshot === 'publish'
+    const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole) : undefined
+    const compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at })
+    const recovered = (faults ?? 0) + compared
+    if (hole !== undefined) {
+      tellHole(core, feed, { ...hole, toMs: asked.fabricMs, recovered, faultsRead: faults !== undefined })
+    }
+    this.#contacted = true
+    core.outbox.add(feed.name, undefined, { ...feed.position.cursor(), provedMs: asked.fabricMs })
+  }
+
+  /** How many events that made; undefined when the log of faults can't be read. */
+  async #readFaults(shown: Whole, asked: Asked, hole: Missed | undefined): Promise<number | undefined> {
+    const { report, source } = this.#core
+    try {
+      const told = await tellMissedFaults(this.#core, this.#feed, shown.objects, asked, hole)
+      this.#faultsUnread = false
+      return told
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      const text = `${this.#feed.name}: faultRecord can't be read; what faults do in a hole stays unknown: ${describe(error)}`
+      if (!this.#faultsUnread) report({ type: 'advice', source: source.name, text })
+      this.#faultsUnread = true
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * What a source knows across its sessions: which feed is live in any of them, and until when each was surely told of
+ * everything. It decides whether a new subscription has a hole before it, and where that hole begins.
+ */
+
+export class Continuity {
+  readonly #live = new Map<string, number>()
+  readonly #proved = new Map<string, number>()
+  readonly #refreshed = new Map<string, number>()
+  readonly #logs = new Map<string, number>()
+  #socketMs = Number.NEGATIVE_INFINITY
+
+  /** A feed is live from now on, until the returned function is called. Two sessions of a hand-over may both have it. */
+  begin(feed: string): () => void {
+    this.#live.set(feed, (this.#live.get(feed) ?? 0) + 1)
+    let over = false
+    return () => {
+      if (over) return
+      over = true
+      const left = (this.#live.get(feed) ?? 1) - 1
+      if (left === 0) this.#live.delete(feed)
+      else this.#live.set(feed, left)
+    }
+  }
+
+  /** True while some session watches this feed: what happens meanwhile is no hole. */
+  isLive(feed: string): boolean {
+    return this.#live.has(feed)
+  }
+
+  /** A push came, or a whole read was compared: nothing before `fabricMs` (the fabric's clock) is missing. */
+  prove(feed: string, fabricMs: number): void {
+    this.#proved.set(feed, Math.max(this.#proved.get(feed) ?? Number.NEGATIVE_INFINITY, fabricMs))
+  }
+
+  /** The controller said at `fabricMs` that the subscription lives: what it pushes is another matter. */
+  refreshed(feed: string, fabricMs: number): void {
+    this.#refreshed.set(feed, fabricMs)
+  }
+
+  /** A canary found that the newest record of this log had been pushed: the socket carried everything up to `fabricMs`. */
+  proveLog(feed: string, fabricMs: number): void {
+    this.#logs.set(feed, fabricMs)
+    this.#socketMs = Math.max(this.#socketMs, fabricMs)
+  }
+
+  /** Until when a log was surely pushed whole, by its canary: what is purged of it before that is no loss. */
+  logKnownTo(feed: string): number | undefined {
+    return this.#logs.get(feed)
+  }
+
+  /**
+   * Until when a feed that was lost had surely been told of everything, by the fabric's clock: its own last proof, or,
+   * since a quiet feed proves nothing by itself, its last refresh as far as the socket is known to have worked.
+   */
+  knownTo(feed: string): number | undefined {
+    const own = this.#proved.get(feed) ?? Number.NEGATIVE_INFINITY
+    const refreshed = this.#refreshed.get(feed) ?? Number.NEGATIVE_INFINITY
+    const known = Math.max(own, Math.min(refreshed, this.#socketMs))
+    return Number.isFinite(known) ? known : undefined
+  }
+}

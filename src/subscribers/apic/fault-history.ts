@@ -1,0 +1,219 @@
+/**
+ * What faults did in a hole: faultRecord logs each transition, so a fault that came and went meanwhile is told though no
+ * snapshot shows it (reference b2). The rows are laid into the chain of the fault, before the snapshot is compared.
+ */
+import type { Cancel } from '../../scheduler/clock.ts'
+import { applyChange } from './apply.ts'
+import type { Asked, Core, Watched } from './core.ts'
+import { type ApicObject, type Change, changesOf } from './decode.ts'
+import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
+import { type LogRow, readLog } from './log-pages.ts'
+import { faultOfRecord } from './normalise-fault.ts'
+import { queryUrl } from './query.ts'
+
+const FAULT_LOG = 'faultRecord'
+const LOG = { path: `/api/class/${FAULT_LOG}`, options: [] } as const
+/** What a transition is about: two versions that agree in these are one state. */
+const STATE = ['severity', 'lc', 'occur'] as const
+/** Rows kept for the other subscriptions of the session that close the same hole. */
+const KEPT_MS = 60_000
+
+/** A part of the fault log, and what of it was purged while it was read. */
+export interface Stretch {
+  readonly rows: readonly LogRow[]
+  readonly purged: readonly { readonly fromMs: number; readonly toMs: number }[]
+}
+
+/** One transition of one fault. */
+interface Transition {
+  readonly atMs: number
+  readonly change: Change
+}
+
+/** The fault log of one session: however many subscriptions close a hole at once, a stretch of it is read once. */
+export class FaultLog {
+  readonly #rows = new Map<string, LogRow>()
+  readonly #purged: { readonly fromMs: number; readonly toMs: number }[] = []
+  #fromMs = Number.POSITIVE_INFINITY
+  #toMs = Number.NEGATIVE_INFINITY
+  #reading: Promise<unknown> = Promise.resolve()
+  #cancelForget: Cancel | undefined
+
+  /** Rows created from `fromMs` on, oldest first, as they were at `untilMs` or later (fabric's clock). */
+  rows(core: Core, fromMs: number, untilMs: number): Promise<Stretch> {
+    const read = this.#reading.then(() => this.#read(core, fromMs, untilMs))
+    this.#reading = read.catch(() => undefined)
+    return read
+  }
+
+  /** Forgets what it read and stops to wait for the moment to do so. */
+  close(): void {
+    this.#cancelForget?.()
+    this.#forget()
+  }
+
+  async #read(core: Core, fromMs: number, untilMs: number): Promise<Stretch> {
+    const { clock, tuning, signal } = core
+    if (fromMs < this.#fromMs) {
+      this.#forget()
+      this.#fromMs = fromMs
+    }
+    if (untilMs > this.#toMs) {
+      const nowMs = core.fabricNow()
+      // What was read just now is read again as far back as rows become visible late.
+      const since = Math.max(this.#fromMs, this.#toMs - tuning.overlapMs)
+      await readLog(core, LOG, FAULT_LOG, since, signal, {
+        take: async rows => {
+          for (const row of rows) this.#rows.set(row.dn, row)
+        },
+        purged: (from, to) => this.#purged.push({ fromMs: from, toMs: to }),
+      })
+      this.#toMs = nowMs
+    }
+    // Too much to keep for the life of the session, and too much to read again for each of a thousand subscriptions.
+    this.#cancelForget?.()
+    this.#cancelForget = clock.after(KEPT_MS, () => this.#forget())
+    const rows = [...this.#rows.values()].filter(row => row.createdMs >= fromMs)
+    return { rows: rows.sort((a, b) => a.createdMs - b.createdMs), purged: [...this.#purged] }
+  }
+
+  #forget(): void {
+    this.#rows.clear()
+    this.#purged.length = 0
+    this.#fromMs = Number.POSITIVE_INFINITY
+    this.#toMs = Number.NEGATIVE_INFINITY
+  }
+}
+
+/**
+ * Tells the transitions between the feed's position and the snapshot that nobody has told: all of them but, for a fault that
+ * the snapshot shows, the one that led to the state shown: that one is told whole by the comparison that follows.
+ * Returns how many events that made.
+ */
+export async function tellMissedFaults(
+  core: Core,
+  feed: Watched,
+  snapshot: readonly ApicObject[],
+  asked: Asked,
+  hole: { readonly fromMs: number | undefined } | undefined,
+): Promise<number> {
+  const { position } = feed
+  const untilMs = asked.fabricMs
+  if (position.readToMs === undefined) {
+    await firstContact(core, feed, untilMs)
+    return 0
+  }
+  if (hole !== undefined && position.sawRecord) {
+    const knownToMs = Math.max(position.readToMs, hole.fromMs ?? position.readToMs)
+    await tellIfPurged(core, feed, { cls: FAULT_LOG, path: LOG.path, knownToMs }, core.signal)
+  }
+  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(core.tuning.overlapMs), untilMs)
+  for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
+  const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
+  let told = 0
+  for (const transition of missed(core, feed, rows, untilMs, shown)) {
+    if (tell(core, feed, transition, shown.get(transition.change.dn), asked)) told++
+    await core.outbox.room()
+  }
+  core.signal.throwIfAborted()
+  position.finishRead(rows.findLast(row => row.createdMs <= untilMs)?.createdMs, untilMs)
+  return told
+}
+
+/** From now on; whether there is a record at all decides if its purge can be noticed later. */
+async function firstContact(core: Core, feed: Watched, untilMs: number): Promise<void> {
+  const url = queryUrl(LOG, core.config.format, newestFirst(FAULT_LOG))
+  const answer = await core.client.get(url, 'history', core.signal)
+  if (answer.objects.length > 0) feed.position.see()
+  feed.position.begin(untilMs, untilMs)
+}
+
+/** What of the log is news, oldest first. */
+function missed(
+  core: Core,
+  feed: Watched,
+  rows: readonly LogRow[],
+  untilMs: number,
+  shown: ReadonlyMap<string, Change>,
+): Transition[] {
+  const byFault = new Map<string, { readonly known: Known; readonly news: Transition[] }>()
+  for (const { createdMs, attributes } of rows) {
+    const change = createdMs > untilMs ? undefined : faultOfRecord({ cls: FAULT_LOG, attributes, children: [] })
+    if (change === undefined || !feed.query.yields(change.cls, change.dn)) continue
+    const { dn } = change
+    let sofar = byFault.get(dn)
+    if (sofar === undefined) {
+      sofar = { known: knownOf(core, dn), news: [] }
+      byFault.set(dn, sofar)
+    }
+    if (!isNews(sofar.known, createdMs, change)) continue
+    sofar.news.push({ atMs: createdMs, change })
+    sofar.known.there = change.status !== 'deleted'
+    sofar.known.state = { ...sofar.known.state, ...given(change) }
+  }
+  return [...byFault]
+    .flatMap(([dn, { news }]) => {
+      const now = shown.get(dn)
+      const last = news.at(-1)
+      const isLast = now !== undefined && last !== undefined && last.change.status !== 'deleted'
+      return isLast && isSameState(given(last.change), now.attributes) ? news.slice(0, -1) : news
+    })
+    .sort((a, b) => a.atMs - b.atMs)
+}
+
+/** What has been told of a fault, and, as rows are looked at, what will have been. */
+interface Known {
+  /** Nothing up to here is news, ms. */
+  readonly untilMs: number
+  there: boolean
+  state: Readonly<Record<string, string>> | undefined
+}
+
+function knownOf(core: Core, dn: string): Known {
+  const now = core.mirror.get(dn)?.attributes
+  const end = core.mirror.end(dn)
+  const state = now ?? end?.last
+  const seenMs = Date.parse(state?.['lastTransition'] ?? '')
+  const untilMs = Math.max(
+    Number.isNaN(seenMs) ? Number.NEGATIVE_INFINITY : seenMs,
+    end?.told === true ? end.endedMs : Number.NEGATIVE_INFINITY,
+  )
+  return { untilMs, there: now !== undefined, state }
+}
+
+/** The log's clock may be a moment behind the fault's own: a later row that says nothing new is no news either. */
+function isNews({ untilMs, there, state }: Known, atMs: number, change: Change): boolean {
+  if (atMs <= untilMs) return false
+  if (change.status === 'deleted') return there
+  return state === undefined || !isSameState(given(change), state)
+}
+
+function isSameState(row: Readonly<Record<string, string>>, state: Readonly<Record<string, string>>): boolean {
+  return STATE.every(name => (row[name] ?? state[name]) === (state[name] ?? row[name]))
+}
+
+function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Change | undefined, asked: Asked) {
+  const { cls, dn } = change
+  const known = core.mirror.get(dn)?.attributes
+  const isKnown = known !== undefined
+  // A push was faster than the reading: it is the later news.
+  if (Date.parse(known?.['lastTransition'] ?? '') > atMs) return false
+  // A row lacks some properties of the fault: what is there lends them, so that the comparison finds nothing to learn.
+  const lent = isKnown || change.status === 'deleted' ? {} : (shown?.attributes ?? {})
+  const whole: Change = {
+    cls,
+    dn,
+    attributes: { ...lent, ...given(change) },
+    status: change.status === 'deleted' ? 'deleted' : isKnown ? 'modified' : 'created',
+  }
+  const watchers = core.watchers().filter(one => one === feed || one.query.covers(cls, dn))
+  return (
+    applyChange(core, feed, whole, { origin: 'resync', publish: true, watchers, atMs, asOf: asked.at - 1 }) ===
+    'published'
+  )
+}
+
+/** Without what the row leaves empty: the fault may have it, and its log does not carry it. */
+function given({ attributes }: Change): Record<string, string> {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''))
+}

@@ -1,0 +1,83 @@
+/**
+ * Proof of hearing for objects, which have no log to ask for the newest. When a reconcile finds what nobody was told, the
+ * push may be on its way; if it does not come, the subscription is mute, whole or in part (a leaf that no longer feeds
+ * it), though its refreshes are answered.
+ */
+import { sleep } from '../../scheduler/clock.ts'
+import type { Core } from './core.ts'
+
+/** Pushes that were held back come in a rush after this, ms: a reconcile then finds what is late, not what is missing. */
+const AFTER_PAUSE_MS = 60_000
+
+interface Round {
+  /** DNs of what the reconcile had to tell, and of what was pushed meanwhile. */
+  readonly found: Set<string>
+  readonly heard: Set<string>
+}
+
+export class Hearing {
+  readonly #core: Pick<Core, 'clock' | 'signal' | 'tuning' | 'report' | 'source' | 'pausedWithin'>
+  readonly #name: string
+  readonly #remake: (reason: string) => void
+  #round: Round | undefined
+  /** Reconciles in a row that found something unheard. */
+  #rounds = 0
+
+  constructor(
+    core: Pick<Core, 'clock' | 'signal' | 'tuning' | 'report' | 'source' | 'pausedWithin'>,
+    name: string,
+    remake: (reason: string) => void,
+  ) {
+    this.#core = core
+    this.#name = name
+    this.#remake = remake
+  }
+
+  /** A read had to tell of this object. */
+  found(dn: string): void {
+    this.#round?.found.add(dn)
+  }
+
+  /** A push told of this object. */
+  heard(dn: string): void {
+    this.#round?.heard.add(dn)
+  }
+
+  /** The subscription is made anew: what was suspected of the old one is no matter any more. */
+  forget(): void {
+    this.#round = undefined
+  }
+
+  /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */
+  async during(reconcile: () => Promise<void>): Promise<void> {
+    const round: Round = { found: new Set(), heard: new Set() }
+    this.#round = round
+    await reconcile()
+    if (round.found.size === 0) this.#rounds = 0
+    else void this.#judge(round)
+  }
+
+  async #judge(round: Round): Promise<void> {
+    const { clock, tuning, signal, pausedWithin, report, source } = this.#core
+    try {
+      // Asked and pushed travel on two connections: the push may be a moment behind.
+      await sleep(clock, tuning.canaryGraceMs, signal)
+    } catch {
+      return
+    }
+    if (this.#round !== round) return
+    this.#round = undefined
+    if (pausedWithin(AFTER_PAUSE_MS)) return
+    const unheard = round.found.difference(round.heard).size
+    if (unheard === 0) {
+      this.#rounds = 0
+      return
+    }
+    this.#rounds++
+    if (this.#rounds === 1) this.#remake(`a reconcile found ${unheard} objects whose changes were never pushed`)
+    if (this.#rounds !== 2) return
+    // Some changes may never be pushed at all: a subscription made anew each time would not mend that.
+    const text = `${this.#name}: changes are found that are never pushed, though it was made anew; reconciles tell them`
+    report({ type: 'advice', source: source.name, text })
+  }
+}

@@ -1,0 +1,37 @@
+/** What a hole may have swallowed: classes with a state have no history to ask for what came and went meanwhile. */
+import { type GapData, type GapReason, gapFact } from '../../event.ts'
+import { isLogClass } from './classes.ts'
+import type { Core, Watched } from './core.ts'
+
+export interface Hole {
+  /** By the fabric's clock, ms; undefined when nobody knows how long nobody looked. */
+  readonly fromMs: number | undefined
+  readonly toMs: number
+  readonly reason: GapReason
+  /** Facts of the hole that were found all the same. */
+  readonly recovered: number
+  /** What the faults did meanwhile was read from their log. */
+  readonly faultsRead: boolean
+}
+
+/** True when this subscription can show faults, whose transitions are logged. */
+export function showsFaults(feed: Watched): boolean {
+  const { classes, logClass } = feed.query
+  return !feed.hidden && logClass === undefined && (classes === undefined || classes.includes('faultInst'))
+}
+
+/** Announces a hole that a comparison closes only for what is still there. Says nothing where a log has closed it whole. */
+export function tellHole(core: Core, feed: Watched, hole: Hole): void {
+  const { classes } = feed.query
+  const unseen = classes?.filter(cls => !isLogClass(cls) && !(hole.faultsRead && cls === 'faultInst'))
+  if (feed.hidden || unseen?.length === 0) return
+  const gap: GapData = {
+    feed: feed.name,
+    classes: [...(unseen ?? [])],
+    from: hole.fromMs === undefined ? null : new Date(hole.fromMs).toISOString(),
+    to: new Date(hole.toMs).toISOString(),
+    reason: hole.reason,
+    recovered: hole.recovered,
+  }
+  core.outbox.add(feed.name, { fact: gapFact(core.source, gap) })
+}

@@ -1,0 +1,52 @@
+/** A question that is worth asking until it is answered, while the session and its subscriptions go on. */
+import { codeOf, Retryable } from '../../errors.ts'
+import type { Clock } from '../../scheduler/clock.ts'
+import { supervise } from '../../scheduler/supervise.ts'
+
+/** An overloaded controller is asked again after seconds, later after a minute (reference a10: CNO waits 20 s and up). */
+const BACKOFF = { firstMs: 1000, capMs: 60_000 }
+
+/** True for what passes by itself: throttled, no answer in time, no connection. */
+export function passes(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'throttled' || code === 'timeout' || code === 'unreachable'
+}
+
+/**
+ * What `ask` answers, asked again with growing waits while the controller is overloaded or away. Rejects with any other
+ * error of `ask`, with the signal's reason when that aborts first, and with the last error once `forMs` have passed.
+ */
+export async function patient<T>(
+  clock: Clock,
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+  forMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
+  signal.throwIfAborted()
+  const until = clock.now() + forMs
+  const done = new AbortController()
+  const outcome = Promise.withResolvers<T>()
+  // Looked at below; until then a rejection is nobody's fault.
+  outcome.promise.catch(() => undefined)
+  await supervise(
+    {
+      clock,
+      signal: AbortSignal.any([signal, done.signal]),
+      backoff: BACKOFF,
+      holdMs: error => (error instanceof Retryable ? (error.afterMs ?? 0) : 0),
+      onFailure: () => undefined,
+    },
+    async () => {
+      try {
+        outcome.resolve(await ask())
+      } catch (error) {
+        if (passes(error) && clock.now() < until) throw error
+        outcome.reject(error)
+      }
+      done.abort()
+    },
+  )
+  // Nothing, when the answer came first.
+  outcome.reject(signal.reason)
+  return outcome.promise
+}

@@ -1,0 +1,103 @@
+/** A source's health as events: which changes are published, when, and in what words. */
+import { type Fact, makeFact, type Severity, type SourceRef } from '../event.ts'
+import type { Cancel, Clock } from '../scheduler/clock.ts'
+
+export type Health = 'up' | 'degraded' | 'down'
+
+export interface SourceNewsOptions {
+  readonly ref: SourceRef
+  readonly clock: Clock
+  readonly publish: (fact: Fact) => void
+}
+
+const RANK: Record<Health, number> = { up: 0, degraded: 1, down: 2 }
+/** Falls count together while no two of them are further apart than this. */
+const CALM_MS = 10 * 60_000
+/** How long it must have been better before that is told, from the second fall on; doubled with each further one. */
+const FIRST_HOLD_MS = 30_000
+const LONGEST_HOLD_MS = CALM_MS
+
+/**
+ * Bad news at once. Good news too, unless the source falls again and again: then it must have lasted. So a source that
+ * flaps for hours is a few events, and the last one is true.
+ */
+export class SourceNews {
+  readonly #options: SourceNewsOptions
+  #told: Health | undefined
+  #now: Health | undefined
+  #falls = 0
+  #fellAt = Number.NEGATIVE_INFINITY
+  /** The worst that was published since it was well. */
+  #worst: Severity = 'info'
+  #cancel: Cancel | undefined
+
+  constructor(options: SourceNewsOptions) {
+    this.#options = options
+  }
+
+  /** Takes in the health as it is now; what was told already, or waits to be, is no news. */
+  tell(state: Health, reason: string | undefined): void {
+    if (state !== 'up' && this.#now === 'up') this.#fell()
+    if (state === this.#now && this.#cancel !== undefined) return
+    this.#now = state
+    this.close()
+    if (state === this.#told) return
+    const { clock } = this.#options
+    const at = clock.wall()
+    const isBetter = this.#told !== undefined && RANK[state] < RANK[this.#told]
+    const holdMs = isBetter ? this.#holdMs : 0
+    if (holdMs === 0) this.#publish(state, reason, at)
+    else this.#cancel = clock.after(holdMs, () => this.#publish(state, reason, at))
+  }
+
+  /** Drops what waits to be told. */
+  close(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #fell(): void {
+    const now = this.#options.clock.now()
+    if (now - this.#fellAt > CALM_MS) this.#falls = 0
+    this.#fellAt = now
+    // Of a fall whose rise before was not told, nobody hears either.
+    if (this.#told === 'up') this.#falls++
+  }
+
+  get #holdMs(): number {
+    if (this.#falls < 2 || this.#options.clock.now() - this.#fellAt > CALM_MS) return 0
+    return Math.min(FIRST_HOLD_MS * 2 ** (this.#falls - 2), LONGEST_HOLD_MS)
+  }
+
+  #publish(state: Health, reason: string | undefined, wallMs: number): void {
+    this.#cancel = undefined
+    this.#told = state
+    const severity = state === 'down' ? 'major' : state === 'degraded' ? 'warning' : this.#worst
+    // The event that closes an alert travels on the subject of the worst one that opened it.
+    this.#worst = state === 'up' ? 'info' : this.#worst === 'major' ? 'major' : severity
+    this.#options.publish(sourceFact(this.#options.ref, state, severity, reason, new Date(wallMs).toISOString()))
+  }
+}
+
+/** The one kind whose id may use local time. */
+function sourceFact(ref: SourceRef, state: Health, severity: Severity, reason: string | undefined, time: string): Fact {
+  return makeFact(ref, {
+    family: 'source',
+    key: [state, time],
+    type: `opswire.source.${state}`,
+    subject: ref.name,
+    time,
+    partitionkey: `${ref.name}/source`,
+    severity,
+    origin: 'live',
+    data: {
+      kind: 'source',
+      summary: state === 'up' ? `${ref.name} is connected` : `${ref.name} is ${state}: ${reason ?? 'unknown'}`,
+      state: state === 'up' ? 'resolved' : 'firing',
+      outcome: null,
+      alertKey: `${ref.name}/source`,
+      resource: { kind: 'source', id: ref.name },
+      ...(reason === undefined ? {} : { cause: reason }),
+    },
+  })
+}

@@ -1,0 +1,181 @@
+/** Faults that came, changed or went while nobody watched: told from faultRecord, each transition once. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
+
+const NODE = 'topology/pod-1/node-101/sys'
+const DN = `${NODE}/phys-[eth1/7]/phys/fault-F1394`
+const FEED = 'class/faultInst'
+
+let rig: ApicRig
+
+async function start(options?: ApicRigOptions): Promise<ApicRig> {
+  rig = await ApicRig.make(options)
+  await rig.live([FEED])
+  return rig
+}
+
+afterEach(async () => {
+  await rig.close()
+})
+
+const change = (dn: string, attributes: Record<string, string>): unknown =>
+  rig.simulator.post(dn, { faultInst: { attributes } })
+/** From now on the fabric's stamps are later than all before: two of one millisecond have no order. */
+const nextMs = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 3))
+
+/** A whole life of a fault: raised, cleared, forgotten. */
+async function comeAndGo(dn: string): Promise<void> {
+  rig.simulator.post(dn, fault('F1394'))
+  await nextMs()
+  change(dn, { severity: 'cleared', lc: 'retaining' })
+  await nextMs()
+  rig.simulator.remove(dn)
+  await nextMs()
+}
+
+const told = (): string[] =>
+  rig
+    .facts()
+    .filter(fact => fact.data.kind === 'fault')
+    .map(fact => `${fact.type.slice(11)} ${fact.severitytext} ${fact.data.state} ${fact.origin}`)
+
+/** Nobody watches while `during` runs: sockets are refused until it is over. */
+async function away(during: () => Promise<void>): Promise<void> {
+  const { simulator } = rig
+  simulator.knobs.refuseSockets = 503
+  simulator.cutSockets()
+  await during()
+  const times = rig.feedStates(FEED).filter(state => state === 'live').length
+  simulator.knobs.refuseSockets = undefined
+  await rig.live([FEED], times + 1)
+}
+
+describe('a fault in a hole', () => {
+  it('that came and went is told, though no snapshot shows it', async () => {
+    await start()
+    await away(() => comeAndGo(DN))
+    await rig.until(all => all.length >= 2, 'its life')
+    expect(told()).toEqual(['raised major firing resync', 'cleared major resolved resync'])
+    expect(rig.facts().every(fact => fact.subject === DN && fact.time !== undefined)).toBe(true)
+  })
+
+  it('that was known is told transition by transition, and the last one whole', async () => {
+    await start()
+    rig.simulator.post(DN, fault('F1394'))
+    await rig.until(all => all.length === 1, 'raised')
+    await nextMs()
+    await away(async () => {
+      change(DN, { lc: 'raised-clearing' })
+      await nextMs()
+      change(DN, { severity: 'cleared', lc: 'retaining' })
+      await nextMs()
+      change(DN, { severity: 'critical', lc: 'raised' })
+    })
+    await rig.until(all => all.length >= 4, 'four transitions')
+    expect(told()).toEqual([
+      'raised major firing live',
+      'clearing major clearing resync',
+      'cleared major resolved resync',
+      'raised critical firing resync',
+    ])
+    await away(() => nextMs())
+    expect(told().length).toBe(4)
+    expect(rig.facts().at(-1)?.data.raw).toMatchObject({ faultInst: { attributes: { domain: 'infra', occur: '2' } } })
+  })
+
+  it('is told once, however it was told before: what was pushed is no news after a cut, nor after a restart', async () => {
+    await start()
+    await comeAndGo(`${NODE}/a/fault-F1394`)
+    rig.simulator.post(`${NODE}/b/fault-F1394`, fault('F1394'))
+    await rig.until(all => all.length === 3, 'a life and a beginning')
+    await away(() => comeAndGo(`${NODE}/c/fault-F1394`))
+    await rig.until(all => all.length >= 5, 'a life in the hole')
+    await rig.stop()
+    await comeAndGo(`${NODE}/d/fault-F1394`)
+    await comeAndGo(`${NODE}/a/fault-F1394`)
+    rig.start()
+    const lived = rig.feedStates(FEED).filter(state => state === 'live').length
+    await rig.live([FEED], lived + 1)
+    await rig.until(all => all.length >= 9, 'two lives while stopped')
+    const lives = rig.facts().map(fact => `${fact.subject.slice(NODE.length + 1)} ${fact.type.slice(11)}`)
+    expect(lives).toEqual([
+      'a/fault-F1394 raised',
+      'a/fault-F1394 cleared',
+      'b/fault-F1394 raised',
+      'c/fault-F1394 raised',
+      'c/fault-F1394 cleared',
+      'd/fault-F1394 raised',
+      'd/fault-F1394 cleared',
+      'a/fault-F1394 raised',
+      'a/fault-F1394 cleared',
+    ])
+    expect(new Set(rig.facts().map(fact => fact.id)).size).toBe(9)
+  })
+
+  it('is no news when it ended before the first contact', async () => {
+    rig = await ApicRig.make({ start: false })
+    await comeAndGo(DN)
+    rig.start()
+    await rig.live([FEED])
+    await away(() => nextMs())
+    expect(rig.facts()).toEqual([])
+  })
+
+  it('is found by a reconcile when its pushes never came', async () => {
+    await start({ config: { subscriptions: [{ class: 'faultInst' }], reconcile_interval: '1s' } })
+    for (const id of rig.simulator.subscriptionIds) rig.simulator.mute(id)
+    await comeAndGo(DN)
+    await rig.until(all => all.length >= 2, 'its life')
+    expect(told()).toEqual(['raised major firing resync', 'cleared major resolved resync'])
+  })
+
+  it('is told to each subscription that shows it, once', async () => {
+    await start({
+      config: {
+        subscriptions: [
+          { class: 'faultInst' },
+          { mo: NODE, query_target: 'subtree', target_subtree_class: ['faultInst'] },
+        ],
+      },
+    })
+    await away(() => comeAndGo(DN))
+    await rig.until(all => all.length >= 2, 'its life')
+    await away(() => nextMs())
+    expect(told()).toEqual(['raised major firing resync', 'cleared major resolved resync'])
+    const reads = rig.simulator.record.requests.filter(one => one.path.includes('class/faultRecord'))
+    expect(reads.length).toBeGreaterThan(0)
+  })
+
+  it('stays unknown without the right to read its log, and that is said', async () => {
+    await start()
+    rig.simulator.fail({
+      operation: 'query',
+      path: /faultRecord/,
+      failure: { kind: 'error', status: 403, code: '403', text: 'user has no right to read this' },
+    })
+    await away(() => comeAndGo(DN))
+    const [gap, ...more] = await rig.until(all => all.length > 0, 'the gap')
+    expect(more).toEqual([])
+    expect(gap?.data.gap).toMatchObject({ feed: FEED, classes: ['faultInst'], reason: 'outage_no_history' })
+    expect(rig.happenings.some(one => one.type === 'advice' && one.text.includes('faultRecord'))).toBe(true)
+  })
+
+  it('whose records were purged meanwhile is a gap, with its bounds', async () => {
+    await start()
+    await comeAndGo(`${NODE}/a/fault-F1394`)
+    await rig.until(all => all.length === 2, 'a life')
+    await away(() => nextMs())
+    const before = Date.now()
+    await away(async () => {
+      rig.simulator.fabric.logs.setLimit('faultRecord', 6, 3)
+      for (let index = 0; index < 8; index++) await comeAndGo(`${NODE}/x-${index}/fault-F1394`)
+    })
+    const facts = await rig.until(all => all.some(fact => fact.data.kind === 'gap'), 'the gap')
+    const gaps = facts.flatMap(fact => fact.data.gap ?? [])
+    expect(gaps).toMatchObject([{ feed: FEED, classes: ['faultRecord'], reason: 'history_purged' }])
+    expect(Date.parse(gaps[0]?.from ?? '')).toBeLessThanOrEqual(before)
+    expect(Date.parse(gaps[0]?.to ?? '')).toBeGreaterThan(before)
+    // What the ring still held is told.
+    expect(told().slice(2).length).toBeGreaterThan(0)
+  })
+})
