@@ -16,6 +16,7 @@ import type { LostState } from './store/database.ts'
 import { openStore } from './store/open.ts'
 import type { SqliteStore } from './store/store.ts'
 import { gaugesOf } from './subscribers/apic/gauges.ts'
+import { Paces } from './subscribers/apic/pace.ts'
 import { type ApicSubscriber, apicSubscriber } from './subscribers/apic/subscriber.ts'
 import type { Subscriber } from './subscribers/contract.ts'
 import { Intake } from './subscribers/intake.ts'
@@ -72,6 +73,11 @@ export async function startApp(options: AppOptions): Promise<App> {
           seconds,
         })),
       ),
+    sessions: () =>
+      runners.flatMap(runner => {
+        const session = runner.session()
+        return session === undefined ? [] : [{ source: runner.ref.name, ...session, feedSeconds: runner.feedMargins() }]
+      }),
     gauges: () => {
       const all = apics.map(({ config: { name, health_scopes }, subscriber }) => ({
         name,
@@ -121,8 +127,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     const pump = startPump({ store, sink, clock, report, signal: force })
     steps.push({ name: 'delivery', run: leftMs => pump.stop(leftMs) })
 
+    const paces = new Paces()
     const made = config.sources.map(source => {
-      const subscriber = subscriberOf(source)
+      const subscriber = subscriberOf(source, paces)
       if (source.kind === 'apic') apics.push({ config: source, subscriber: subscriber as ApicSubscriber })
       return { source, subscriber }
     })
@@ -165,10 +172,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
-function subscriberOf(source: SourceConfig): Subscriber {
+function subscriberOf(source: SourceConfig, paces: Paces): Subscriber {
   switch (source.kind) {
     case 'apic':
-      return apicSubscriber(source)
+      return apicSubscriber(source, {}, paces)
     case 'raas':
       return raasSubscriber(source)
     case 'vcd':

@@ -88,6 +88,7 @@ if (import.meta.main) {
     env: process.env,
     isTty: process.stdout.isTTY === true,
     columns: process.stdout.columns ?? 80,
+    ...(process.stdout.rows === undefined ? {} : { rows: process.stdout.rows }),
   })
   process.exitCode = code
   // A daemon that was told to stop has stopped: a reader of its output that hangs must not keep it alive.

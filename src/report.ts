@@ -27,6 +27,7 @@ export type Happening =
   | { type: 'feed_state'; source: string; feed: string; state: FeedState; reason?: string; code?: ErrorCode }
   /** The feed was just proved alive (an answer, a refresh, a push, a canary). */
   | { type: 'feed_proof'; source: string; feed: string }
+  /** `catching_up`: on its way to the mode in which it usually works. */
   | { type: 'feed_mode'; source: string; feed: string; mode: string }
   /** A fact was seen this long after it happened, by the source's own clock. */
   | { type: 'feed_late'; source: string; feed: string; seconds: number }

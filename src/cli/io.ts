@@ -12,6 +12,8 @@ export interface CliIo {
   readonly isTty: boolean
   /** Width of the terminal; 80 when it is none. */
   readonly columns: number
+  /** Height of the terminal; absent when it is none. */
+  readonly rows?: number
   /** Ends commands that go on until they are stopped (`status --watch`); absent: the signal ends the process. */
   readonly signal?: AbortSignal
   readonly clock?: Clock

@@ -7,49 +7,76 @@ import type { Paint } from './io.ts'
 /** Gaps and transitions told on the page; `--json` has all. */
 const LATEST = 5
 
+/** Feeds of a source that a pipe gets. */
+const FEEDS_IN_A_PIPE = 40
+/** On a small terminal a page that scrolls is better than one that says nothing. */
+const LEAST_FEEDS = 5
+/** Sentences of doubt about one source. */
+const DOUBTS = 5
+const NOT_VERIFIED =
+  'the certificate is NOT verified (tls.verify: false), anyone on the way can read the password: set tls.ca_file or tls.fingerprint_sha256'
+
+/** How long ago, by the daemon's clock. */
+type Ago = (time: string | null) => string
+
 /** One line that fits; its indentation apart, since text from elsewhere is trimmed. */
 type Cut = (text: string, indent?: string) => string
 
-/** The page for one look. Lines are cut to `columns`, never wrapped. */
-export function statusPage(status: StatusDocument, columns: number, paint: Paint): string {
+/** What the page is made for. */
+export interface PageSize {
+  readonly columns: number
+  /** Without a terminal's height a source shows `FEEDS_IN_A_PIPE` feeds. */
+  readonly rows?: number
+}
+
+/** The page for one look. Lines are cut to the width, never wrapped; of many feeds the unwell ones come first. */
+export function statusPage(status: StatusDocument, { columns, rows }: PageSize, paint: Paint): string {
   const now = Date.parse(status.started ?? '') + status.uptimeSeconds * 1000
-  const age = (time: string | null): string => (time === null ? 'never' : span((now - Date.parse(time)) / 1000))
-  const ago = (time: string | null): string => (time === null ? 'never' : `${age(time)} ago`)
+  const ago = (time: string | null): string =>
+    time === null ? 'never' : `${span((now - Date.parse(time)) / 1000)} ago`
   const cut: Cut = (text, indent = '') => {
     const line = `${indent}${printable(text, 2_000)}`
     return line.length > columns ? `${line.slice(0, columns - 1)}…` : line
   }
   const head = `opswire ${status.version}, ${status.state}, up ${span(status.uptimeSeconds)}`
-  const lines = [paint('bold', cut(status.config === null ? head : `${head}, config ${status.config.path}`)), '']
-  lines.push(...sourceTable(status.sources, ago, cut, paint))
-  for (const source of status.sources) {
-    lines.push(
-      '',
-      paint('bold', cut(`${source.name}  ${source.address}${source.tlsVerified ? '' : '  (not verified)'}`)),
-    )
-    for (const doubt of source.doubts) lines.push(paint('red', cut(doubt, '  ')))
-    if (source.lastError !== null && !source.up) {
-      const { at, code, text } = source.lastError
-      lines.push(paint('red', cut(`${code}, ${ago(at)}: ${text}`, '  ')))
-    }
-    const feeds = source.feeds.map(feed => feedRow(feed, age, ago))
-    const widths = columnWidths(feeds)
-    feeds.forEach((row, index) => {
-      const deaf = source.feeds[index]?.deaf === true
-      const text = cut(row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join('  '), '  ')
-      lines.push(deaf ? paint('red', text) : text)
-    })
-  }
-  lines.push('', ...sinkLines(status, ago, cut, paint), ...latestGaps(status, ago, cut, paint))
-  return `${lines.join('\n')}\n`
+  const top = [paint('bold', cut(status.config === null ? head : `${head}, config ${status.config.path}`)), '']
+  top.push(...sourceTable(status.sources, ago, cut, paint))
+  const sections = status.sources.map(source => sourceLines(source, ago, cut, paint))
+  const bottom = ['', ...sinkLines(status, ago, cut, paint), ...latestGaps(status, ago, cut, paint)]
+  // A blank line ahead of each section, one line for the feeds that are left out, and the prompt below.
+  const taken = top.length + sections.reduce((sum, lines) => sum + lines.length + 2, 0) + bottom.length + 1
+  const room = rows === undefined ? undefined : Math.floor((rows - taken) / Math.max(1, sections.length))
+  const most = room === undefined ? FEEDS_IN_A_PIPE : Math.max(LEAST_FEEDS, room)
+  const middle = status.sources.flatMap((source, index) => [
+    '',
+    ...(sections[index] ?? []),
+    ...feedLines(source.feeds, most, ago, cut, paint),
+  ])
+  return `${[...top, ...middle, ...bottom].join('\n')}\n`
 }
 
-function sourceTable(
-  sources: readonly SourceStatus[],
-  ago: (time: string | null) => string,
-  cut: Cut,
-  paint: Paint,
-): string[] {
+/** What is said of a source beside its feeds. */
+function sourceLines(source: SourceStatus, ago: Ago, cut: Cut, paint: Paint): string[] {
+  const { name, address, session, doubts, lastError } = source
+  const next =
+    session === null || session.handOverSeconds === null
+      ? ''
+      : session.handOverSeconds < 0
+        ? `, its successor ${span(-session.handOverSeconds)} overdue`
+        : `, handed over in ${span(session.handOverSeconds)}`
+  const age = session === null ? 'no session' : `session ${span(session.ageSeconds)} old${next}`
+  const lines = [paint('bold', cut(`${name}  ${address}  ${age}`))]
+  if (!source.tlsVerified) lines.push(paint('red', cut(NOT_VERIFIED, '  ')))
+  for (const doubt of doubts.slice(0, DOUBTS)) lines.push(paint('red', cut(doubt, '  ')))
+  if (doubts.length > DOUBTS) lines.push(paint('red', cut(`and ${doubts.length - DOUBTS} more lines of doubt`, '  ')))
+  if (lastError !== null) {
+    const text = `last error ${ago(lastError.at)}: ${lastError.code}, ${lastError.text}`
+    lines.push(paint(source.up ? 'dim' : 'red', cut(text, '  ')))
+  }
+  return lines
+}
+
+function sourceTable(sources: readonly SourceStatus[], ago: Ago, cut: Cut, paint: Paint): string[] {
   if (sources.length === 0) return ['no sources']
   const rows = [
     ['source', 'system', 'state', 'last event', 'last proof', 'leases', 'reconnects', 'gaps', 'dead letters'],
@@ -77,22 +104,54 @@ function sourceTable(
   })
 }
 
-function feedRow(
-  feed: FeedStatus,
-  age: (time: string | null) => string,
-  ago: (time: string | null) => string,
-): string[] {
-  const proof = feed.lastProof === null ? 'no proof of life yet' : `proof ${age(feed.lastProof)} ago`
+/** At most `most` feeds, unwell ones first, then those not live yet; the rest is counted. */
+function feedLines(feeds: readonly FeedStatus[], most: number, ago: Ago, cut: Cut, paint: Paint): string[] {
+  const ranked = feeds
+    .map(feed => ({ feed, rank: isUnwell(feed) ? 0 : feed.state === 'live' ? 2 : 1 }))
+    .sort((a, b) => a.rank - b.rank)
+  // One line more is no longer than the line that says that one is left out.
+  const shown = ranked.length <= most + 1 ? ranked : ranked.slice(0, most)
+  const rows = shown.map(({ feed }) => feedRow(feed, ago))
+  const widths = columnWidths(rows)
+  const lines = rows.map((row, index) => {
+    const cells = row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).filter((_, at) => widths[at] !== 0)
+    const text = cut(cells.join('  '), '  ')
+    return shown[index]?.rank === 0 ? paint('red', text) : text
+  })
+  const left = ranked.slice(shown.length)
+  if (left.length === 0) return lines
+  const counts = new Map<string, number>()
+  for (const { feed, rank } of left) {
+    const word = rank === 0 && feed.state === 'live' ? 'deaf' : feed.state
+    counts.set(word, (counts.get(word) ?? 0) + 1)
+  }
+  const sum = [...counts].map(([word, count]) => `${count} ${word}`).join(', ')
+  return [...lines, paint(left[0]?.rank === 0 ? 'red' : 'dim', cut(`and ${left.length} more feeds: ${sum}`, '  '))]
+}
+
+function isUnwell(feed: FeedStatus): boolean {
+  return feed.deaf || feed.state === 'lost' || feed.state === 'disabled'
+}
+
+function feedRow(feed: FeedStatus, ago: Ago): string[] {
+  const proof = feed.lastProof === null ? 'no proof of life yet' : `proof ${ago(feed.lastProof)}`
+  const { lastError, lost, remade } = feed
+  const state = feed.mode === null || feed.state !== 'live' ? feed.state : `${feed.state} (${feed.mode})`
+  const times = lost === 0 ? '' : `lost ${lost}×, remade ${remade}×`
+  const error = lastError === null ? '' : `last error ${ago(lastError.at)}: ${lastError.code}, ${lastError.text}`
   return [
     feed.name,
-    feed.mode === null ? feed.state : `${feed.state} (${feed.mode})`,
+    feed.deaf && feed.state === 'live' ? 'live, deaf' : state,
     `${proof} (bound ${span(feed.boundSeconds)})`,
+    feed.leaseSeconds === null ? '' : `lease ${span(feed.leaseSeconds)}`,
     `${feed.events} events, last ${ago(feed.lastEvent)}`,
     feed.recovered === 0 ? '' : `${feed.recovered} recovered`,
+    times,
+    error,
   ]
 }
 
-function sinkLines(status: StatusDocument, ago: (time: string | null) => string, cut: Cut, paint: Paint): string[] {
+function sinkLines(status: StatusDocument, ago: Ago, cut: Cut, paint: Paint): string[] {
   const { sink, store, counts } = status
   const lines: string[] = []
   if (store !== null) {
@@ -114,7 +173,7 @@ function sinkLines(status: StatusDocument, ago: (time: string | null) => string,
   return lines
 }
 
-function latestGaps(status: StatusDocument, ago: (time: string | null) => string, cut: Cut, paint: Paint): string[] {
+function latestGaps(status: StatusDocument, ago: Ago, cut: Cut, paint: Paint): string[] {
   if (status.gaps.length === 0) return []
   const rows = status.gaps.slice(-LATEST).map(gap => cut(`${ago(gap.at)}  ${gap.source}  ${gap.summary}`, '  '))
   return ['', paint('yellow', 'latest gaps'), ...rows]

@@ -42,7 +42,7 @@ async function show(url: URL, json: boolean, io: CliIo): Promise<boolean> {
     return false
   }
   // One document a line under --watch would help nobody who reads; scripts read it either way.
-  io.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : statusPage(status, io.columns, painter(io)))
+  io.stdout.write(json ? `${JSON.stringify(status, null, 2)}\n` : statusPage(status, io, painter(io)))
   return true
 }
 

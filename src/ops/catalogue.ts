@@ -1,7 +1,7 @@
 /** Every metric: its name, its help, where its numbers come from. Names and labels are a contract with dashboards. */
 import type { FeedState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { Distributions, Tally } from './counts.ts'
+import { type Distributions, LABELLED_FEEDS, OVERFLOW, type Tally } from './counts.ts'
 import type { LoopLag } from './health.ts'
 import type { Model } from './model.ts'
 import type { Gauges, LeaseMargin, StoreView } from './pull.ts'
@@ -140,7 +140,7 @@ function histograms(tallies: Tallies): MetricSpec[] {
   )
   histogram(
     'opswire_late_seconds',
-    "Measures how long after it happened a fact was seen, by the source's own clock.",
+    "Measures how long after it happened a fact was seen, by the source's own clock; of pushes, the latest of each second.",
     ['source', 'feed'],
     tallies.lateSeconds,
   )
@@ -165,7 +165,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   perSource(
     'opswire_source_up',
     'Tells whether the session is open and the last proof of life of every feed is younger than its bound (1) or not (0).',
-    source => (source.doubts(clock.now()).length === 0 ? 1 : 0),
+    source => (source.isUp(clock.now()) ? 1 : 0),
   )
   perSource(
     'opswire_source_last_event_timestamp_seconds',
@@ -199,23 +199,18 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
     function* () {
       for (const { name, system, feeds } of model.sources.values()) {
         if (system !== 'apic') continue
-        for (const state of FEED_STATES) {
-          yield [[name, state], [...feeds.values()].filter(feed => feed.state === state).length]
-        }
+        const counts = new Map<FeedState, number>()
+        for (const { state } of feeds.values()) counts.set(state, (counts.get(state) ?? 0) + 1)
+        for (const state of FEED_STATES) yield [[name, state], counts.get(state) ?? 0]
       }
     },
   )
   gauge(
     'opswire_feed_mode',
-    'Tells in which mode a feed works: 1 for the mode it is in, 0 for the modes it was in before.',
+    'Tells in which mode a feed works: 1 for the mode it is in, 0 for the modes it was in before; other counts what is past 500 feeds.',
     ['source', 'feed', 'mode'],
     function* () {
-      for (const source of model.sources.values()) {
-        for (const feed of source.feeds.values()) {
-          for (const mode of feed.modes)
-            yield [[source.name, printable(feed.name, 120), word(mode)], mode === feed.mode ? 1 : 0]
-        }
-      }
+      for (const source of model.sources.values()) yield* feedModes(source)
     },
   )
   gauge(
@@ -292,6 +287,18 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     () => [[[version, node], 1]],
   )
   return specs
+}
+
+/** A feed that is lost or switched off works in no mode. */
+function* feedModes({ name, feeds }: SourceModel): Generator<Sample> {
+  const rest = new Map<string, number>()
+  let labelled = 0
+  for (const { label, mode, modes, state } of feeds.values()) {
+    if (mode === undefined || state === 'lost' || state === 'disabled') continue
+    if (++labelled > LABELLED_FEEDS) rest.set(mode, (rest.get(mode) ?? 0) + 1)
+    else for (const known of modes) yield [[name, label, word(known)], known === mode ? 1 : 0]
+  }
+  for (const [mode, count] of rest) yield [[name, OVERFLOW, word(mode)], count]
 }
 
 function toSeconds(ms: number | undefined): number | undefined {

@@ -7,11 +7,18 @@ export interface Count {
 }
 
 /** A label value that stands for all that came after the limit. */
-const OVERFLOW = 'other'
+export const OVERFLOW = 'other'
 
-/** A counter by label values. Past `limit` series, new ones are counted as `other`: a label explosion ends here. */
+/** Feeds of one source with series of their own, the first ones: the rest is counted together. */
+export const LABELLED_FEEDS = 500
+
+/**
+ * A counter by label values. Past `limit` series of one first label (the source), new ones are counted as `other`: a label
+ * explosion ends here, and costs no other source its labels.
+ */
 export class Tally {
   readonly #rows = new Map<string, Count>()
+  readonly #sizes = new Map<string, number>()
   readonly #limit: number
   readonly #openLabel: number
 
@@ -26,11 +33,14 @@ export class Tally {
     const key = labels.join('\n')
     const known = this.#rows.get(key)
     if (known !== undefined) return known
-    if (this.#rows.size >= this.#limit && labels.length > this.#openLabel && labels[this.#openLabel] !== OVERFLOW) {
+    const [first = ''] = labels
+    const size = this.#sizes.get(first) ?? 0
+    if (size >= this.#limit && labels.length > this.#openLabel && labels[this.#openLabel] !== OVERFLOW) {
       return this.row(...labels.with(this.#openLabel, OVERFLOW))
     }
     const made = { labels, value: 0 }
     this.#rows.set(key, made)
+    this.#sizes.set(first, size + 1)
     return made
   }
 
@@ -66,13 +76,14 @@ export class Distribution {
   }
 }
 
-/** A histogram by label values. Past `limit` series the second label (feed, operation) becomes `other`. */
+/** A histogram by label values. Past `limit` series of a source the second label (feed, operation) becomes `other`. */
 export class Distributions {
   readonly bounds: readonly number[]
   readonly #rows = new Map<string, Distribution>()
+  readonly #sizes = new Map<string, number>()
   readonly #limit: number
 
-  constructor(bounds: readonly number[], limit = 500) {
+  constructor(bounds: readonly number[], limit = LABELLED_FEEDS) {
     this.bounds = bounds
     this.#limit = limit
   }
@@ -81,11 +92,14 @@ export class Distributions {
     const key = labels.join('\n')
     const known = this.#rows.get(key)
     if (known !== undefined) return known
-    if (this.#rows.size >= this.#limit && labels.length > 1 && labels[1] !== OVERFLOW) {
+    const [first = ''] = labels
+    const size = this.#sizes.get(first) ?? 0
+    if (size >= this.#limit && labels.length > 1 && labels[1] !== OVERFLOW) {
       return this.row(...labels.with(1, OVERFLOW))
     }
     const made = new Distribution(labels, this.bounds)
     this.#rows.set(key, made)
+    this.#sizes.set(first, size + 1)
     return made
   }
 

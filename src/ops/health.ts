@@ -1,4 +1,6 @@
 /** Liveness and readiness: does the process work, and does it do its work. */
+
+import { sentence } from '../feed-health.ts'
 import type { Cancel, Clock } from '../scheduler/clock.ts'
 import type { Model } from './model.ts'
 import type { StoreView } from './pull.ts'
@@ -11,8 +13,6 @@ const WINDOW = 30
 const STUCK_MS = 30_000
 /** A promised attempt may take long (a slow login, a large snapshot), but not in silence for this long. */
 const SILENT_ATTEMPT_MS = 15 * 60_000
-/** Feeds named in one sentence. */
-const NAMED = 5
 
 /** How late the event loop runs its timers. Holds one timer of the clock until `close`. */
 export class LoopLag {
@@ -92,15 +92,14 @@ export interface Readiness {
 }
 
 /**
- * Readiness: each required source has an open session and proved every feed alive within its bound, the store is under
- * its limit and works, the sink is up, and the daemon is not stopping.
+ * Readiness: each required source has an open session, has every feed live (or lost for a moment only) and proved alive
+ * within its bound, the store is under its limit and works, the sink is up, and the daemon is not stopping.
  */
 export function readiness(model: Model, store: StoreView | undefined, clock: Clock): Readiness {
   const checks: Check[] = [daemonCheck(model), storeCheck(model, store), sinkCheck(model)]
   for (const source of model.sources.values()) {
     const doubts = source.doubts(clock.now())
-    const more = doubts.length > NAMED ? `; and ${doubts.length - NAMED} more` : ''
-    const why = `${doubts.slice(0, NAMED).join('; ')}${more}`
+    const why = sentence(doubts)
     checks.push({ name: `source ${source.name}`, ok: doubts.length === 0, required: source.required, why })
   }
   return { ready: checks.every(check => check.ok || !check.required), checks }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { GapReason } from '../event.ts'
 import type { Happening } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import { FeedModel, SourceModel } from './source-model.ts'
+import { FeedModel, type LastError, SourceModel } from './source-model.ts'
 import { printable } from './text.ts'
 
 /** How many transitions and gaps the status page remembers. */
@@ -138,8 +138,11 @@ export class Model {
         return
       case 'feed_declared': {
         const feed = source.feeds.get(happening.feed)
-        if (feed === undefined) source.feeds.set(happening.feed, new FeedModel(happening.feed, happening.proofBoundMs))
-        else feed.boundMs = happening.proofBoundMs
+        if (feed !== undefined) feed.declared(happening.proofBoundMs)
+        else {
+          const { feed: name, proofBoundMs } = happening
+          source.feeds.set(name, new FeedModel(name, proofBoundMs, this.#clock.now()))
+        }
         return
       }
       case 'feed_gone':
@@ -149,10 +152,7 @@ export class Model {
         this.#feedState(source, happening)
         return
       case 'feed_proof': {
-        const feed = source.feeds.get(happening.feed)
-        if (feed === undefined) return
-        feed.provedAtMs = this.#clock.wall()
-        feed.provedNow = this.#clock.now()
+        source.feeds.get(happening.feed)?.prove(this.#clock.now(), this.#clock.wall())
         return
       }
       case 'feed_mode': {
@@ -221,24 +221,27 @@ export class Model {
     source.state = state
     source.why = reason === undefined ? undefined : printable(code === undefined ? reason : `${reason} (${code})`)
     source.retryAt = retryInMs === undefined ? undefined : this.#clock.now() + retryInMs
-    if (code !== undefined) this.#failed(source, code, reason)
+    if (code !== undefined) source.lastError = this.#errorOf(code, reason)
+    // A feed without a session is not read: nobody shall take its last state for the present one.
+    if (!source.open && state !== 'connecting') for (const feed of source.feeds.values()) feed.leave()
   }
 
   #feedState(source: SourceModel, happening: Happening & { type: 'feed_state' }): void {
     const feed = source.feeds.get(happening.feed)
     if (feed === undefined) return
     const { state, reason, code } = happening
-    // A hundred feeds that come up as they should would push everything worth knowing off the list.
-    if (feed.state !== 'starting' || state !== 'live') {
-      this.#passed('feed', source.name, feed.name, feed.state, state, reason)
-    }
-    feed.state = state
-    feed.why = reason === undefined ? undefined : printable(reason)
-    if (code !== undefined) this.#failed(source, code, reason)
+    const before = feed.state
+    const wasFailing = feed.failing
+    feed.say(state, reason === undefined ? undefined : printable(reason), this.#clock.now())
+    // What goes as it should is no news: thousands that come up would push everything worth knowing off the list.
+    if (feed.failing || wasFailing) this.#passed('feed', source.name, feed.label, before, state, reason)
+    if (code === undefined) return
+    feed.lastError = this.#errorOf(code, reason)
+    source.lastError = feed.lastError
   }
 
-  #failed(source: SourceModel, code: ErrorCode, text: string | undefined): void {
-    source.lastError = { atMs: this.#clock.wall(), code, text: printable(text ?? code) }
+  #errorOf(code: ErrorCode, text: string | undefined): LastError {
+    return { atMs: this.#clock.wall(), code, text: printable(text ?? code) }
   }
 
   /** Remembers a change; a state told again is none. */

@@ -4,7 +4,8 @@ import type { Happening, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { Log, LogLevel } from './log.ts'
 import { unknownHappening } from './model.ts'
-import { isoTime, word } from './text.ts'
+import { FeedNarrator } from './narrate-feeds.ts'
+import { isoTime, joined, word } from './text.ts'
 
 /** An expiry nearer than this is warned of. */
 const EXPIRY_WARNING_MS = 14 * 86_400_000
@@ -12,6 +13,8 @@ const EXPIRY_WARNING_MS = 14 * 86_400_000
 const FLOOD_PAUSE_MS = 60_000
 /** Pieces of advice and expiries remembered as told. */
 const TOLD_LIMIT = 1000
+/** A source whose certificate is not verified says so again when it reconnects, at most this often. */
+const UNVERIFIED_PAUSE_MS = 3_600_000
 
 /** Nothing passes by itself here: a person must act. */
 const NEEDS_A_PERSON: ReadonlySet<ErrorCode> = new Set(['auth_refused', 'permission', 'config', 'tls', 'bug'])
@@ -34,14 +37,18 @@ export class Narrator {
   readonly #log: Log
   readonly #clock: Clock
   readonly #sources = new Map<string, SourceMemory>()
-  /** Feeds whose loss was told, modes, controllers: what the next line is compared with. */
+  readonly #feeds: FeedNarrator
+  /** Controllers, store, sinks: what the next line is compared with. */
   readonly #last = new Map<string, string>()
   readonly #told = new Set<string>()
   readonly #floods = new Map<string, FloodMemory>()
+  /** Sources whose certificate is not verified: their address, and when that was told last. */
+  readonly #unverified = new Map<string, { address: string; toldAt: number }>()
 
   constructor(log: Log, clock: Clock) {
     this.#log = log
     this.#clock = clock
+    this.#feeds = new FeedNarrator(log, clock)
   }
 
   /** Writes the line that this happening deserves, if any. */
@@ -65,13 +72,14 @@ export class Narrator {
         return
       case 'feed_gone':
         this.#detail('debug', happening, `feed ${happening.feed} is read no more`)
-        this.#last.delete(`feed ${happening.source} ${happening.feed}`)
+        this.#feeds.gone(happening)
         return
       case 'feed_recovered':
         this.#detail('debug', happening, `${happening.count} facts of ${happening.feed} were found afterwards`)
         return
       case 'reconnect':
         this.#detail('debug', happening, `opens again: ${happening.reason}`)
+        this.#warnAgain(happening.source)
         return
       case 'source_declared':
         this.#declared(happening)
@@ -80,13 +88,13 @@ export class Narrator {
         this.#sourceState(happening)
         return
       case 'feed_state':
-        this.#feedState(happening)
+        this.#feeds.state(happening)
         return
       case 'feed_mode':
-        this.#feedMode(happening)
+        this.#feeds.mode(happening)
         return
       case 'lease_lost':
-        this.#detail('warn', happening, `lost its ${happening.lease} ${happening.name}: ${happening.reason}`)
+        this.#feeds.leaseLost(happening)
         return
       case 'controller':
         this.#controller(happening)
@@ -143,14 +151,22 @@ export class Narrator {
   }
 
   #declared(happening: Of<'source_declared'>): void {
-    if (happening.tlsVerified) this.#detail('debug', happening, `${happening.system} at ${happening.address}`)
-    else {
-      this.#detail(
-        'warn',
-        happening,
-        `the certificate of ${happening.address} is NOT verified (tls.verify: false): anyone on the way can read the password`,
-      )
-    }
+    const { source, address, tlsVerified } = happening
+    this.#unverified.delete(source)
+    if (tlsVerified) this.#detail('debug', happening, `${happening.system} at ${address}`)
+    else this.#warnUnverified(source, address)
+  }
+
+  #warnUnverified(source: string, address: string): void {
+    this.#unverified.set(source, { address, toldAt: this.#clock.now() })
+    const text = `the certificate of ${address} is NOT verified (tls.verify: false): anyone on the way can read the password`
+    this.#log.write('warn', `${source}: ${text}; set tls.ca_file or tls.fingerprint_sha256`, { source })
+  }
+
+  #warnAgain(source: string): void {
+    const known = this.#unverified.get(source)
+    if (known === undefined || this.#clock.now() - known.toldAt < UNVERIFIED_PAUSE_MS) return
+    this.#warnUnverified(source, known.address)
   }
 
   /**
@@ -173,7 +189,8 @@ export class Narrator {
       return
     }
     const same = before.state === state && (state === 'up' || state === 'stopped' || before.failure === failure)
-    const failed = state === 'down' || state === 'degraded'
+    // Degraded without a code: its feeds are unwell, nothing was tried.
+    const failed = state === 'down' || (state === 'degraded' && code !== undefined)
     const failures = failed ? before.failures + 1 : 0
     this.#sources.set(source, { state, failure, failures })
     if (same) {
@@ -183,30 +200,6 @@ export class Narrator {
     const after = state === 'up' && before.failures > 0 ? ` after ${before.failures} failed tries` : ''
     const next = retryInMs === undefined || retryInMs < 1000 ? '' : `, tried again in ${Math.round(retryInMs / 1000)} s`
     this.#log.write(levelOf(state, code), `${joined(`${source} is ${state}${after}`, reason)}${next}`, fields)
-  }
-
-  #feedState({ source, feed, state, reason, code }: Of<'feed_state'>): void {
-    const key = `feed ${source} ${feed}`
-    const before = this.#last.get(key)
-    const fields = { source, feed, state, code, reason }
-    const text = joined(`${source}: feed ${feed} is ${state}`, reason)
-    if (state === 'lost' || state === 'disabled') {
-      this.#last.set(key, state)
-      this.#log.write(before === state ? 'debug' : state === 'lost' ? 'warn' : 'error', text, fields)
-    } else if (state === 'live' && before !== undefined) {
-      this.#last.delete(key)
-      this.#log.write('info', `${text} again`, fields)
-    } else {
-      // As it should go: many feeds start together, and the source's own line says that it is up.
-      this.#log.write('debug', text, fields)
-    }
-  }
-
-  #feedMode({ source, feed, mode }: Of<'feed_mode'>): void {
-    const before = this.#changed(`mode ${source} ${feed}`, mode)
-    if (before === mode) return
-    const level = before === undefined ? 'debug' : 'info'
-    this.#log.write(level, `${source}: feed ${feed} works in mode ${mode}`, { source, feed, mode, before })
   }
 
   #controller({ source, address }: Of<'controller'>): void {
@@ -293,8 +286,4 @@ function levelOf(state: SourceState, code: ErrorCode | undefined): LogLevel {
 /** The text without its numbers: "no answer within 30012 ms" is the same news as "within 30007 ms". */
 function shape(text: string): string {
   return text.replaceAll(/\d+/g, '#')
-}
-
-function joined(text: string, why: string | undefined): string {
-  return why === undefined || why === '' ? text : `${text}: ${why}`
 }

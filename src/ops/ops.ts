@@ -68,6 +68,7 @@ export function createOps(options: OpsOptions): Ops {
           startedNow,
           store: pull.store(),
           leases: pull.leases(),
+          sessions: pull.sessions(),
         },
         clock,
       ),
@@ -75,7 +76,7 @@ export function createOps(options: OpsOptions): Ops {
     ready,
     summary() {
       const sources = [...model.sources.values()]
-      const up = sources.filter(source => source.doubts(clock.now()).length === 0).length
+      const up = sources.filter(source => source.isUp(clock.now())).length
       const culprits = ready()
         .checks.filter(check => check.required && !check.ok)
         .map(check => check.name)
@@ -104,6 +105,7 @@ function guarded(pull: Pull, log: Log): Pull {
   return {
     store: () => attempt('store numbers', () => pull.store(), undefined),
     leases: () => attempt('lease margins', () => pull.leases(), []),
+    sessions: () => attempt('sessions', () => pull.sessions(), []),
     gauges: () => attempt('mirror gauges', () => pull.gauges(), { faults: [], health: [], nodes: [] }),
   }
 }

@@ -18,6 +18,16 @@ export interface LeaseMargin {
   readonly seconds: number
 }
 
+/** The session that a source reads by now. */
+export interface SessionNumbers {
+  readonly source: string
+  readonly ageSeconds: number
+  /** Until its successor is opened; undefined for a session that needs none. */
+  readonly handOverSeconds: number | undefined
+  /** Seconds left of the lease of each feed that has one of its own. */
+  readonly feedSeconds: ReadonlyMap<string, number>
+}
+
 /** Counts of what the mirrored systems are in. `scope` and `role` are words from the config or the system's own few. */
 export interface Gauges {
   readonly faults: readonly { source: string; severity: string; state: string; count: number }[]
@@ -31,5 +41,7 @@ export interface Pull {
   /** Undefined while the store isn't open. */
   store(): StoreView | undefined
   leases(): readonly LeaseMargin[]
+  /** For the status page only: thousands of feeds may be in it. A source without a session is left out. */
+  sessions(): readonly SessionNumbers[]
   gauges(): Gauges
 }

@@ -1,6 +1,7 @@
-/** One source and its feeds, as the daemon knows them: states, proofs of life, and what speaks against them. */
+/** One source and its feeds, as the daemon knows them: states, proofs of life, errors, and what speaks against them. */
 import type { ErrorCode } from '../errors.ts'
 import type { System } from '../event.ts'
+import { FeedHealth } from '../feed-health.ts'
 import type { FeedState, Happening, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { printable } from './text.ts'
@@ -13,34 +14,92 @@ export interface LastError {
 
 export class FeedModel {
   readonly name: string
-  boundMs: number
-  state: FeedState = 'starting'
-  /** Why it is in this state, where someone said. */
-  why: string | undefined
+  /** The name, fit to be shown and to be a label: cleaned once, there may be thousands. */
+  readonly label: string
+  readonly #health: FeedHealth
   mode: string | undefined
   /** Every mode it was ever in: the gauge shows the others as 0. */
   readonly modes = new Set<string>()
-  /** Wall ms, to be read by people; `provedNow` (monotonic) is what the bound is held against. */
+  /** Wall ms, to be read by people; the bound is held against monotonic time. */
   provedAtMs: number | undefined
-  provedNow: number | undefined
   lastEventMs: number | undefined
+  /** Kept when it is live again. */
+  lastError: LastError | undefined
   events = 0
   recovered = 0
+  /** How often it fell by itself, not with its session; and how often it went live again after that. */
+  lost = 0
+  remade = 0
+  /** Its session is over and no new one has spoken of it. */
+  #away = false
 
-  constructor(name: string, boundMs: number) {
+  /** `now`: monotonic ms. */
+  constructor(name: string, boundMs: number, now: number) {
     this.name = name
-    this.boundMs = boundMs
+    this.label = printable(name, 120)
+    this.#health = new FeedHealth(this.label, boundMs, now)
+  }
+
+  /** Without a session it is lost, unless it was switched off. */
+  get state(): FeedState {
+    return this.#away && this.#health.state !== 'disabled' ? 'lost' : this.#health.state
+  }
+
+  get boundMs(): number {
+    return this.#health.boundMs
+  }
+
+  /** True from its loss until it is live again. */
+  get failing(): boolean {
+    return this.#health.failing
+  }
+
+  /** A session says that it reads this feed. */
+  declared(boundMs: number): void {
+    this.#return()
+    this.#health.boundMs = boundMs
+  }
+
+  say(state: FeedState, why: string | undefined, now: number): void {
+    this.#return()
+    const failed = this.failing
+    this.#health.say(state, why, now)
+    if (this.failing && !failed) this.lost++
+    if (failed && !this.failing) this.remade++
+  }
+
+  prove(now: number, wallMs: number): void {
+    this.#health.prove(now)
+    this.provedAtMs = wallMs
+  }
+
+  /** Its session is over. */
+  leave(): void {
+    this.#away = true
+  }
+
+  #return(): void {
+    if (!this.#away) return
+    this.#away = false
+    this.#health.begin()
+  }
+
+  /** True when its last proof of life is older than its bound, or it has none. */
+  deaf(now: number): boolean {
+    return !this.#health.proved || this.#health.deaf(now)
   }
 
   /** Why this feed can't be trusted at `now` (monotonic ms); undefined while it can. */
-  deafness(now: number): string | undefined {
-    if (this.state === 'lost' || this.state === 'disabled') {
-      return `feed ${this.name} is ${this.state}${this.why === undefined ? '' : ` (${this.why})`}`
-    }
-    if (this.provedNow === undefined) return `feed ${this.name} has not proved itself alive yet`
-    const ageMs = now - this.provedNow
-    if (ageMs <= this.boundMs) return undefined
-    return `feed ${this.name} last proved itself alive ${seconds(ageMs)} s ago, its bound is ${seconds(this.boundMs)} s`
+  complaint(now: number): string | undefined {
+    const complaint = this.#health.complaint(now)
+    if (complaint !== undefined || this.#health.proved) return complaint
+    const why = this.failing && this.#health.why !== undefined ? `: it is ${this.state} (${this.#health.why})` : ''
+    return `feed ${this.label} has not proved itself alive yet${why}`
+  }
+
+  /** As `complaint`, without words. */
+  isWell(now: number): boolean {
+    return this.#health.proved && now <= this.#health.unwellAfter
   }
 }
 
@@ -88,7 +147,12 @@ export class SourceModel {
   doubts(now: number): string[] {
     if (!this.open) return [`${this.state}${this.why === undefined ? '' : `: ${this.why}`}`]
     if (this.feeds.size === 0) return ['no feed has been declared yet']
-    return [...this.feeds.values()].flatMap(feed => feed.deafness(now) ?? [])
+    return [...this.feeds.values()].flatMap(feed => feed.complaint(now) ?? [])
+  }
+
+  /** True when nothing speaks against it. */
+  isUp(now: number): boolean {
+    return this.open && this.feeds.size > 0 && this.feeds.values().every(feed => feed.isWell(now))
   }
 
   /** Wall ms of the proof of the feed that was silent longest; undefined while any feed has none. */
@@ -100,8 +164,4 @@ export class SourceModel {
     }
     return oldest
   }
-}
-
-function seconds(ms: number): number {
-  return Math.round(ms / 1000)
 }

@@ -4,8 +4,8 @@ import type { GapReason, System } from '../event.ts'
 import type { FeedState, LeaseKind, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { Model } from './model.ts'
-import type { LeaseMargin, StoreView } from './pull.ts'
-import type { FeedModel, SourceModel } from './source-model.ts'
+import type { LeaseMargin, SessionNumbers, StoreView } from './pull.ts'
+import type { FeedModel, LastError, SourceModel } from './source-model.ts'
 import { isoTime, printable } from './text.ts'
 
 /** Times are ISO 8601 in UTC, null where there is none yet. */
@@ -48,15 +48,19 @@ export interface SourceStatus {
   readonly required: boolean
   /** Session open and every feed's last proof younger than its bound. */
   readonly up: boolean
-  /** What speaks against it, in words; empty when it is up. */
+  /** What speaks against it, in words, at most 21 lines; empty when it is up. */
   readonly doubts: readonly string[]
   /** The address in use: of several controllers, the one that is asked now. */
   readonly address: string
+  /** By its signer or by the configured fingerprint; false: any certificate is accepted. */
   readonly tlsVerified: boolean
+  /** Null while there is no session. `handOverSeconds`: until its successor is opened; null for one that needs none. */
+  readonly session: { readonly ageSeconds: number; readonly handOverSeconds: number | null } | null
   readonly lastEvent: string | null
   /** Proof of the feed that was silent longest; null while any feed has none. */
   readonly lastProof: string | null
-  readonly lastError: { readonly at: string | null; readonly code: ErrorCode; readonly text: string } | null
+  /** Kept when all is well again. */
+  readonly lastError: ErrorStatus | null
   /** Seconds left of the tightest lease of each kind. */
   readonly leases: Partial<Record<LeaseKind, number>>
   readonly feeds: readonly FeedStatus[]
@@ -69,14 +73,28 @@ export interface SourceStatus {
   readonly credentialExpiry: string | null
 }
 
+export interface ErrorStatus {
+  readonly at: string | null
+  readonly code: ErrorCode
+  readonly text: string
+}
+
 export interface FeedStatus {
   readonly name: string
   readonly state: FeedState
   readonly mode: string | null
   readonly lastProof: string | null
   readonly boundSeconds: number
+  /** The last proof is older than the bound, or there is none. */
   readonly deaf: boolean
+  /** Seconds left of its own lease, below 0 once it lapsed; null where it has none. */
+  readonly leaseSeconds: number | null
   readonly lastEvent: string | null
+  /** Kept when it is live again. */
+  readonly lastError: ErrorStatus | null
+  /** How often it was lost by itself, its session going on, and how often it was made anew after that. */
+  readonly lost: number
+  readonly remade: number
   readonly events: number
   readonly recovered: number
 }
@@ -118,7 +136,11 @@ export interface StatusFacts {
   readonly startedNow: number
   readonly store: StoreView | undefined
   readonly leases: readonly LeaseMargin[]
+  readonly sessions: readonly SessionNumbers[]
 }
+
+/** Sentences of doubt that are listed. */
+const DOUBTS = 20
 
 /** Puts the document together from the model and what was asked for it. Pure but for the clock. */
 export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): StatusDocument {
@@ -130,7 +152,7 @@ export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): 
     started: isoTime(facts.startedMs),
     uptimeSeconds: round((clock.now() - facts.startedNow) / 1000),
     config: facts.config,
-    sources: [...model.sources.values()].map(source => sourceStatus(source, facts.leases, clock.now())),
+    sources: [...model.sources.values()].map(source => sourceStatus(source, facts, clock.now())),
     store: facts.store === undefined ? null : storeStatus(model, facts.store),
     sink:
       sink === undefined
@@ -149,11 +171,11 @@ export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): 
   }
 }
 
-function sourceStatus(source: SourceModel, margins: readonly LeaseMargin[], now: number): SourceStatus {
+function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): SourceStatus {
   const leases: Partial<Record<LeaseKind, number>> = {}
-  for (const margin of margins) if (margin.source === source.name) leases[margin.lease] = round(margin.seconds)
+  for (const margin of facts.leases) if (margin.source === source.name) leases[margin.lease] = round(margin.seconds)
   const doubts = source.doubts(now)
-  const { lastError } = source
+  const session = facts.sessions.find(one => one.source === source.name)
   return {
     name: source.name,
     system: source.system,
@@ -161,15 +183,15 @@ function sourceStatus(source: SourceModel, margins: readonly LeaseMargin[], now:
     since: isoTime(source.sinceMs),
     required: source.required,
     up: doubts.length === 0,
-    doubts,
+    doubts: doubts.length > DOUBTS ? [...doubts.slice(0, DOUBTS), `and ${doubts.length - DOUBTS} more`] : doubts,
     address: source.address,
     tlsVerified: source.tlsVerified,
+    session: session === undefined ? null : sessionStatus(session),
     lastEvent: isoTime(source.lastEventMs),
     lastProof: isoTime(source.provedAtMs),
-    lastError:
-      lastError === undefined ? null : { at: isoTime(lastError.atMs), code: lastError.code, text: lastError.text },
+    lastError: errorStatus(source.lastError),
     leases,
-    feeds: [...source.feeds.values()].map(feed => feedStatus(feed, now)),
+    feeds: [...source.feeds.values()].map(feed => feedStatus(feed, session, now)),
     reconnects: source.reconnects,
     gaps: source.gaps,
     deadLetters: source.deadLetters,
@@ -179,15 +201,31 @@ function sourceStatus(source: SourceModel, margins: readonly LeaseMargin[], now:
   }
 }
 
-function feedStatus(feed: FeedModel, now: number): FeedStatus {
+function sessionStatus({ ageSeconds, handOverSeconds }: SessionNumbers): SourceStatus['session'] {
   return {
-    name: printable(feed.name, 200),
+    ageSeconds: round(ageSeconds),
+    handOverSeconds: handOverSeconds === undefined ? null : round(handOverSeconds),
+  }
+}
+
+function errorStatus(error: LastError | undefined): ErrorStatus | null {
+  return error === undefined ? null : { at: isoTime(error.atMs), code: error.code, text: error.text }
+}
+
+function feedStatus(feed: FeedModel, session: SessionNumbers | undefined, now: number): FeedStatus {
+  const leaseSeconds = session?.feedSeconds.get(feed.name)
+  return {
+    name: feed.label,
     state: feed.state,
     mode: feed.mode === undefined ? null : printable(feed.mode, 40),
     lastProof: isoTime(feed.provedAtMs),
     boundSeconds: round(feed.boundMs / 1000),
-    deaf: feed.deafness(now) !== undefined,
+    deaf: feed.deaf(now),
+    leaseSeconds: leaseSeconds === undefined ? null : round(leaseSeconds),
     lastEvent: isoTime(feed.lastEventMs),
+    lastError: errorStatus(feed.lastError),
+    lost: feed.lost,
+    remade: feed.remade,
     events: feed.events,
     recovered: feed.recovered,
   }

@@ -2,7 +2,7 @@
 import type { Fact, System } from '../event.ts'
 import { GAP_REASONS } from '../event-schema.ts'
 import type { Happening } from '../report.ts'
-import { type Count, Distributions, Tally } from './counts.ts'
+import { type Count, Distributions, LABELLED_FEEDS, Tally } from './counts.ts'
 import { unknownHappening } from './model.ts'
 import { printable, word } from './text.ts'
 
@@ -58,7 +58,7 @@ export class Tallies {
   readonly leaseRenewals = new Tally()
   readonly reconnects = new Tally()
   readonly gaps = new Tally()
-  readonly recovered = new Tally()
+  readonly recovered = new Tally(1, LABELLED_FEEDS)
   readonly deadLetters = new Tally()
   readonly jobReturns = new Tally()
   readonly tokenEvents = new Tally()

@@ -45,3 +45,8 @@ export function word(value: string): string {
 export function isoTime(ms: number | undefined): string | null {
   return ms === undefined || !Number.isFinite(ms) || Math.abs(ms) > 8.64e15 ? null : new Date(ms).toISOString()
 }
+
+/** `text: why`, or the text alone where nobody said why. */
+export function joined(text: string, why: string | undefined): string {
+  return why === undefined || why === '' ? text : `${text}: ${why}`
+}

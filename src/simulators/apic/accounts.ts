@@ -16,6 +16,8 @@ export interface Account {
 export interface LoginDomain {
   readonly name: string
   readonly guiBanner?: string
+  /** What a refused login with this domain reads; local authentication's words when left out (a2: it differs; A). */
+  readonly refusedText?: string
 }
 
 export interface AccountOptions {
@@ -51,7 +53,8 @@ export class Accounts {
     const { time, lockoutAfter, lockoutSeconds } = this.#options
     const { user, domain } = splitLoginName(loginName)
     const state = this.#failures.get(user) ?? { count: 0, lockedUntil: Number.NEGATIVE_INFINITY }
-    if (time.now() < state.lockedUntil) throw new ApicError(401, '401', `${REFUSED} - user ${user} is locked out`)
+    const refused = this.#options.domains.find(({ name }) => name === domain)?.refusedText ?? REFUSED
+    if (time.now() < state.lockedUntil) throw new ApicError(401, '401', `${refused} - user ${user} is locked out`)
     const account = this.#find(user, domain)
     if (account === undefined || account.password !== password) {
       state.count++
@@ -60,7 +63,7 @@ export class Accounts {
         state.count = 0
       }
       this.#failures.set(user, state)
-      throw new ApicError(401, '401', REFUSED)
+      throw new ApicError(401, '401', refused)
     }
     this.#failures.delete(user)
     return account

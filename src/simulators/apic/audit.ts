@@ -1,5 +1,6 @@
 /** The audit trail's words: aaaModLR for changes, aaaSessionLR for logins, in the spellings of real captures. */
 import { hash } from 'node:crypto'
+import type { SessionAction } from './fabric-knobs.ts'
 import type { Attributes } from './model.ts'
 
 /** Who changed something. */
@@ -73,7 +74,7 @@ export function modification(change: Modification, author: Author): Attributes {
 }
 
 export interface SessionHappening {
-  readonly action: 'login' | 'refresh' | 'logout'
+  readonly action: SessionAction
   readonly user: string
   readonly address: string
   readonly ok: boolean

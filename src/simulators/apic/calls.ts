@@ -4,8 +4,8 @@ import { answerText, type Envelope, type Format, type MoBody, readMo } from './b
 import type { Fabric } from './fabric.ts'
 import type { Caller } from './gate.ts'
 import type { Knobs } from './knobs.ts'
-import { readQuery } from './query.ts'
-import type { ApicRecord } from './record.ts'
+import { type Query, readQuery } from './query.ts'
+import type { ApicRecord, SubscriptionRecord } from './record.ts'
 import { ApicError, badQuery } from './refusal.ts'
 import { dnOf, type Route, targetOf } from './route.ts'
 import { select } from './select.ts'
@@ -13,6 +13,7 @@ import type { Session, Sessions } from './sessions.ts'
 import type { Sockets } from './sockets.ts'
 import type { Subscriptions } from './subscriptions.ts'
 import type { Mo } from './tree.ts'
+import type { Standing } from './view.ts'
 
 export interface CallOptions {
   readonly fabric: Fabric
@@ -27,6 +28,7 @@ export interface CallOptions {
   readonly maximumLifetimeSeconds: number
   readonly subscriptionSeconds: number
   readonly maxResults: number
+  readonly standing: Standing
   /** `topology/pod-1/node-N` of this controller. */
   readonly node: string
 }
@@ -35,6 +37,8 @@ export interface Answer {
   readonly text: string
   /** Sent as the cookie. */
   readonly token?: string
+  /** The subscription that the answer tells of. */
+  readonly subscription?: SubscriptionRecord
 }
 
 const NO_SOCKET = 'Subscription request failed, unable to locate opened web socket. Please re-login to the application'
@@ -59,35 +63,35 @@ export class Calls {
       const account = accounts.check(name, pwd)
       const session = sessions.start(account, address, options.get('gui-token-request') === 'yes')
       record.logins.push({ ...told, ok: true, sessionId: session.id })
-      fabric.recordSession({ action: 'login', user: account.name, address, ok: true })
+      this.#logSession({ action: 'login', user: account.name, address, ok: true })
       return this.#loggedIn(session, format)
     } catch (error) {
       record.logins.push({ ...told, ok: false, sessionId: undefined })
       // The log leaves the user empty when there is nobody of that name.
-      fabric.recordSession({ action: 'login', user: accounts.knows(name) ?? '', address, ok: false })
+      this.#logSession({ action: 'login', user: accounts.knows(name) ?? '', address, ok: false })
       throw error
     }
   }
 
   refresh(method: string, body: string, format: Format, { session }: Caller): Answer {
-    const { sessions, fabric } = this.#on
+    const { sessions } = this.#on
     if (method === 'POST' && readMo(body, format).className !== 'aaaLogin') {
       throw new ApicError(400, '400', 'aaaRefresh takes aaaLogin, or a GET without a body')
     }
     sessions.refresh(session)
-    fabric.recordSession({ action: 'refresh', user: session.account.name, address: session.address, ok: true })
+    this.#logSession({ action: 'refresh', user: session.account.name, address: session.address, ok: true })
     return this.#loggedIn(session, format)
   }
 
   logout(body: string, format: Format, { session }: Caller): Answer {
-    const { sessions, fabric, knobs } = this.#on
+    const { sessions } = this.#on
     const { className, attributes } = readMo(body, format)
     const name = attributes['name']?.replace(/^apic[:#][^\\]+\\/, '')
     if (className !== 'aaaUser' || name !== session.account.name) {
       throw new ApicError(400, '400', 'aaaLogout takes the aaaUser of the session')
     }
-    fabric.recordSession({ action: 'logout', user: session.account.name, address: session.address, ok: true })
-    if (!knobs.logoutLingers) sessions.end(session, 'logout')
+    this.#logSession({ action: 'logout', user: session.account.name, address: session.address, ok: true })
+    sessions.logout(session)
     return this.#answer([], format)
   }
 
@@ -111,12 +115,13 @@ export class Calls {
 
   /** A GET of objects, with or without a subscription. `url` is the raw request target. */
   async query(route: Route, options: Map<string, string>, caller: Caller, url: string): Promise<Answer> {
-    const { fabric, knobs, maxResults, sockets, subscriptions, subscriptionSeconds } = this.#on
+    const { fabric, knobs, maxResults, sockets, standing, subscriptions, subscriptionSeconds } = this.#on
     const query = readQuery(targetOf(route.path, fabric.model), options, fabric.model)
     const startAt = knobs.unstableOrder ? this.#queries++ : undefined
-    const limits = { maxResults, ...(startAt === undefined ? {} : { startAt }) }
+    const { ceilingCounts, ceilingStatus } = knobs
+    const limits = { maxResults, ceilingCounts, ceilingStatus, ...(startAt === undefined ? {} : { startAt }) }
     if (!query.subscribe) {
-      const { total, objects } = select(fabric, query, limits)
+      const { total, objects } = select(standing.view, query, limits)
       return this.#answer(objects, route.format, { totalCount: total })
     }
     const socket = sockets.of(caller.session)
@@ -126,13 +131,23 @@ export class Calls {
       if (knobs.refreshTimeoutSupport === 'refused') throw badQuery('Invalid query parameter refresh-timeout')
       if (knobs.refreshTimeoutSupport === 'yes') lifeMs = query.refreshTimeout * 1000 * knobs.refreshTimeoutScale
     }
-    const { total, objects } = select(fabric, query, limits)
+    const { total, objects } = select(standing.view, query, limits)
     const { session, doubled } = caller
-    const made = { session, socket, query, format: route.format, lifeMs, muted: doubled }
-    const { id } = subscriptions.create(made, url)
+    const settledAt = this.#settledAt(query)
+    const made = { session, socket, query, format: route.format, lifeMs, muted: doubled, settledAt }
+    const { id, log: subscription } = subscriptions.create(made, url)
     await knobs.onSubscribed?.(id, url)
-    if (doubled) return this.#answer([], route.format, { totalCount: 0, subscriptionId: id })
-    return this.#answer(objects, route.format, { totalCount: total, subscriptionId: id })
+    const answer = doubled
+      ? this.#answer([], route.format, { totalCount: 0, subscriptionId: id })
+      : this.#answer(objects, route.format, { totalCount: total, subscriptionId: id })
+    return { ...answer, subscription }
+  }
+
+  /** When the object of a subscribed DN is old enough for its children to be told of, monotonic ms. */
+  #settledAt({ target }: Query): number {
+    const { fabric, knobs } = this.#on
+    const born = target.kind === 'mo' ? fabric.bornAt(target.dn) : undefined
+    return born === undefined ? Number.NEGATIVE_INFINITY : born + knobs.settleMs
   }
 
   post(route: Route, options: Map<string, string>, body: string, caller: Caller): Answer {
@@ -164,8 +179,14 @@ export class Calls {
     return this.#answer([], route.format)
   }
 
+  /** A controller in the minority writes nothing, its own logins neither. */
+  #logSession(happening: Parameters<Fabric['recordSession']>[0]): void {
+    if (!this.#on.standing.isMinority) this.#on.fabric.recordSession(happening)
+  }
+
   #author({ session }: Caller) {
     const { account, id, address } = session
+    if (this.#on.standing.isMinority) throw new ApicError(503, '503', 'The controller is in the minority: read-only')
     if (account.readOnly === true)
       throw new ApicError(403, '403', `User ${account.name} does not have write privileges`)
     return { user: account.name, sessionId: id, address }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import { type Author, changeSet, type Indication, modification } from './audit.ts'
 import { isWithin, parentOf } from './dn.ts'
+import type { FabricKnobs } from './fabric-knobs.ts'
 import { eventDefaults, faultRecordOf } from './faults.ts'
 import { type Attributes, LOG_RN } from './model.ts'
 
@@ -20,12 +21,22 @@ export interface Fact {
   readonly stamp: string
 }
 
-/** The records of a change: audit for policy, fault records for faults, health records for scores. No ids yet. */
-export function recordsOf(fact: Fact): { className: string; attributes: Attributes }[] {
+/**
+ * The records of a change: audit for policy, fault records for faults, health records for scores. No ids yet. A fault
+ * that changed without a transition (its text, its count) leaves none.
+ */
+export function recordsOf(fact: Fact, knobs: FabricKnobs): { className: string; attributes: Attributes }[] {
   const { ind, className, dn, whole, stamp } = fact
   const affected = parentOf(dn)
   if (className === 'faultInst') {
-    return [{ className: 'faultRecord', attributes: faultRecordOf(whole, affected, ind, stamp) }]
+    if (ind === 'modification' && fact.changed['lastTransition'] === undefined) return []
+    const told = {
+      affected: knobs.faultRecordAffected === 'fault' ? dn : affected,
+      ind,
+      stamp,
+      fields: knobs.faultRecordFields,
+    }
+    return [{ className: 'faultRecord', attributes: faultRecordOf(whole, told) }]
   }
   if (className === 'healthInst') {
     const { cur = '', prev = '', maxSev = '', twScore = '', updTs = '' } = whole

@@ -2,61 +2,19 @@
  * A simulated APIC over real HTTPS and real WebSockets, as strict and nasty as reference/apic.md and the guide say.
  * Several may serve one fabric, each with sessions of its own.
  */
-import { type Certificate, startServer, type Time } from '../server.ts'
-import { type Account, Accounts, type LoginDomain } from './accounts.ts'
+import { startServer } from '../server.ts'
 import { type MoBody, moOfValue } from './body.ts'
-import { Calls } from './calls.ts'
-import { Fabric } from './fabric.ts'
-import { Front } from './front.ts'
-import { Throttle } from './gate.ts'
-import { defaultKnobs, type Knobs } from './knobs.ts'
-import { type FailureRule, Mischief } from './mischief.ts'
+import type { Fabric } from './fabric.ts'
+import type { Knobs } from './knobs.ts'
+import type { FailureRule } from './mischief.ts'
 import type { Attributes } from './model.ts'
-import { Pusher } from './push.ts'
-import { ApicRecord } from './record.ts'
-import { type Session, Sessions } from './sessions.ts'
-import { Sockets } from './sockets.ts'
-import { Subscriptions } from './subscriptions.ts'
+import type { ApicSimulatorOptions } from './options.ts'
+import { makeParts, type Parts } from './parts.ts'
+import type { ApicRecord } from './record.ts'
 import type { Mo } from './tree.ts'
+import type { Minority } from './view.ts'
 
-export interface ApicSimulatorOptions {
-  readonly time: Time
-  /** Plain HTTP and ws without one. */
-  readonly certificate?: Certificate
-  readonly port?: number
-  /** The fabric to serve; a new one, closed with this controller, when left out. */
-  readonly fabric?: Fabric
-  /** Which controller of the fabric this is, from 1. */
-  readonly nodeId?: number
-  readonly refreshTimeoutSeconds?: number
-  readonly maximumLifetimeSeconds?: number
-  /** Life of a subscription that asked for no other. */
-  readonly subscriptionSeconds?: number
-  readonly users?: readonly Account[]
-  /** The first one is that of accounts and logins that name none. */
-  readonly domains?: readonly LoginDomain[]
-  readonly version?: string
-  readonly tokenStyle?: 'base64' | 'jwt'
-  readonly maxResults?: number
-  /** Logins and refreshes let through in any second; more get 503. `Infinity` switches it off. */
-  readonly loginsPerSecond?: number
-  /** Wrong passwords in a row that lock an account, and for how long. */
-  readonly lockoutAfter?: number
-  readonly lockoutSeconds?: number
-  readonly knobs?: Partial<Knobs>
-}
-
-export const DEFAULT_USER: Account = {
-  name: 'admin',
-  password: 'ins3965!',
-  firstName: 'George',
-  lastName: 'Washington',
-}
-
-const DEFAULT_DOMAINS: readonly LoginDomain[] = [{ name: 'LOCAL' }, { name: 'TACACS_PROD', guiBanner: 'San Jose' }]
-
-/** What ids of a controller count up from: above 2^56, each controller in a range of its own. */
-const SUBSCRIPTION_BASE = 72_057_594_037_927_936n
+export { type ApicSimulatorOptions, DEFAULT_USER } from './options.ts'
 
 /** Starts a controller on 127.0.0.1. Close it to free the port, sockets and timers. */
 export async function startApicSimulator(options: ApicSimulatorOptions): Promise<ApicSimulator> {
@@ -67,104 +25,40 @@ export async function startApicSimulator(options: ApicSimulatorOptions): Promise
 
 export class ApicSimulator {
   readonly fabric: Fabric
+  /** May be turned at any time. */
   readonly knobs: Knobs
-  readonly record = new ApicRecord()
+  readonly record: ApicRecord
   readonly #options: ApicSimulatorOptions
-  readonly #mischief = new Mischief()
-  readonly #sessions: Sessions
-  readonly #sockets: Sockets
-  readonly #subscriptions: Subscriptions
-  readonly #pusher: Pusher
-  readonly #front: Front
-  readonly #stops: (() => void)[] = []
+  readonly #parts: Parts
   #server: Awaited<ReturnType<typeof startServer>> | undefined
+  #url: string | undefined
 
   constructor(options: ApicSimulatorOptions) {
-    const { time, users = [DEFAULT_USER], domains = DEFAULT_DOMAINS, nodeId = 1 } = options
-    const { refreshTimeoutSeconds = 600, maximumLifetimeSeconds = 86_400 } = options
     this.#options = options
-    const { fabric = new Fabric({ time, ...(options.version === undefined ? {} : { version: options.version }) }) } =
-      options
+    this.#parts = makeParts(options)
+    const { fabric, knobs, record } = this.#parts
     this.fabric = fabric
-    this.knobs = { ...defaultKnobs(), ...options.knobs }
-    const { knobs, record } = this
-    for (const user of users)
-      fabric.addUser(user.name, { firstName: user.firstName ?? '', lastName: user.lastName ?? '' })
-    this.#sessions = new Sessions({
-      time,
-      knobs,
-      record,
-      refreshTimeoutSeconds,
-      maximumLifetimeSeconds,
-      tokenStyle: options.tokenStyle ?? 'base64',
-      onEnd: session => this.#ended(session),
-    })
-    this.#sockets = new Sockets({
-      time,
-      knobs,
-      record,
-      resolve: token => {
-        try {
-          return this.#sessions.resolve(token)
-        } catch {
-          return undefined
-        }
-      },
-      onGone: socket => {
-        if (knobs.subscriptionsOutliveSocket) return
-        this.#subscriptions.endAll(subscription => subscription.socket === socket, 'socket')
-      },
-    })
-    this.#subscriptions = new Subscriptions(time, record, SUBSCRIPTION_BASE * BigInt(nodeId))
-    this.#pusher = new Pusher(fabric, knobs, this.#sockets, this.#subscriptions)
-    const accounts = new Accounts({
-      time,
-      users,
-      domains,
-      passwords: fabric.passwords,
-      lockoutAfter: options.lockoutAfter ?? 5,
-      lockoutSeconds: options.lockoutSeconds ?? 3600,
-    })
-    const calls = new Calls({
-      fabric,
-      knobs,
-      record,
-      accounts,
-      sessions: this.#sessions,
-      sockets: this.#sockets,
-      subscriptions: this.#subscriptions,
-      domains,
-      refreshTimeoutSeconds,
-      maximumLifetimeSeconds,
-      subscriptionSeconds: options.subscriptionSeconds ?? 60,
-      maxResults: options.maxResults ?? 100_000,
-      node: `topology/pod-1/node-${nodeId}`,
-    })
-    const throttle = new Throttle(time, options.loginsPerSecond ?? 2)
-    this.#front = new Front({ time, record, calls, sessions: this.#sessions, mischief: this.#mischief, throttle })
-    this.#stops.push(fabric.onChange(changes => this.#pusher.push(changes)))
-    this.#stops.push(
-      fabric.onReboot(node => {
-        for (const subscription of this.#subscriptions.alive) subscription.deaf.add(node)
-      }),
-    )
+    this.knobs = knobs
+    this.record = record
   }
 
   /** Called by `startApicSimulator`. */
-  async listen(): Promise<void> {
-    const { certificate, port } = this.#options
-    const server = await startServer((request, response) => this.#front.handle(request, response), {
+  async listen(port = this.#options.port): Promise<void> {
+    const { certificate } = this.#options
+    const { front, sockets } = this.#parts
+    const server = await startServer((request, response) => front.handle(request, response), {
       ...(certificate === undefined ? {} : { certificate }),
       ...(port === undefined ? {} : { port }),
     })
-    server.server.on('upgrade', (request, stream, head) => this.#sockets.upgrade(request, stream, head))
+    server.server.on('upgrade', (request, stream, head) => sockets.upgrade(request, stream, head))
     this.#server = server
+    this.#url = server.url
   }
 
-  /** `https://127.0.0.1:PORT` */
+  /** `https://127.0.0.1:PORT`, while it is down too. */
   get url(): string {
-    if (this.#server === undefined) throw new Error('the simulator is not listening')
-    return this.#server.url
+    if (this.#url === undefined) throw new Error('the simulator is not listening')
+    return this.#url
   }
 
   get port(): number {
@@ -173,11 +67,13 @@ export class ApicSimulator {
 
   /** Ends everything; the fabric too, unless it was given. */
   async close(): Promise<void> {
-    for (const stop of this.#stops.splice(0)) stop()
-    this.#front.close()
-    this.#sessions.close()
-    this.#subscriptions.close()
-    this.#sockets.close()
+    const { stop, front, sessions, subscriptions, pusher, sockets } = this.#parts
+    stop()
+    front.close()
+    pusher.close()
+    sessions.close()
+    subscriptions.close()
+    sockets.close()
     if (this.#options.fabric === undefined) this.fabric.close()
     await this.#server?.close()
   }
@@ -218,77 +114,106 @@ export class ApicSimulator {
 
   /** Lets calls fail; gives the way to take the rule back. */
   fail(rule: FailureRule): () => void {
-    return this.#mischief.add(rule)
+    return this.#parts.mischief.add(rule)
   }
 
   /** Cuts the connections of all sockets; HTTP goes on. */
   cutSockets(): void {
-    this.#sockets.cut()
+    this.#parts.sockets.cut()
   }
 
-  /** All sockets stay open and nothing goes over them any more. */
+  /** All sockets stay open and nothing goes over them any more, pongs neither. */
   silenceSockets(): void {
-    for (const socket of this.#sockets.open) this.#sockets.silence(socket)
+    const { sockets } = this.#parts
+    for (const socket of sockets.open) sockets.silence(socket)
   }
 
-  /** The controller loses its sockets and their subscriptions without closing anything: subscribing answers 405. */
+  /**
+   * The controller loses its sockets without closing anything: subscribing answers 405. Their subscriptions end, unless
+   * they outlive sockets: then refreshes go on to be well, and nothing is pushed.
+   */
   forgetSockets(): void {
-    for (const socket of this.#sockets.open) {
-      socket.forgotten = true
-      this.#subscriptions.endAll(subscription => subscription.socket === socket, 'socket')
-    }
+    const { sockets } = this.#parts
+    for (const socket of sockets.open) sockets.forget(socket)
   }
 
   /** Ends a subscription without a word. false: there is none of that id. */
   expireSubscription(id: string): boolean {
-    const subscription = this.#subscriptions.get(id)
-    if (subscription !== undefined) this.#subscriptions.end(subscription, 'expired')
+    const { subscriptions } = this.#parts
+    const subscription = subscriptions.get(id)
+    if (subscription !== undefined) subscriptions.end(subscription, 'expired')
     return subscription !== undefined
   }
 
   /** Refreshes of this id are refused from now on. */
   refuseRefresh(id: string): void {
-    const subscription = this.#subscriptions.get(id)
+    const subscription = this.#parts.subscriptions.get(id)
     if (subscription !== undefined) subscription.refuseRefresh = true
   }
 
   /** A subscription stays refreshable and is told nothing more; without an id the whole controller pushes nothing. */
   mute(id?: string): void {
-    const subscription = id === undefined ? undefined : this.#subscriptions.get(id)
-    if (id === undefined) this.#pusher.mute = true
-    else if (subscription !== undefined) subscription.muted = true
+    this.#setMuted(id, true)
   }
 
   unmute(id?: string): void {
-    const subscription = id === undefined ? undefined : this.#subscriptions.get(id)
-    if (id === undefined) this.#pusher.mute = false
-    else if (subscription !== undefined) subscription.muted = false
+    this.#setMuted(id, false)
   }
 
   /** Ends sessions now: all, or those of a user. */
   endSessions(user?: string): void {
-    for (const session of this.#sessions.alive) {
-      if (user === undefined || session.account.name === user) this.#sessions.end(session, 'ended')
+    const { sessions } = this.#parts
+    for (const session of sessions.alive) {
+      if (user === undefined || session.account.name === user) sessions.end(session, 'ended')
     }
   }
 
   /** Sends a text over every open socket, whatever it is. */
   inject(text: string): void {
-    for (const socket of this.#sockets.open) this.#sockets.send(socket, text)
+    const { sockets } = this.#parts
+    for (const socket of sockets.open) sockets.send(socket, text)
   }
 
   /** Dead to the network: connections are taken and nothing is answered; sockets fall silent. */
   goDark(): void {
-    this.#front.dark = true
-    this.#sockets.dark = true
+    this.#parts.front.dark = true
+    this.#parts.sockets.dark = true
     this.silenceSockets()
   }
 
   /** Back again: what was hanging is cut, new connections are served. */
   comeBack(): void {
-    this.#front.dark = false
-    this.#sockets.dark = false
+    this.#parts.front.dark = false
+    this.#parts.sockets.dark = false
     this.#server?.cut()
+  }
+
+  /**
+   * Stops: every connection is cut, new ones are refused, and sessions with their subscriptions are gone for good, as in
+   * an upgrade (reference/apic.md b19). `keepSessions`: only the web server restarts (b30).
+   */
+  async goDown({ keepSessions = false } = {}): Promise<void> {
+    const { sessions } = this.#parts
+    const server = this.#server
+    this.#server = undefined
+    this.cutSockets()
+    if (!keepSessions) for (const session of sessions.alive) sessions.end(session, 'died')
+    await server?.close()
+  }
+
+  /** Serves again, under the same address. */
+  async comeUp(): Promise<void> {
+    if (this.#server === undefined) await this.listen(this.port)
+  }
+
+  /** Loses the other controllers: sockets, sessions and refreshes stay as they are, and nothing is pushed any more. */
+  loseQuorum(reading: Minority = 'frozen'): void {
+    this.#parts.standing.cutOff(reading)
+  }
+
+  /** Is one of the controllers again. What was missed is not pushed later; old subscriptions are told what comes now. */
+  regainQuorum(): void {
+    this.#parts.standing.rejoin()
   }
 
   /** Cuts every connection, HTTP and sockets. */
@@ -297,20 +222,18 @@ export class ApicSimulator {
   }
 
   get openSockets(): number {
-    return [...this.#sockets.open].length
+    return [...this.#parts.sockets.open].length
   }
 
   /** Ids of the subscriptions that live now. */
   get subscriptionIds(): string[] {
-    return [...this.#subscriptions.alive].map(subscription => subscription.id)
+    return [...this.#parts.subscriptions.alive].map(subscription => subscription.id)
   }
 
-  #ended(session: Session): void {
-    this.#subscriptions.endAll(subscription => subscription.session === session, 'session')
-    for (const socket of this.#sockets.open) {
-      if (socket.session !== session) continue
-      if (this.knobs.socketAtSessionEnd === 'close') this.#sockets.dismiss(socket)
-      else socket.silent = true
-    }
+  #setMuted(id: string | undefined, muted: boolean): void {
+    const { pusher, subscriptions } = this.#parts
+    const subscription = id === undefined ? undefined : subscriptions.get(id)
+    if (id === undefined) pusher.mute = muted
+    else if (subscription !== undefined) subscription.muted = muted
   }
 }

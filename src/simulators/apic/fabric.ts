@@ -3,47 +3,23 @@
  * of its own. Every change is told to the controllers, which push it.
  */
 import type { Time } from '../server.ts'
+import { Announcer, type Told } from './announcer.ts'
 import { type Author, NOBODY, type SessionHappening, sessionRecord } from './audit.ts'
 import type { MoBody } from './body.ts'
+import type { Change } from './change.ts'
 import { isoStamp } from './compare.ts'
 import { type Fact, hidePassword, newRecord, recordsOf } from './consequences.ts'
 import { joinDn, parentOf } from './dn.ts'
+import { defaultFabricKnobs, type FabricKnobs } from './fabric-knobs.ts'
 import { changedFault, raisedFault } from './faults.ts'
 import { type LogOptions, Logs } from './logs.ts'
 import { type Attributes, Model } from './model.ts'
 import { planPost, type Step } from './plan.ts'
 import { ApicError } from './refusal.ts'
-import { seed } from './seed.ts'
+import { leafObjects, seed } from './seed.ts'
 import { type Mo, Tree } from './tree.ts'
 
-/** One change to one object, as it is pushed and recorded. */
-export interface Change {
-  readonly kind: 'created' | 'modified' | 'deleted'
-  readonly className: string
-  readonly dn: string
-  /** Created: everything. Modified: what changed, and nothing else. Deleted: empty. */
-  readonly attributes: Attributes
-  /** The whole object after the change (before it, when deleted). */
-  readonly whole: Attributes
-  /** Names of the tags the object carries. */
-  readonly tags: readonly string[]
-  /** The objects above it, nearest first. */
-  readonly above: readonly Mo[]
-}
-
-/** Knobs of the fabric itself. */
-export interface FabricKnobs {
-  /** How many aaaModLR each change leaves: one for each controller, with other ids (reference/apic.md b23). */
-  auditCopies: number
-  /** Log records show up in queries this much later than they were created. */
-  recordsVisibleAfterMs: number
-  /** Log records are pushed this much later than they were created. */
-  recordsPushedAfterMs: number
-  /** A `modified` frame with what the fabric sets by itself (pcTag …) follows the creation of EPGs, BDs and VRFs. */
-  housekeeping: boolean
-  /** Records that a full log purges are pushed as `deleted`. */
-  announcePurge: boolean
-}
+export type { Change } from './change.ts'
 
 export interface FabricOptions extends LogOptions {
   readonly time: Time
@@ -62,22 +38,14 @@ export class Fabric {
   readonly model = new Model()
   readonly tree = new Tree()
   readonly logs: Logs
-  readonly knobs: FabricKnobs = {
-    auditCopies: 1,
-    recordsVisibleAfterMs: 0,
-    recordsPushedAfterMs: 0,
-    housekeeping: true,
-    announcePurge: false,
-  }
-  /** Every change made, oldest first, with the wall time it was made at. */
-  readonly changes: { readonly at: number; readonly change: Change }[] = []
+  readonly knobs: FabricKnobs = defaultFabricKnobs()
   /** Passwords of the users that were posted. */
   readonly passwords = new Map<string, string>()
   clockAheadMs: number
   readonly #offsetMinutes: number
-  readonly #listeners = new Set<(changes: readonly Change[]) => void>()
-  readonly #rebootListeners = new Set<(node: string) => void>()
-  readonly #cancels = new Set<() => void>()
+  readonly #announcer: Announcer
+  /** Monotonic ms at which objects came to be, of those made since the start. */
+  readonly #born = new Map<string, number>()
   #lastId = 4_294_967_296
   #txId = 576_460_752_303_423_488n
   #lastTag = 16_385
@@ -88,6 +56,7 @@ export class Fabric {
     this.logs = new Logs(options)
     this.clockAheadMs = options.clockAheadMs ?? 0
     this.#offsetMinutes = options.utcOffsetMinutes ?? 0
+    this.#announcer = new Announcer(options.time, name => this.model.isLog(name))
     seed(this.tree, this.stamp(), this.version)
   }
 
@@ -96,16 +65,19 @@ export class Fabric {
     return isoStamp(ms, this.#offsetMinutes)
   }
 
-  /** Calls `listener` with the changes of each transaction, in order; gives the way to stop it. */
-  onChange(listener: (changes: readonly Change[]) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+  /** Every change made, oldest first, with the wall time it was made at. */
+  get changes(): readonly Told[] {
+    return this.#announcer.told
   }
 
-  /** Calls `listener` when a switch comes back from a reboot: what it feeds to old subscriptions stops there. */
-  onReboot(listener: (node: string) => void): () => void {
-    this.#rebootListeners.add(listener)
-    return () => this.#rebootListeners.delete(listener)
+  /** Calls `listener` with the changes of each transaction, in order; gives the way to stop it. */
+  onChange(listener: (changes: readonly Change[]) => void): () => void {
+    return this.#announcer.onChange(listener)
+  }
+
+  /** Calls `listener` with a node that subscriptions made before hear nothing more of; gives the way to stop it. */
+  onDeaf(listener: (node: string) => void): () => void {
+    return this.#announcer.onDeaf(listener)
   }
 
   /**
@@ -151,6 +123,7 @@ export class Fabric {
 
   /** Writes the session log. */
   recordSession(happening: Omit<SessionHappening, 'stamp'>): void {
+    if (!this.knobs.sessionRecordFlags.has(happening.action)) return
     this.record('aaaSessionLR', sessionRecord({ ...happening, stamp: this.stamp() }))
   }
 
@@ -190,21 +163,37 @@ export class Fabric {
     for (const mo of [...this.tree.ofClass('tagInst')]) if (mo.attributes['name'] === name) this.remove(mo.dn, author)
   }
 
+  /** Monotonic ms at which the object of a DN came to be; undefined for what was there from the start. */
+  bornAt(dn: string): number | undefined {
+    return this.#born.get(dn)
+  }
+
   /** A switch reboots: its `topSystem` says so, and subscriptions made before get nothing of it any more, silently. */
   rebootLeaf(node: string): void {
-    this.post(`${node}/sys`, {
-      className: 'topSystem',
-      attributes: { lastRebootTime: this.stamp() },
-      children: [],
-    })
-    for (const listener of this.#rebootListeners) listener(node)
+    if (!this.knobs.rebootPushed) this.#announcer.deafen(node)
+    const attributes = { lastRebootTime: this.stamp() }
+    this.post(`${node}/sys`, { className: 'topSystem', attributes, children: [] })
+    if (this.knobs.rebootPushed) this.#announcer.deafen(node)
+  }
+
+  /**
+   * A new switch registers; gives its DN. Its fabricNode is told, as the controllers make it; of what the switch itself
+   * reports, subscriptions made before get nothing (reference/apic.md a7).
+   */
+  joinLeaf(id: string, name = `leaf-${id}`): string {
+    const node = `topology/pod-1/node-${id}`
+    this.#announcer.deafen(node)
+    const changes: Change[] = []
+    for (const { className, dn, attributes } of leafObjects(id, name, this.stamp(), this.version)) {
+      if (this.tree.get(dn) === undefined) this.#added(this.tree.add(className, dn, sorted(attributes)), changes)
+    }
+    this.#tell(changes)
+    return node
   }
 
   /** Stops what waits for its time. */
   close(): void {
-    for (const cancel of this.#cancels) cancel()
-    this.#cancels.clear()
-    this.#listeners.clear()
+    this.#announcer.close()
   }
 
   #nextTxId(): string {
@@ -213,26 +202,7 @@ export class Fabric {
   }
 
   #tell(changes: readonly Change[]): void {
-    if (changes.length === 0) return
-    const at = this.time.wall()
-    for (const change of changes) this.changes.push({ at, change })
-    const late = this.knobs.recordsPushedAfterMs
-    if (late === 0) {
-      this.#push(changes)
-      return
-    }
-    this.#push(changes.filter(change => !this.model.isLog(change.className)))
-    const records = changes.filter(change => this.model.isLog(change.className))
-    if (records.length === 0) return
-    const cancel = this.time.after(late, () => {
-      this.#cancels.delete(cancel)
-      this.#push(records)
-    })
-    this.#cancels.add(cancel)
-  }
-
-  #push(changes: readonly Change[]): void {
-    for (const listener of this.#listeners) listener(changes)
+    this.#announcer.tell(changes, this.knobs.recordsPushedAfterMs)
   }
 
   #upsert(step: Step, changes: Change[], author: Author, txId: string): void {
@@ -271,11 +241,13 @@ export class Fabric {
       if (change.className === 'aaaUser') this.passwords.delete(change.whole['name'] ?? '')
       changes.push(change)
       const { className, dn: gone, whole } = change
+      this.#born.delete(gone)
       this.#follow({ ind: 'deletion', className, dn: gone, before: whole, changed: {}, author, txId }, changes)
     }
   }
 
   #added(mo: Mo, changes: Change[]): void {
+    this.#born.set(mo.dn, this.time.now())
     changes.push(this.#changeOf('created', mo, { ...mo.attributes }))
   }
 
@@ -291,9 +263,18 @@ export class Fabric {
 
   /** The records that a change leaves: audit for policy, fault records for faults, health records for scores. */
   #follow(fact: Omit<Fact, 'whole' | 'stamp'>, changes: Change[]): void {
-    const whole = this.tree.get(fact.dn)?.attributes ?? fact.before
-    for (const { className, attributes } of recordsOf({ ...fact, whole, stamp: this.stamp() })) {
-      const copies = className === 'aaaModLR' ? this.knobs.auditCopies : 1
+    const { auditCopies, faultRecordDelayMs } = this.knobs
+    const whole = { ...(this.tree.get(fact.dn)?.attributes ?? fact.before) }
+    const records = (): { className: string; attributes: Attributes }[] =>
+      recordsOf({ ...fact, whole, stamp: this.stamp() }, this.knobs)
+    if (fact.className === 'faultInst' && faultRecordDelayMs > 0) {
+      this.#announcer.after(faultRecordDelayMs, () => {
+        for (const { className, attributes } of records()) this.record(className, attributes)
+      })
+      return
+    }
+    for (const { className, attributes } of records()) {
+      const copies = className === 'aaaModLR' ? auditCopies : 1
       for (let copy = 0; copy < copies; copy++) this.#record(className, { ...attributes }, changes)
     }
   }
@@ -326,18 +307,11 @@ export class Fabric {
   #record(className: string, given: Attributes, changes: Change[]): string {
     const { dn, attributes } = newRecord(className, given, () => String(++this.#lastId), this.stamp())
     const purged = this.logs.add(className, dn, attributes, this.time.now() + this.knobs.recordsVisibleAfterMs)
-    changes.push({ kind: 'created', className, dn, attributes, whole: attributes, tags: [], above: [] })
+    const none = { tags: [], above: [] }
+    changes.push({ kind: 'created', className, dn, attributes, whole: attributes, ...none })
     if (this.knobs.announcePurge) {
       for (const old of purged) {
-        changes.push({
-          kind: 'deleted',
-          className,
-          dn: old.dn,
-          attributes: {},
-          whole: old.attributes,
-          tags: [],
-          above: [],
-        })
+        changes.push({ kind: 'deleted', className, dn: old.dn, attributes: {}, whole: old.attributes, ...none })
       }
     }
     return dn

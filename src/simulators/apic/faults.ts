@@ -63,14 +63,22 @@ export function changedFault(before: Readonly<Attributes>, given: Readonly<Attri
   return changed
 }
 
-const RECORDED = ['ack', 'cause', 'changeSet', 'code', 'delegated', 'descr', 'domain', 'highestSeverity', 'lc', 'occur']
-const RECORDED_TOO = ['origSeverity', 'prevSeverity', 'rule', 'severity', 'subject', 'type']
+/** What only the fault itself has, in the reading in which a record is lean. */
+const OWN = ['alert', 'extMngdBy', 'lastTransition', 'title', 'userdom']
 
-/** The faultRecord of one transition. `affected` is the object that has the fault, not the fault itself. */
-export function faultRecordOf(fault: Readonly<Attributes>, affected: string, ind: string, stamp: string): Attributes {
-  const record: Attributes = { affected, childAction: '', created: stamp, ind, modTs: 'never', status: '' }
-  for (const property of [...RECORDED, ...RECORDED_TOO]) record[property] = fault[property] ?? ''
-  return record
+/**
+ * The faultRecord of one transition: the fault as it is now (as it was, when it is gone), and what happened to it.
+ * `affected` is the object that has the fault, or the fault itself, as the fabric's knob says.
+ */
+export function faultRecordOf(
+  fault: Readonly<Attributes>,
+  told: { readonly affected: string; readonly ind: string; readonly stamp: string; readonly fields: 'whole' | 'lean' },
+): Attributes {
+  const { dn: _dn, rn: _rn, ...rest } = fault
+  const record: Attributes = { ...rest }
+  if (told.fields === 'lean') for (const property of OWN) delete record[property]
+  const { affected, ind, stamp } = told
+  return { ...record, affected, childAction: '', created: stamp, ind, modTs: 'never', status: '' }
 }
 
 /** An eventRecord with everything that was not given filled in. */

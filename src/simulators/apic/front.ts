@@ -1,15 +1,20 @@
-/** The web server in front of the API: throttle, failures on order, authentication, and the way back over HTTP. */
+/**
+ * The web server in front of the API: load limits, latency, failures on order, authentication, and the way back over
+ * HTTP. What nginx refuses itself is a page; what the API refuses is an envelope (reference/apic.md a10).
+ */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readBody, type Time } from '../server.ts'
 import { errorText, type Format } from './body.ts'
 import type { Answer, Calls } from './calls.ts'
-import { authenticate, type Throttle } from './gate.ts'
+import { authenticate, Throttle } from './gate.ts'
+import type { Knobs } from './knobs.ts'
 import type { Failure, Mischief } from './mischief.ts'
 import { readOptions } from './query.ts'
-import type { ApicRecord, RequestRecord } from './record.ts'
+import type { ApicRecord, Operation, RequestRecord } from './record.ts'
 import { ApicError, htmlPage } from './refusal.ts'
 import { type Route, routeOf } from './route.ts'
 import type { Sessions } from './sessions.ts'
+import type { Standing } from './view.ts'
 
 export interface FrontOptions {
   readonly time: Time
@@ -17,12 +22,18 @@ export interface FrontOptions {
   readonly calls: Calls
   readonly sessions: Sessions
   readonly mischief: Mischief
-  readonly throttle: Throttle
+  readonly knobs: Knobs
+  readonly standing: Standing
+  /** Logins and refreshes let through in any second. */
+  readonly loginsPerSecond: number
 }
 
 const TITLES: Readonly<Record<number, string>> = {
+  301: 'Moved Permanently',
+  302: 'Found',
   404: 'Not Found',
   405: 'Not Allowed',
+  429: 'Too Many Requests',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Temporarily Unavailable',
@@ -31,12 +42,16 @@ const TITLES: Readonly<Record<number, string>> = {
 
 export class Front {
   readonly #on: FrontOptions
+  readonly #logins: Throttle
+  readonly #everything: Throttle
   readonly #waiting = new Set<() => void>()
   /** Requests are taken and never answered. */
   dark = false
 
   constructor(options: FrontOptions) {
     this.#on = options
+    this.#logins = new Throttle(options.time)
+    this.#everything = new Throttle(options.time)
   }
 
   /** Serves one request, whatever happens. */
@@ -51,34 +66,57 @@ export class Front {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { time, record, mischief, throttle } = this.#on
+    const { time, record, mischief } = this.#on
     const { method = '', url = '' } = request
     const body = await readBody(request)
     const route = routeOf(method, url)
     const operation = route?.operation ?? 'unknown'
     const entry: RequestRecord = { at: time.wall(), operation, method, path: url, status: 0 }
-    record.requests.push(entry)
+    record.began(entry, time.now())
+    response.once('close', () => record.finished())
     if (this.dark) return
+    const overload = this.#overload()
+    if (overload !== undefined) return this.#page(response, entry, overload)
     const failure = mischief.take(operation, url)
+    await this.#latency(operation)
+    if (this.dark) return
     if (failure !== undefined && (await this.#fail(failure, response, entry, route?.format ?? 'json'))) return
-    if (!['GET', 'POST', 'DELETE'].includes(method)) return html(response, entry, 405)
-    if (route === undefined) return html(response, entry, 404)
+    if (!['GET', 'POST', 'DELETE'].includes(method)) return this.#page(response, entry, 405)
+    if (route === undefined) return this.#page(response, entry, 404)
     const isLogin = operation === 'login' || operation === 'refresh'
-    if (isLogin && !throttle.passes()) return html(response, entry, 503)
+    if (isLogin && !this.#logins.passes(this.#on.loginsPerSecond)) return this.#page(response, entry, 503)
     try {
       const answer = await this.#call(request, route, body)
-      if (failure?.kind === 'reset-after') {
-        response.destroy()
-        return
-      }
+      await this.#latency(operation)
+      const isLost = this.dark || response.destroyed || ['reset-after', 'truncated'].includes(failure?.kind ?? '')
+      if (isLost && answer.subscription !== undefined) answer.subscription.answerLost = true
+      if (this.dark) return
+      if (failure?.kind === 'reset-after') return void response.destroy()
+      if (failure?.kind === 'truncated') return truncate(response, answer.text)
       if (answer.token !== undefined) {
         response.setHeader('Set-Cookie', `APIC-cookie=${answer.token}; path=/; HttpOnly; SameSite=Strict; Secure`)
       }
-      finish(response, entry, 200, answer.text, route.format)
+      this.#finish(response, entry, 200, answer.text, route.format)
     } catch (error) {
       if (!(error instanceof ApicError)) throw error
-      finish(response, entry, error.status, errorText(error.code, error.message, route.format), route.format)
+      await this.#latency(operation)
+      if (this.dark) return
+      this.#finish(response, entry, error.status, errorText(error.code, error.message, route.format), route.format)
     }
+  }
+
+  /** The status that nginx turns this request away with, if any. */
+  #overload(): number | undefined {
+    const { knobs, record, standing } = this.#on
+    if (standing.refuses || record.inService > knobs.maxParallel) return 503
+    return this.#everything.passes(knobs.requestsPerSecond) ? undefined : knobs.throttleStatus
+  }
+
+  /** Half of the operation's latency. */
+  async #latency(operation: Operation): Promise<void> {
+    const { latencyMs, latencyOf } = this.#on.knobs
+    const ms = latencyOf[operation] ?? latencyMs
+    if (ms > 0) await this.#wait(ms / 2)
   }
 
   async #call(request: IncomingMessage, route: Route, body: string): Promise<Answer> {
@@ -126,7 +164,11 @@ export class Front {
   async #fail(failure: Failure, response: ServerResponse, entry: RequestRecord, format: Format): Promise<boolean> {
     switch (failure.kind) {
       case 'html':
-        html(response, entry, failure.status ?? 503)
+        this.#page(response, entry, failure.status ?? 503, failure.retryAfterSeconds)
+        return true
+      case 'redirect':
+        response.setHeader('Location', failure.location)
+        this.#page(response, entry, failure.status ?? 301)
         return true
       case 'reset':
         response.destroy()
@@ -134,13 +176,13 @@ export class Front {
       case 'hang':
         return true
       case 'accepted':
-        finish(response, entry, 202, errorText('202', 'Request accepted, the queue is full', format), format)
+        this.#finish(response, entry, 202, errorText('202', 'Request accepted, the queue is full', format), format)
         return true
       case 'error':
-        finish(response, entry, failure.status ?? 200, errorText(failure.code, failure.text, format), format)
+        this.#finish(response, entry, failure.status ?? 200, errorText(failure.code, failure.text, format), format)
         return true
       case 'garbage':
-        finish(response, entry, 200, failure.text, format)
+        this.#finish(response, entry, 200, failure.text, format)
         return true
       case 'slow':
         await this.#wait(failure.ms)
@@ -159,18 +201,28 @@ export class Front {
       this.#waiting.add(cancel)
     })
   }
+
+  /** What nginx says itself. */
+  #page(response: ServerResponse, entry: RequestRecord, status: number, retryAfterSeconds?: number): void {
+    const { knobs, record } = this.#on
+    record.answered(entry, status)
+    const seconds = retryAfterSeconds ?? (status === 503 || status === 429 ? knobs.retryAfterSeconds : undefined)
+    if (seconds !== undefined) response.setHeader('Retry-After', String(seconds))
+    const text = htmlPage(status, TITLES[status] ?? 'Error')
+    response.writeHead(status, { 'Content-Type': 'text/html', Server: 'nginx' }).end(text)
+  }
+
+  #finish(response: ServerResponse, entry: RequestRecord, status: number, text: string, format: Format): void {
+    this.#on.record.answered(entry, status)
+    const type = format === 'json' ? 'application/json' : 'text/xml'
+    response
+      .writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), Server: 'Cisco APIC' })
+      .end(text)
+  }
 }
 
-function html(response: ServerResponse, entry: RequestRecord, status: number): void {
-  const page = htmlPage(status, TITLES[status] ?? 'Error')
-  entry.status = status
-  response.writeHead(status, { 'Content-Type': 'text/html', Server: 'nginx' }).end(page)
-}
-
-function finish(response: ServerResponse, entry: RequestRecord, status: number, text: string, format: Format): void {
-  entry.status = status
-  const type = format === 'json' ? 'application/json' : 'text/xml'
-  response
-    .writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), Server: 'Cisco APIC' })
-    .end(text)
+/** Promises a whole body and breaks off in its middle. */
+function truncate(response: ServerResponse, text: string): void {
+  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) })
+  response.write(text.slice(0, text.length / 2), () => response.destroy())
 }

@@ -43,23 +43,27 @@ export function authenticate(request: IncomingMessage, options: Map<string, stri
   return { session, doubled: more.length > 0 }
 }
 
-/** nginx's throttle for logins and refreshes: so many in any second. */
+/** nginx's throttles: so many in any second. */
 export class Throttle {
   readonly #time: Time
-  readonly #perSecond: number
   #passed: number[] = []
+  #from = 0
 
-  constructor(time: Time, perSecond: number) {
+  constructor(time: Time) {
     this.#time = time
-    this.#perSecond = perSecond
   }
 
-  /** false: this one is too many. */
-  passes(): boolean {
-    if (!Number.isFinite(this.#perSecond)) return true
+  /** false: this one is too many. O(1) on the whole. */
+  passes(perSecond: number): boolean {
+    if (!Number.isFinite(perSecond)) return true
     const now = this.#time.now()
-    this.#passed = this.#passed.filter(at => now - at < 1000)
-    if (this.#passed.length >= this.#perSecond) return false
+    const passed = this.#passed
+    while (this.#from < passed.length && now - (passed[this.#from] ?? now) >= 1000) this.#from++
+    if (this.#from > 1024 && this.#from * 2 > passed.length) {
+      this.#passed = passed.slice(this.#from)
+      this.#from = 0
+    }
+    if (this.#passed.length - this.#from >= perSecond) return false
     this.#passed.push(now)
     return true
   }

@@ -72,6 +72,16 @@ export class Logs {
     return gone
   }
 
+  /** All of them as they are now; later records and purges of either leave the other alone. */
+  copy(): Logs {
+    const copy = new Logs({ limits: this.#limits, purgeWindow: this.#purgeWindow })
+    for (const [className, { entries, purged }] of this.#rings) {
+      copy.#rings.set(className, { entries: entries.slice(purged), purged: 0 })
+    }
+    for (const [dn, entry] of this.#byDn) copy.#byDn.set(dn, entry)
+    return copy
+  }
+
   get(dn: string, now: number): Mo | undefined {
     const entry = this.#byDn.get(dn)
     return entry !== undefined && entry.visibleFrom <= now ? entry : undefined

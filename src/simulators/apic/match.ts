@@ -1,6 +1,7 @@
 /** Which changes a subscribed query is told of. Order, pages and counts cut the first answer only. */
+import type { Change } from './change.ts'
 import { isWithin, nodeOf, parentOf } from './dn.ts'
-import type { Change, Fabric } from './fabric.ts'
+import type { Fabric } from './fabric.ts'
 import type { Query } from './query.ts'
 import type { Mo } from './tree.ts'
 
@@ -10,11 +11,15 @@ const CATEGORY_CLASSES: Readonly<Record<string, readonly string[]>> = {
   health: ['healthInst'],
 }
 
+/** Statistics go past the event manager: subscribing to them is taken, and nothing ever comes (a7; B). */
+const STATISTICS = /(?:5min|15min|1h|1d|1w|1mo|1qtr|1year)$/
+
 /**
  * A property filter is asked of the whole object after the change. A deletion carries no properties, so a filter that
  * needs one does not match it, and the deletion is lost (reference/apic.md b13), unless `deletesPass`.
  */
 export function isTold(fabric: Fabric, query: Query, change: Change, deletesPass: boolean): boolean {
+  if (STATISTICS.test(change.className)) return false
   if (reaches(fabric, query, change)) {
     if (query.filter === undefined) return true
     const known = change.kind === 'deleted' && !deletesPass ? { dn: change.dn, status: 'deleted' } : change.whole
@@ -81,7 +86,15 @@ function isBelow(above: readonly Mo[], classes: ReadonlySet<string>, dn?: string
   return above.some(mo => classes.has(mo.className) && (dn === undefined || mo.dn === dn))
 }
 
-/** The node that the news of an object comes from, or undefined when the controllers make it. */
+/**
+ * The node that the news of an object comes from, or undefined when the controllers make it: what a node itself reports
+ * lies below its DN; the node's own object is the fabric's word about it.
+ */
 export function sourceOf(change: Change): string | undefined {
-  return nodeOf(change.dn) ?? nodeOf(change.whole['affected'] ?? '')
+  return reporterOf(change.dn) ?? reporterOf(change.whole['affected'] ?? '')
+}
+
+function reporterOf(dn: string): string | undefined {
+  const node = nodeOf(dn)
+  return node === dn ? undefined : node
 }

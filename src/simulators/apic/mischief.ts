@@ -3,11 +3,15 @@ import type { Operation } from './record.ts'
 
 export type Failure =
   /** nginx instead of the API: a page. 503 unless another status is given. */
-  | { readonly kind: 'html'; readonly status?: number }
+  | { readonly kind: 'html'; readonly status?: number; readonly retryAfterSeconds?: number }
+  /** nginx sends the caller elsewhere (commHttp.redirectSt): 301 unless another status is given. */
+  | { readonly kind: 'redirect'; readonly status?: number; readonly location: string }
   /** The connection breaks before an answer. */
   | { readonly kind: 'reset' }
   /** The call is carried out, then the connection breaks before the answer. */
   | { readonly kind: 'reset-after' }
+  /** The right answer begins, and the connection breaks in the middle of its body. */
+  | { readonly kind: 'truncated' }
   /** Nothing comes, and the connection stands. */
   | { readonly kind: 'hang' }
   /** 202: accepted, the queue is full, nothing was done. */

@@ -1,7 +1,9 @@
 /** Turns changes into frames: which sockets, which ids, what a notification shows of an object. */
+import type { Time } from '../server.ts'
 import { type Format, type MoBody, moText } from './body.ts'
+import type { Change } from './change.ts'
 import { parentOf, rnOf } from './dn.ts'
-import type { Change, Fabric } from './fabric.ts'
+import type { Fabric } from './fabric.ts'
 import type { Knobs } from './knobs.ts'
 import { isTold, sourceOf } from './match.ts'
 import type { SimSocket, Sockets } from './sockets.ts'
@@ -41,7 +43,8 @@ export class Pusher {
   readonly #knobs: Knobs
   readonly #sockets: Sockets
   readonly #subscriptions: Subscriptions
-  /** Sockets and refreshes are well, and nothing is ever pushed: a controller cut off from the others. */
+  readonly #cancels = new Set<() => void>()
+  /** Sockets and refreshes are well, and nothing is ever pushed. */
   mute = false
 
   constructor(fabric: Fabric, knobs: Knobs, sockets: Sockets, subscriptions: Subscriptions) {
@@ -53,14 +56,12 @@ export class Pusher {
 
   /** Sends what the subscriptions of this controller are to be told. */
   push(changes: readonly Change[]): void {
-    if (this.mute) return
-    const listening = [...this.#subscriptions.alive].filter(subscription => !subscription.muted)
-    if (listening.length === 0) return
+    if (this.mute || this.#subscriptions.size === 0) return
+    const ready: Frame[] = []
     const frames = new Map<SimSocket, Frame>()
     const { told, texts } = this.#texts(changes)
     for (const change of told) {
-      const groups = this.#addressees(change, listening)
-      for (const { socket, format, ids } of groups) {
+      for (const { socket, format, ids } of this.#addressees(change)) {
         const key = `${format} ${ids.join()}`
         const text = texts(change, format)
         const waiting = frames.get(socket)
@@ -68,17 +69,41 @@ export class Pusher {
           waiting.objects.push(text)
           continue
         }
-        if (waiting !== undefined) this.#send(waiting)
+        if (waiting !== undefined) ready.push(waiting)
         frames.set(socket, { socket, format, ids, key, objects: [text] })
       }
     }
-    for (const frame of frames.values()) this.#send(frame)
+    ready.push(...frames.values())
+    if (ready.length > 0) this.#leave(ready)
+  }
+
+  /** Drops what waits for its time. */
+  close(): void {
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels.clear()
+  }
+
+  #leave(frames: readonly Frame[]): void {
+    const { pushDelayMs } = this.#knobs
+    const send = (): void => {
+      for (const frame of frames) this.#send(frame)
+    }
+    if (pushDelayMs === 0) {
+      send()
+      return
+    }
+    const cancel = this.#fabric.time.after(pushDelayMs, () => {
+      this.#cancels.delete(cancel)
+      send()
+    })
+    this.#cancels.add(cancel)
   }
 
   /** What is told of a transaction, and the text of each object, made once. */
   #texts(changes: readonly Change[]): { told: readonly Change[]; texts: (change: Change, format: Format) => string } {
     const bodies = new Map<Change, MoBody>()
-    const told = this.#knobs.nestChildren ? nested(changes, bodies) : changes
+    const whole = this.#knobs.nestChildren ? nested(changes, bodies) : changes
+    const told = this.#knobs.acrossDns === 'mixed' ? mixed(whole, this.#fabric.time) : whole
     let last: { change: Change; format: Format; text: string } | undefined
     return {
       told,
@@ -90,16 +115,16 @@ export class Pusher {
     }
   }
 
-  #addressees(change: Change, listening: readonly Subscription[]): Address[] {
+  #addressees(change: Change): Address[] {
     const groups: Address[] = []
-    let source: string | undefined | null = null
-    for (const subscription of listening) {
-      if (!isTold(this.#fabric, subscription.query, change, this.#knobs.filteredDeletes === 'sent')) continue
-      if (subscription.deaf.size > 0) {
-        if (source === null) source = sourceOf(change)
-        if (source !== undefined && subscription.deaf.has(source)) continue
-      }
-      const { id, format } = subscription
+    const source = sourceOf(change)
+    const now = this.#fabric.time.now()
+    for (const subscription of this.#subscriptions.candidates(change)) {
+      const { id, format, query } = subscription
+      if (subscription.muted) continue
+      if (source !== undefined && !this.#subscriptions.hears(subscription, source)) continue
+      if (now < subscription.settledAt && query.target.kind === 'mo' && change.dn !== query.target.dn) continue
+      if (!isTold(this.#fabric, query, change, this.#knobs.filteredDeletes === 'sent')) continue
       const socket = this.#socketOf(subscription)
       if (socket === undefined) continue
       const group = groups.find(one => one.socket === socket && one.format === format)
@@ -109,10 +134,11 @@ export class Pusher {
     return groups
   }
 
+  /** Its own socket; where subscriptions outlive theirs, the newest good one of the session once that is lost. */
   #socketOf(subscription: Subscription): SimSocket | undefined {
     const { socket, session } = subscription
-    if (socket.ws.readyState === socket.ws.OPEN) return socket
-    return this.#knobs.subscriptionsOutliveSocket ? this.#sockets.of(session) : undefined
+    const isLost = socket.forgotten || socket.ws.readyState !== socket.ws.OPEN
+    return isLost && this.#knobs.subscriptionsOutliveSocket ? (this.#sockets.of(session) ?? socket) : socket
   }
 
   #send(frame: Frame): void {
@@ -143,4 +169,11 @@ function nested(changes: readonly Change[], bodies: Map<Change, MoBody>): Change
     siblings.push({ className: change.className, attributes: { ...attributes, rn: rnOf(change.dn) }, children })
   }
   return told
+}
+
+/** Another order of the DNs, the same order within each. */
+function mixed(changes: readonly Change[], time: Time): Change[] {
+  const ranks = new Map<string, number>()
+  for (const { dn } of changes) if (!ranks.has(dn)) ranks.set(dn, time.random())
+  return changes.toSorted((a, b) => (ranks.get(a.dn) ?? 0) - (ranks.get(b.dn) ?? 0))
 }

@@ -2,11 +2,11 @@
 import type { MoBody } from './body.ts'
 import { order, timeOf } from './compare.ts'
 import { isWithin } from './dn.ts'
-import type { Fabric } from './fabric.ts'
 import type { Attributes } from './model.ts'
 import type { Query, Target } from './query.ts'
 import { ApicError } from './refusal.ts'
 import type { Mo } from './tree.ts'
+import type { View } from './view.ts'
 
 export interface Selection {
   /** All that match, paged or not. */
@@ -15,8 +15,12 @@ export interface Selection {
 }
 
 export interface SelectOptions {
-  /** More objects than this in one answer are refused. */
+  /** More objects than this are refused. */
   readonly maxResults: number
+  /** What counts: the objects of one answer, all that match, or the latter for log classes only. */
+  readonly ceilingCounts: 'answer' | 'matches' | 'log-matches'
+  /** HTTP status of that refusal. */
+  readonly ceilingStatus: number
   /** Unsorted answers start somewhere else each time: pages shift. */
   readonly startAt?: number
 }
@@ -36,10 +40,10 @@ const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Throws `ApicError` when the answer would be too big. */
-export function select(fabric: Fabric, query: Query, options: SelectOptions): Selection {
-  let matching = [...scoped(fabric, query)].filter(mo => matches(fabric, query, mo))
+export function select(view: View, query: Query, options: SelectOptions): Selection {
+  let matching = [...scoped(view, query)].filter(mo => matches(view, query, mo))
   const categories = [...query.include].filter(word => word in CATEGORIES || word === 'relations')
-  const below = (mo: Mo): MoBody[] => included(fabric, query, mo, categories)
+  const below = (mo: Mo): MoBody[] => included(view, query, mo, categories)
   const dressed = new Map<string, MoBody[]>()
   if (categories.length > 0 && (query.include.has('required') || query.include.has('no-scoped'))) {
     for (const mo of matching) dressed.set(mo.dn, below(mo))
@@ -51,14 +55,14 @@ export function select(fabric: Fabric, query: Query, options: SelectOptions): Se
     return { total: 1, objects: [{ className: 'moCount', attributes, children: [] }] }
   }
   if (categories.length > 0 && query.include.has('no-scoped')) {
-    const flat = new Map(matching.flatMap(mo => flatten(fabric, query, mo, categories)).map(mo => [mo.dn, mo]))
-    return page(fabric, query, [...flat.values()], options, () => [])
+    const flat = new Map(matching.flatMap(mo => flatten(view, query, mo, categories)).map(mo => [mo.dn, mo]))
+    return page(view, query, [...flat.values()], options, () => [])
   }
-  return page(fabric, query, matching, options, mo => dressed.get(mo.dn) ?? below(mo))
+  return page(view, query, matching, options, mo => dressed.get(mo.dn) ?? below(mo))
 }
 
 function page(
-  fabric: Fabric,
+  view: View,
   query: Query,
   matching: Mo[],
   options: SelectOptions,
@@ -75,17 +79,24 @@ function page(
     const size = query.pageSize ?? options.maxResults
     list = list.slice((query.page ?? 0) * size, ((query.page ?? 0) + 1) * size)
   }
-  if (list.length > options.maxResults) {
-    throw new ApicError(400, '1', 'Unable to process the query, result dataset is too big')
+  const { maxResults, ceilingCounts, ceilingStatus } = options
+  const countsAll = ceilingCounts === 'matches' || (ceilingCounts === 'log-matches' && isOfLogs(view, matching))
+  if ((countsAll ? total : list.length) > maxResults) {
+    throw new ApicError(ceilingStatus, '1', 'Unable to process the query, result dataset is too big')
   }
   return {
     total,
     objects: list.map(mo => ({
       className: mo.className,
-      attributes: shown(fabric, query, mo, false),
+      attributes: shown(view, query, mo, false),
       children: below(mo),
     })),
   }
+}
+
+function isOfLogs(view: View, matching: readonly Mo[]): boolean {
+  const [first] = matching
+  return first !== undefined && view.model.isLog(first.className)
 }
 
 function sorted(matching: readonly Mo[], query: Query): Mo[] {
@@ -104,25 +115,25 @@ function sorted(matching: readonly Mo[], query: Query): Mo[] {
 }
 
 /** Whether an object of the query's scope is part of its result. */
-function matches(fabric: Fabric, query: Query, mo: Mo): boolean {
-  if (query.span !== undefined && fabric.model.isLog(mo.className)) {
+function matches(view: View, query: Query, mo: Mo): boolean {
+  if (query.span !== undefined && view.model.isLog(mo.className)) {
     const created = timeOf(mo.attributes['created'] ?? '') ?? 0
     const { lastMs, from, to } = query.span
-    if (lastMs !== undefined && created < fabric.time.wall() + fabric.clockAheadMs - lastMs) return false
+    if (lastMs !== undefined && created < view.clockMs - lastMs) return false
     if (from !== undefined && created < from) return false
     if (to !== undefined && created > to) return false
   }
   return query.filter === undefined || query.filter(mo.className, mo.attributes) === true
 }
 
-function* scoped(fabric: Fabric, query: Query): Iterable<Mo> {
+function* scoped(view: View, query: Query): Iterable<Mo> {
   if (query.scope === 'self') {
-    yield* targeted(fabric, query.target)
+    yield* targeted(view, query.target)
     return
   }
   const seen = new Set<string>()
-  for (const top of targeted(fabric, query.target)) {
-    const reach = query.scope === 'children' ? fabric.tree.children(top.dn) : fabric.tree.subtree(top.dn)
+  for (const top of targeted(view, query.target)) {
+    const reach = query.scope === 'children' ? view.tree.children(top.dn) : view.tree.subtree(top.dn)
     for (const mo of reach) {
       if (seen.has(mo.dn) || query.scopeClasses?.has(mo.className) === false) continue
       seen.add(mo.dn)
@@ -131,42 +142,42 @@ function* scoped(fabric: Fabric, query: Query): Iterable<Mo> {
   }
   if (query.target.kind !== 'mo') return
   const { dn } = query.target
-  const isThere = fabric.tree.get(dn) !== undefined
+  const isThere = view.tree.get(dn) !== undefined
   // Logs hang below subj-[AFFECTED], which is no object itself; nor need the way to a DN consist of objects.
   const rest = dn.startsWith('subj-[')
-    ? fabric.logs.about(dn, fabric.time.now())
+    ? view.logs.about(dn, view.seesTo)
     : isThere
       ? []
       : query.scope === 'children'
-        ? fabric.tree.children(dn)
-        : fabric.tree.subtree(dn)
+        ? view.tree.children(dn)
+        : view.tree.subtree(dn)
   for (const mo of rest) if (query.scopeClasses?.has(mo.className) !== false) yield mo
 }
 
-function* targeted(fabric: Fabric, target: Target): Iterable<Mo> {
-  const now = fabric.time.now()
+function* targeted(view: View, target: Target): Iterable<Mo> {
+  const now = view.seesTo
   switch (target.kind) {
     case 'mo': {
-      const mo = fabric.tree.get(target.dn) ?? fabric.logs.get(target.dn, now)
+      const mo = view.tree.get(target.dn) ?? view.logs.get(target.dn, now)
       if (mo !== undefined) yield mo
       return
     }
     case 'class':
       for (const name of target.classes) {
-        const members = fabric.model.isLog(name) ? fabric.logs.ofClass(name, now) : fabric.tree.ofClass(name)
+        const members = view.model.isLog(name) ? view.logs.ofClass(name, now) : view.tree.ofClass(name)
         for (const mo of members) {
-          const place = fabric.model.isLog(name) ? (mo.attributes['affected'] ?? '') : mo.dn
+          const place = view.model.isLog(name) ? (mo.attributes['affected'] ?? '') : mo.dn
           if (isWithin(place, target.node)) yield mo
         }
       }
       return
     case 'tags':
-      for (const mo of fabric.tree.children(target.dn)) if (mo.className === 'tagInst') yield mo
+      for (const mo of view.tree.children(target.dn)) if (mo.className === 'tagInst') yield mo
       return
     case 'tagged':
-      for (const tag of fabric.tree.ofClass('tagInst')) {
+      for (const tag of view.tree.ofClass('tagInst')) {
         if (tag.attributes['name'] !== target.name) continue
-        const mo = fabric.tree.get(tag.dn.slice(0, -tag.rn.length - 1))
+        const mo = view.tree.get(tag.dn.slice(0, -tag.rn.length - 1))
         if (mo !== undefined) yield mo
       }
   }
@@ -180,15 +191,11 @@ function isOf(query: Query, categories: readonly string[], mo: Mo): boolean {
   return query.subtreeFilter === undefined || query.subtreeFilter(mo.className, mo.attributes) === true
 }
 
-function* logsAbout(
-  fabric: Fabric,
-  categories: readonly string[],
-  accept: (affected: string) => boolean,
-): Iterable<Mo> {
+function* logsAbout(view: View, categories: readonly string[], accept: (affected: string) => boolean): Iterable<Mo> {
   for (const category of categories) {
     for (const name of CATEGORIES[category] ?? []) {
-      if (!fabric.model.isLog(name)) continue
-      for (const mo of fabric.logs.ofClass(name, fabric.time.now())) {
+      if (!view.model.isLog(name)) continue
+      for (const mo of view.logs.ofClass(name, view.seesTo)) {
         if (accept(mo.attributes['affected'] ?? '')) yield mo
       }
     }
@@ -196,18 +203,18 @@ function* logsAbout(
 }
 
 /** no-scoped: the objects of the categories in the whole subtree, on the top level. */
-function flatten(fabric: Fabric, query: Query, mo: Mo, categories: readonly string[]): Mo[] {
-  const inTree = [...fabric.tree.subtree(mo.dn)].filter(one => isOf(query, categories, one))
-  const inLogs = [...logsAbout(fabric, categories, affected => isWithin(affected, mo.dn))]
+function flatten(view: View, query: Query, mo: Mo, categories: readonly string[]): Mo[] {
+  const inTree = [...view.tree.subtree(mo.dn)].filter(one => isOf(query, categories, one))
+  const inLogs = [...logsAbout(view, categories, affected => isWithin(affected, mo.dn))]
   return [...inTree, ...inLogs.filter(one => isOf(query, categories, one))]
 }
 
 /** What hangs below an object in the answer: by rsp-subtree, and what rsp-subtree-include adds. */
-function included(fabric: Fabric, query: Query, mo: Mo, categories: readonly string[]): MoBody[] {
+function included(view: View, query: Query, mo: Mo, categories: readonly string[]): MoBody[] {
   if (query.subtree === 'no' && categories.length === 0) return []
   const children: MoBody[] = []
-  for (const child of fabric.tree.children(mo.dn)) {
-    const deeper = query.subtree === 'full' ? included(fabric, query, child, categories) : []
+  for (const child of view.tree.children(mo.dn)) {
+    const deeper = query.subtree === 'full' ? included(view, query, child, categories) : []
     // With categories, only they are looked for; without, the classes and the filter of rsp-subtree decide.
     const wanted =
       categories.length > 0
@@ -215,9 +222,9 @@ function included(fabric: Fabric, query: Query, mo: Mo, categories: readonly str
         : query.subtreeClasses?.has(child.className) !== false &&
           (query.subtreeFilter === undefined || query.subtreeFilter(child.className, child.attributes) === true)
     if (!wanted && deeper.length === 0) continue
-    children.push({ className: child.className, attributes: shown(fabric, query, child, true), children: deeper })
+    children.push({ className: child.className, attributes: shown(view, query, child, true), children: deeper })
   }
-  for (const row of logsAbout(fabric, categories, affected => affected === mo.dn)) {
+  for (const row of logsAbout(view, categories, affected => affected === mo.dn)) {
     if (isOf(query, categories, row)) {
       children.push({ className: row.className, attributes: { ...row.attributes, rn: row.rn }, children: [] })
     }
@@ -226,20 +233,28 @@ function included(fabric: Fabric, query: Query, mo: Mo, categories: readonly str
 }
 
 /** An object's properties as an answer shows them. Nested objects have `rn` and no `dn`. Secrets are not shown. */
-function shown(fabric: Fabric, query: Query, mo: Mo, nested: boolean): Attributes {
+function shown(view: View, query: Query, mo: Mo, nested: boolean): Attributes {
   const { className } = mo
   let attributes: Attributes = mo.attributes
-  if (className === 'topInfo' || className === 'topSystem') attributes = { ...attributes, currentTime: fabric.stamp() }
+  if (className === 'topInfo' || className === 'topSystem') attributes = clocked(view, mo)
   if (className === 'aaaUser') attributes = { ...attributes, encPwd: '', pwd: '' }
   if (query.properties !== 'all') {
-    const naming = fabric.model.get(className)?.format?.naming ?? []
+    const naming = view.model.get(className)?.format?.naming ?? []
     const keep =
       query.properties === 'naming-only'
         ? (name: string) => naming.includes(name)
-        : (name: string) => fabric.model.isConfigurable(className, name)
+        : (name: string) => view.model.isConfigurable(className, name)
     attributes = Object.fromEntries(Object.entries(attributes).filter(([name]) => name === 'dn' || keep(name)))
   }
   if (!nested) return attributes
   const { dn: _dn, ...rest } = attributes
   return { ...rest, rn: mo.rn }
+}
+
+/** The time, by the clock of whoever tells it: the controller that answers, or another node. */
+function clocked(view: View, { className, dn, attributes }: Mo): Attributes {
+  if (className === 'topInfo') return { ...attributes, currentTime: view.stamp, id: String(view.nodeId) }
+  const isOwn = dn === `topology/pod-1/node-${view.nodeId}/sys`
+  if (!isOwn) return { ...attributes, currentTime: view.fabricStamp }
+  return { ...attributes, currentTime: view.stamp, clusterTimeDiff: String(view.aheadMs) }
 }

@@ -37,7 +37,7 @@ interface Life {
 
 /** A token as releases make them. Base64 ones hold `+`, `/`, `//` and `=`: none of it may be encoded on the way. */
 export function makeToken(style: 'base64' | 'jwt', user: string): string {
-  if (style === 'base64') return `DAAAAA${randomBytes(45).toString('base64')}+//${randomBytes(46).toString('base64')}`
+  if (style === 'base64') return `DAAAAA${randomBytes(150).toString('base64')}+//${randomBytes(151).toString('base64')}`
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const payload = { rbac: [{ domain: 'all', rolesR: 0, rolesW: 1 }], username: user, jti: randomUUID() }
   return `${part({ alg: 'RS256', kid: 'sim', typ: 'jwt' })}.${part(payload)}.${randomBytes(96).toString('base64url')}`
@@ -79,13 +79,11 @@ export class Sessions {
     return session
   }
 
-  /** The session of a good token. Throws `ApicError` 403. */
+  /** The session of a good token. Throws `ApicError` with code 403. */
   resolve(token: string): Session {
     const entry = this.#tokens.get(token)
-    if (entry === undefined) throw new ApicError(403, '403', 'Token was invalid (Error: Token is not known)')
-    if (!entry.session.alive || this.#options.time.now() >= entry.expires) {
-      throw new ApicError(403, '403', 'Token was invalid (Error: Token timeout)')
-    }
+    if (entry === undefined) throw this.#invalid('Token is not known')
+    if (!entry.session.alive || this.#options.time.now() >= entry.expires) throw this.#invalid('Token timeout')
     return entry.session
   }
 
@@ -99,13 +97,20 @@ export class Sessions {
   refresh(session: Session): void {
     const { time, knobs, tokenStyle } = this.#options
     const life = this.#lives.get(session)
-    if (life === undefined) throw new ApicError(403, '403', 'Token was invalid (Error: Token timeout)')
+    if (life === undefined) throw this.#invalid('Token timeout')
     const old = this.#tokens.get(session.token)
     if (old !== undefined) old.expires = Math.min(old.expires, time.now() + knobs.oldTokenSeconds * 1000)
     session.token = makeToken(tokenStyle, session.account.name)
     this.#tokens.set(session.token, { session, expires: Number.POSITIVE_INFINITY })
     life.log.refreshedAt.push(time.wall())
     this.#arm(life)
+  }
+
+  /** A logout was answered: ends the session, unless logouts linger. */
+  logout(session: Session): void {
+    const life = this.#lives.get(session)
+    if (life !== undefined) life.log.loggedOutAt = this.#options.time.wall()
+    if (!this.#options.knobs.logoutLingers) this.end(session, 'logout')
   }
 
   /** Ends a session now. */
@@ -123,6 +128,10 @@ export class Sessions {
   close(): void {
     for (const life of this.#lives.values()) life.cancel()
     this.#lives.clear()
+  }
+
+  #invalid(why: string): ApicError {
+    return new ApicError(this.#options.knobs.tokenErrorStatus, '403', `Token was invalid (Error: ${why})`)
   }
 
   #arm(life: Life): void {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Time } from '../server.ts'
 import type { Knobs } from './knobs.ts'
+import { readOptions } from './query.ts'
 import type { ApicRecord, SocketRecord } from './record.ts'
 import type { Session } from './sessions.ts'
 
@@ -13,7 +14,7 @@ export interface SimSocket {
   readonly log: SocketRecord
   /** Open for the client, but nothing is sent and nothing read. */
   silent: boolean
-  /** The controller lost it: it is open, and subscribing does not find it. */
+  /** The controller lost it: it is open and answers pings, and subscribing does not find it. */
   forgotten: boolean
 }
 
@@ -23,13 +24,17 @@ export interface SocketOptions {
   readonly record: ApicRecord
   /** The session of a token, or undefined. */
   readonly resolve: (token: string) => Session | undefined
+  /** Nothing but 503 to be had. */
+  readonly refuses: () => boolean
   readonly onGone: (socket: SimSocket) => void
+  readonly onForgotten: (socket: SimSocket) => void
 }
 
 export class Sockets {
   readonly #options: SocketOptions
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, autoPong: false })
   readonly #open = new Set<SimSocket>()
+  readonly #cancels = new Set<() => void>()
   /** Handshakes are left hanging. */
   dark = false
 
@@ -51,18 +56,34 @@ export class Sockets {
    * percent-encoded token is a wrong one.
    */
   upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const { knobs, record, time, resolve } = this.#options
+    const { latencyMs } = this.#options.knobs
     stream.on('error', () => stream.destroy())
     if (this.dark) return
+    if (latencyMs === 0) this.#answer(request, stream, head)
+    else this.#after(latencyMs, () => !this.dark && !stream.destroyed && this.#answer(request, stream, head))
+  }
+
+  #answer(request: IncomingMessage, stream: Duplex, head: Buffer): void {
+    const { knobs, record, time, refuses } = this.#options
     const path = request.url ?? ''
-    const session = path.startsWith('/socket') ? resolve(path.slice('/socket'.length)) : undefined
-    const status = knobs.refuseSockets ?? (session === undefined ? 403 : undefined)
+    const session = this.#sessionOf(request)
+    const status = refuses() ? 503 : (knobs.refuseSockets ?? (session === undefined ? 403 : undefined))
     if (status !== undefined || session === undefined) {
       record.refusedSockets.push({ at: time.wall(), status: status ?? 403, path })
       stream.end(`HTTP/1.1 ${status ?? 403} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
       return
     }
     this.#server.handleUpgrade(request, stream, head, ws => this.#accept(ws, session))
+  }
+
+  #sessionOf(request: IncomingMessage): Session | undefined {
+    const match = /^\/socket([^?]*)(?:\?(.*))?$/.exec(request.url ?? '')
+    if (match === null) return undefined
+    const session = this.#options.resolve(match[1] ?? '')
+    if (session?.challenge === undefined || !this.#options.knobs.socketsNeedChallenge) return session
+    const options = readOptions(match[2] ?? '')
+    const given = request.headers['apic-challenge'] ?? options.get('url-token') ?? options.get('challenge')
+    return given === session.challenge ? session : undefined
   }
 
   /** Sends one frame, or swallows it where the socket is dead to the client. */
@@ -81,6 +102,12 @@ export class Sockets {
     socket.ws.pause()
   }
 
+  /** The controller loses it without closing it. */
+  forget(socket: SimSocket): void {
+    socket.forgotten = true
+    this.#options.onForgotten(socket)
+  }
+
   /** Tears connections down without a close frame. */
   cut(which: (socket: SimSocket) => boolean = () => true): void {
     for (const socket of [...this.#open]) if (which(socket)) socket.ws.terminate()
@@ -92,6 +119,8 @@ export class Sockets {
   }
 
   close(): void {
+    for (const cancel of this.#cancels) cancel()
+    this.#cancels.clear()
     this.cut()
     this.#server.close()
   }
@@ -109,6 +138,8 @@ export class Sockets {
     record.sockets.push(log)
     const socket: SimSocket = { session, ws, log, silent: false, forgotten: false }
     this.#open.add(socket)
+    const { forgetSocketsAfterMs: lost } = knobs
+    const keep = lost === undefined ? undefined : this.#after(lost, () => this.forget(socket))
     ws.on('error', () => ws.terminate())
     ws.on('message', () => {
       log.fromClient++
@@ -120,7 +151,22 @@ export class Sockets {
     ws.on('close', () => {
       log.closedAt = time.wall()
       this.#open.delete(socket)
+      keep?.()
       onGone(socket)
     })
+  }
+
+  /** Does something later, unless all is closed before; gives the way to stop it. */
+  #after(ms: number, fn: () => void): () => void {
+    const stop = this.#options.time.after(ms, () => {
+      this.#cancels.delete(cancel)
+      fn()
+    })
+    const cancel = (): void => {
+      this.#cancels.delete(cancel)
+      stop()
+    }
+    this.#cancels.add(cancel)
+    return cancel
   }
 }

@@ -49,6 +49,13 @@ export class Tree {
     return mo
   }
 
+  /** All of it as it is now; later changes of either leave the other alone. */
+  copy(): Tree {
+    const copy = new Tree()
+    for (const mo of this.#objects.values()) copy.add(mo.className, mo.dn, { ...mo.attributes })
+    return copy
+  }
+
   /** The objects right below a DN. */
   *children(dn: string): Iterable<Mo> {
     for (const child of this.#below.get(dn) ?? []) {
