@@ -9,12 +9,15 @@ import { type ApicObject, type Change, changesOf } from './decode.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
+import { askPatiently } from './patient.ts'
 import { queryUrl } from './query.ts'
 
 const FAULT_LOG = 'faultRecord'
 const LOG = { path: `/api/class/${FAULT_LOG}`, options: [] } as const
 /** What a transition is about: two versions that agree in these are one state. */
 const STATE = ['severity', 'lc', 'occur'] as const
+/** The log's clock may be off the fault's own, and our idea of the fabric's clock a little off as well. */
+const SKEW_MS = 2000
 /** Rows kept for the other subscriptions of the session that close the same hole. */
 const KEPT_MS = 60_000
 
@@ -123,7 +126,7 @@ export async function tellMissedFaults(
 /** From now on; whether there is a record at all decides if its purge can be noticed later. */
 async function firstContact(core: Core, feed: Watched, untilMs: number): Promise<void> {
   const url = queryUrl(LOG, core.config.format, newestFirst(FAULT_LOG))
-  const answer = await core.client.get(url, 'history', core.signal)
+  const answer = await askPatiently(core, url, 'history', core.signal)
   if (answer.objects.length > 0) feed.position.see()
   feed.position.begin(untilMs, untilMs)
 }
@@ -136,23 +139,19 @@ function missed(
   untilMs: number,
   shown: ReadonlyMap<string, Change>,
 ): Transition[] {
-  const byFault = new Map<string, { readonly known: Known; readonly news: Transition[] }>()
-  for (const { createdMs, attributes } of rows) {
-    const change = createdMs > untilMs ? undefined : faultOfRecord({ cls: FAULT_LOG, attributes, children: [] })
-    if (change === undefined || !feed.query.yields(change.cls, change.dn)) continue
-    const { dn } = change
-    let sofar = byFault.get(dn)
-    if (sofar === undefined) {
-      sofar = { known: knownOf(core, dn), news: [] }
-      byFault.set(dn, sofar)
-    }
-    if (!isNews(sofar.known, createdMs, change)) continue
-    sofar.news.push({ atMs: createdMs, change })
-    sofar.known.there = change.status !== 'deleted'
-    sofar.known.state = { ...sofar.known.state, ...given(change) }
+  const byFault = new Map<string, Transition[]>()
+  for (const row of rows) {
+    const transition = transitionOf(row)
+    if (transition === undefined || transition.atMs > untilMs) continue
+    const { cls, dn } = transition.change
+    if (!feed.query.yields(cls, dn)) continue
+    const sofar = byFault.get(dn)
+    if (sofar === undefined) byFault.set(dn, [transition])
+    else sofar.push(transition)
   }
   return [...byFault]
-    .flatMap(([dn, { news }]) => {
+    .flatMap(([dn, transitions]) => {
+      const news = newsOf(knownOf(core, dn), transitions)
       const now = shown.get(dn)
       const last = news.at(-1)
       const isLast = now !== undefined && last !== undefined && last.change.status !== 'deleted'
@@ -161,12 +160,27 @@ function missed(
     .sort((a, b) => a.atMs - b.atMs)
 }
 
-/** What has been told of a fault, and, as rows are looked at, what will have been. */
+/** Releases may log the fault's own time, or only the record's; of a deletion only the record tells. */
+function transitionOf({ createdMs, attributes }: LogRow): Transition | undefined {
+  const change = faultOfRecord({ cls: FAULT_LOG, attributes, children: [] })
+  if (change === undefined) return undefined
+  const { created } = attributes
+  if (change.status !== 'deleted' || created === undefined) {
+    const ownMs = Date.parse(change.attributes['lastTransition'] ?? '')
+    return { atMs: Number.isNaN(ownMs) ? createdMs : ownMs, change }
+  }
+  return { atMs: createdMs, change: { ...change, attributes: { ...change.attributes, lastTransition: created } } }
+}
+
+/** What has been told of a fault. */
 interface Known {
-  /** Nothing up to here is news, ms. */
-  readonly untilMs: number
-  there: boolean
-  state: Readonly<Record<string, string>> | undefined
+  readonly there: boolean
+  /** Its last state; undefined when it was never seen. */
+  readonly state: Readonly<Record<string, string>> | undefined
+  /** When it came into that state, ms; -Infinity when it doesn't say. */
+  readonly seenMs: number
+  /** When the fabric told that it is gone, ms. */
+  readonly endedMs: number | undefined
 }
 
 function knownOf(core: Core, dn: string): Known {
@@ -174,18 +188,52 @@ function knownOf(core: Core, dn: string): Known {
   const end = core.mirror.end(dn)
   const state = now ?? end?.last
   const seenMs = Date.parse(state?.['lastTransition'] ?? '')
-  const untilMs = Math.max(
-    Number.isNaN(seenMs) ? Number.NEGATIVE_INFINITY : seenMs,
-    end?.told === true ? end.endedMs : Number.NEGATIVE_INFINITY,
-  )
-  return { untilMs, there: now !== undefined, state }
+  return {
+    there: now !== undefined,
+    state,
+    seenMs: Number.isNaN(seenMs) ? Number.NEGATIVE_INFINITY : seenMs,
+    endedMs: end?.told === true ? end.endedMs : undefined,
+  }
 }
 
-/** The log's clock may be a moment behind the fault's own: a later row that says nothing new is no news either. */
-function isNews({ untilMs, there, state }: Known, atMs: number, change: Change): boolean {
-  if (atMs <= untilMs) return false
-  if (change.status === 'deleted') return there
-  return state === undefined || !isSameState(given(change), state)
+/** What follows the transition that was told last, in the order of the log; what changes nothing is none. */
+function newsOf(known: Known, transitions: readonly Transition[]): Transition[] {
+  let { there, state } = known
+  return transitions.slice(lastTold(known, transitions) + 1).filter(({ change }) => {
+    if (change.status === 'deleted') {
+      const news = there
+      there = false
+      return news
+    }
+    if (there && state !== undefined && isSameState(given(change), state)) return false
+    there = true
+    state = { ...state, ...given(change) }
+    return true
+  })
+}
+
+/**
+ * Where the last told transition stands in the log. Its row is looked for by what it says, near its time: the log's clock
+ * may be behind the fault's own. Where it isn't found, time alone must do.
+ */
+function lastTold({ state, seenMs, endedMs }: Known, transitions: readonly Transition[]): number {
+  const near = (atMs: number, fits: (change: Change) => boolean): number => {
+    let found = -1
+    for (const [index, { atMs: at, change }] of transitions.entries()) {
+      const off = Math.abs(at - atMs)
+      const best = Math.abs((transitions[found]?.atMs ?? Number.POSITIVE_INFINITY) - atMs)
+      if (off <= SKEW_MS && off < best && fits(change)) found = index
+    }
+    return found
+  }
+  const end = endedMs === undefined ? -1 : near(endedMs, change => change.status === 'deleted')
+  const same =
+    state === undefined ? -1 : near(seenMs, change => change.status !== 'deleted' && isSameState(given(change), state))
+  if (end >= 0 || (endedMs === undefined && same >= 0)) return Math.max(end, same)
+  return Math.max(
+    same,
+    transitions.findLastIndex(({ atMs }) => atMs <= Math.max(seenMs, endedMs ?? seenMs)),
+  )
 }
 
 function isSameState(row: Readonly<Record<string, string>>, state: Readonly<Record<string, string>>): boolean {

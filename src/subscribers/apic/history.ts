@@ -5,7 +5,7 @@ import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
 import { filterText } from './filter.ts'
 import { readLog, stampOf } from './log-pages.ts'
-import { patient } from './patient.ts'
+import { askPatiently } from './patient.ts'
 import { queryUrl } from './query.ts'
 
 /** A log and where it is asked for. */
@@ -58,7 +58,7 @@ async function firstContact(core: Core, feed: Watched, cls: string, signal: Abor
  * so that it works on logs above the controller's ceiling: too much left is left.
  */
 export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: AbortSignal): Promise<void> {
-  const { clock, client, config } = core
+  const { config } = core
   // Of the whole log: an old record that a filter lets through leaves the ring like any other, and proves nothing.
   const ask = async (bound: 'le' | 'ge', order: 'asc' | 'desc'): Promise<number | undefined> => {
     const options = [
@@ -68,7 +68,7 @@ export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: 
       ['page-size', '1'],
     ] as const
     const url = queryUrl({ path: log.path, options: [] }, config.format, options)
-    const answer = await patient(clock, signal, () => client.get(url, 'history', signal))
+    const answer = await askPatiently(core, url, 'history', signal)
     return answer.objects.length === 0 ? undefined : Date.parse(answer.objects[0]?.attributes['created'] ?? '')
   }
   try {

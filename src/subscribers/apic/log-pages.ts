@@ -3,6 +3,7 @@ import { codeOf } from '../../errors.ts'
 import type { Core } from './core.ts'
 import type { ApicObject } from './decode.ts'
 import { filterText } from './filter.ts'
+import { askPatiently } from './patient.ts'
 import { type Query, queryUrl } from './query.ts'
 
 /** One record of a log. */
@@ -98,7 +99,7 @@ async function readPage(
     ['page-size', String(core.tuning.pageSize)],
   ] as const
   const url = queryUrl(query, core.config.format, extra)
-  return (await core.client.get(url, 'history', signal)).objects
+  return (await askPatiently(core, url, 'history', signal)).objects
 }
 
 /** The option that narrows a log to what was created from `fromMs` on and before `untilMs`; that may be infinite. */

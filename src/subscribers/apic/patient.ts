@@ -2,9 +2,16 @@
 import { codeOf, Retryable } from '../../errors.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { supervise } from '../../scheduler/supervise.ts'
+import type { ApicClient } from './client.ts'
+import type { ApicAnswer } from './decode.ts'
 
 /** An overloaded controller is asked again after seconds, later after a minute (reference a10: CNO waits 20 s and up). */
 const BACKOFF = { firstMs: 1000, capMs: 60_000 }
+/**
+ * A read that closes a hole is worth this much patience, ms: pushes are held back meanwhile, so it must end, and what
+ * waits this long should be told as a failure.
+ */
+const READ_MS = 5 * 60_000
 
 /** True for what passes by itself: throttled, no answer in time, no connection. */
 export function passes(error: unknown): boolean {
@@ -49,4 +56,14 @@ export async function patient<T>(
   // Nothing, when the answer came first.
   outcome.reject(signal.reason)
   return outcome.promise
+}
+
+/** One GET of a read that must be had: an answer of nginx's costs nobody a subscription. */
+export function askPatiently(
+  { clock, client }: { readonly clock: Clock; readonly client: ApicClient },
+  url: string,
+  operation: string,
+  signal: AbortSignal,
+): Promise<ApicAnswer> {
+  return patient(clock, signal, () => client.get(url, operation, signal), READ_MS)
 }

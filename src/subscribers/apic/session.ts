@@ -16,13 +16,13 @@ import type { Continuity } from './continuity.ts'
 import { type ControllerRow, Unfit } from './controllers.ts'
 import type { Core, Tuning } from './core.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { fabricOffset } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
 import { Feed } from './feed.ts'
 import { Lateness } from './lateness.ts'
 import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
-import { patient } from './patient.ts'
 import { buildQuery, queryUrl } from './query.ts'
 import { ApicSocket } from './socket.ts'
 
@@ -44,8 +44,6 @@ export interface SessionOptions {
 
 /** Refresh the session at the latest after this, however long it lives. */
 const SESSION_REFRESH_CAP_MS = 240_000
-/** Logins are the dearest thing to ask for: one page of nginx's is no reason to make another. */
-const CLOCK_PATIENCE_MS = 30_000
 /** Part of the maximum lifetime after which a successor takes over. */
 const RETIRE_AT = 0.95
 /** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
@@ -226,13 +224,9 @@ export class ApicSession implements Session {
     )
   }
 
-  /** Cursors go by the fabric's clock, not by ours (reference b2: topInfo.currentTime). */
   async #readFabricClock(): Promise<void> {
     const { clock, signal } = this.#core
-    const ask = () => this.#client.get('/api/mo/info.json', 'clock', signal)
-    const answer = await patient(clock, signal, ask, CLOCK_PATIENCE_MS)
-    const now = Date.parse(answer.objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
-    if (!Number.isNaN(now)) this.#fabricOffsetMs = now - clock.wall()
+    this.#fabricOffsetMs = (await fabricOffset(this.#client, clock, signal)) ?? this.#fabricOffsetMs
   }
 
   #makeFeeds(): void {

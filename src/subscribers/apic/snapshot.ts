@@ -5,6 +5,7 @@ import { nextTurn } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
 import { type ApicAnswer, type ApicObject, type Change, changesOf } from './decode.ts'
+import { askPatiently } from './patient.ts'
 import { type Query, queryUrl } from './query.ts'
 
 export interface CompareOptions {
@@ -63,14 +64,14 @@ export async function compare(
 
 async function isThere(core: Core, dn: string): Promise<boolean> {
   const url = queryUrl({ path: `/api/mo/${dn}`, options: [] }, core.config.format)
-  const answer = await core.client.get(url, 'query', core.signal)
+  const answer = await askPatiently(core, url, 'query', core.signal)
   return answer.objects.length > 0
 }
 
 /** The whole of a query, for reconciling. Pages through it when it is over the controller's ceiling. */
 export async function readWhole(core: Core, query: Query, signal: AbortSignal): Promise<Whole> {
   try {
-    const answer = await core.client.get(queryUrl(query, core.config.format), 'query', signal)
+    const answer = await askPatiently(core, queryUrl(query, core.config.format), 'query', signal)
     if (isWhole(answer)) return { objects: answer.objects, paged: false }
   } catch (error) {
     if (codeOf(error) !== 'too_large') throw error
@@ -91,7 +92,7 @@ export async function readPages(core: Core, query: Query, signal: AbortSignal): 
   for (let page = 0; ; page++) {
     const extra = [...order, ['page', String(page)], ['page-size', String(pageSize)]] as const
     const url = queryUrl(query, core.config.format, extra as readonly (readonly [string, string])[])
-    const answer = await core.client.get(url, 'query', signal)
+    const answer = await askPatiently(core, url, 'query', signal)
     for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
     if (answer.objects.length < pageSize) return { objects: [...found.values()], paged: true }
   }

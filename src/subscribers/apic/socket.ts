@@ -9,7 +9,7 @@ import { checkPeer, isUntrusted, tlsOptions } from '../tls.ts'
 export interface SocketOptions {
   readonly url: string
   /** Sent with the handshake. */
-  readonly headers: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
   readonly tls: TlsConfig
   readonly clock: Clock
   readonly timeoutMs: number
