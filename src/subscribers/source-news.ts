@@ -29,6 +29,8 @@ export class SourceNews {
   #fellAt = Number.NEGATIVE_INFINITY
   /** The worst that was published since it was well. */
   #worst: Severity = 'info'
+  /** Wall ms of the last event. */
+  #publishedMs = 0
   #cancel: Cancel | undefined
 
   constructor(options: SourceNewsOptions) {
@@ -72,10 +74,15 @@ export class SourceNews {
   #publish(state: Health, reason: string | undefined, wallMs: number): void {
     this.#cancel = undefined
     this.#told = state
+    // Up, degraded, up within one millisecond are three events: an id must not come twice. A clock set back is believed.
+    const isRepeated = wallMs <= this.#publishedMs && wallMs > this.#publishedMs - 1000
+    this.#publishedMs = isRepeated ? this.#publishedMs + 1 : wallMs
     const severity = state === 'down' ? 'major' : state === 'degraded' ? 'warning' : this.#worst
     // The event that closes an alert travels on the subject of the worst one that opened it.
     this.#worst = state === 'up' ? 'info' : this.#worst === 'major' ? 'major' : severity
-    this.#options.publish(sourceFact(this.#options.ref, state, severity, reason, new Date(wallMs).toISOString()))
+    this.#options.publish(
+      sourceFact(this.#options.ref, state, severity, reason, new Date(this.#publishedMs).toISOString()),
+    )
   }
 }
 

@@ -153,8 +153,8 @@ describe('APIC session', () => {
     rig.start()
     await rig.live(['class/faultInst', 'class/eventRecord', 'class/fvTenant'])
     const facts = await rig.until(
-      all => all.filter(one => one.data.summary.includes('burst')).length >= 30,
-      'the backfill',
+      all => all.filter(one => one.data.summary.includes('burst')).length >= 30 && all.some(one => one.subject === DN),
+      'the backfill and the fault',
     )
     expect(
       facts

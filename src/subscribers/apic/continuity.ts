@@ -2,8 +2,11 @@
  * What a source knows across its sessions: which feed is live in any of them, and until when each was surely told of
  * everything. It decides whether a new subscription has a hole before it, and where that hole begins.
  */
+import { HandOver } from './hand-over.ts'
 
 export class Continuity {
+  readonly handOver = new HandOver()
+  readonly #ends = new Map<string, (() => void)[]>()
   readonly #live = new Map<string, number>()
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
@@ -18,14 +21,29 @@ export class Continuity {
       if (over) return
       over = true
       const left = (this.#live.get(feed) ?? 1) - 1
-      if (left === 0) this.#live.delete(feed)
-      else this.#live.set(feed, left)
+      if (left > 0) {
+        this.#live.set(feed, left)
+        return
+      }
+      this.#live.delete(feed)
+      for (const end of this.#ends.get(feed) ?? []) end()
+      this.#ends.delete(feed)
     }
   }
 
   /** True while some session watches this feed: what happens meanwhile is no hole. */
   isLive(feed: string): boolean {
     return this.#live.has(feed)
+  }
+
+  /** Resolves when no session watches this feed any more. */
+  async ended(feed: string): Promise<void> {
+    if (!this.#live.has(feed)) return
+    await new Promise<void>(resolve => {
+      const waiting = this.#ends.get(feed)
+      if (waiting === undefined) this.#ends.set(feed, [resolve])
+      else waiting.push(resolve)
+    })
   }
 
   /** A push came, or a whole read was compared: nothing before `fabricMs` (the fabric's clock) is missing. */

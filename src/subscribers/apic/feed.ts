@@ -12,13 +12,12 @@ import { watchMuteness } from './canary.ts'
 import { CatchUp } from './catch-up.ts'
 import { isSessionError, Refused } from './client.ts'
 import type { Core, Watched } from './core.ts'
-import type { ApicAnswer, Change } from './decode.ts'
+import type { Change } from './decode.ts'
 import { Filler } from './fill.ts'
 import { Hearing } from './hearing.ts'
-import { newestFirst } from './history.ts'
-import { createdBetween } from './log-pages.ts'
 import { LogPosition } from './log-position.ts'
-import { type Query, queryUrl } from './query.ts'
+import type { Query } from './query.ts'
+import { subscribe } from './subscribe.ts'
 
 /** Ids of this session's subscriptions, and what arrives for ids that nobody knows yet. */
 export interface Dispatch {
@@ -129,10 +128,18 @@ export class Feed implements Watched {
   }
 
   #apply(change: Change, named: readonly Watched[], anyway: boolean): void {
-    // Two sockets of a hand-over deliver at their own pace: what the mirror knows to be older news is none.
-    if (isStale(this.#core, change)) return
+    // What waited while a snapshot was read that knew it already is no news.
+    if (isStale(this.#core, change)) {
+      this.#note(change)
+      return
+    }
     const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers: named }, anyway)
     if (applied === 'partial') void this.#filler.fill(change)
+    else this.#note(change)
+  }
+
+  #note(change: Change): void {
+    if (this.query.logClass === undefined) this.#core.continuity.handOver.note(change, this.#core.clock.now())
   }
 
   /** Runs until the session is over. Never rejects. */
@@ -170,8 +177,10 @@ export class Feed implements Watched {
   }
 
   async #live(attempt: Attempt): Promise<void> {
-    const { signal, keeper, config, tuning, client } = this.#core
-    this.#state(this.contacted ? 'resyncing' : 'starting')
+    const { signal, keeper, config, tuning, client, continuity, clock } = this.#core
+    // A predecessor watches: what it tells until its end is not told here again. Of logs the ids see to that.
+    const isSuccessor = this.contacted && this.query.logClass === undefined && continuity.isLive(this.name)
+    if (!isSuccessor) this.#state(this.contacted ? 'resyncing' : 'starting')
     this.#attempt = attempt
     const over = new AbortController()
     const ended = AbortSignal.any([signal, over.signal])
@@ -182,12 +191,22 @@ export class Feed implements Watched {
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
+    const endListening = isSuccessor ? continuity.handOver.listen() : undefined
+    const listeningSince = clock.now()
     this.#held = []
     try {
-      const { answer, askedAt } = await this.#subscribe(ended)
-      id = answer.subscriptionId
-      if (id === undefined) throw new Retryable('protocol', `${this.name}: the answer holds no subscriptionId`)
-      const subscriptionId = id
+      const made = await subscribe(
+        this.#core,
+        this.query,
+        {
+          refreshTimeout: this.#refreshTimeout,
+          expectId: () => this.#dispatch.expectIds(),
+          register: known => this.#dispatch.register(known, this),
+        },
+        ended,
+      )
+      id = made.id
+      const { id: subscriptionId, answer, askedAt } = made
       const lifeMs = (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs
       const lease = keeper.add(
         {
@@ -204,7 +223,7 @@ export class Feed implements Watched {
           onRenewed: result => {
             if (result === 'ok' || result === 'retried') {
               attempt.alive()
-              this.#core.continuity.refreshed(this.name, this.#core.fabricNow())
+              continuity.refreshed(this.name, this.#core.fabricNow())
             }
             this.#core.report({ type: 'lease_renewed', source: config.name, lease: 'subscription', result })
           },
@@ -225,9 +244,15 @@ export class Feed implements Watched {
         askedAt,
       )
       ended.addEventListener('abort', () => lease.drop(), { once: true })
-      const fabricMs = this.#core.fabricNow() - (this.#core.clock.now() - askedAt)
-      await this.#catchUp.afterSubscribing(answer, { at: askedAt, fabricMs }, hole, ended)
-      endLive = this.#core.continuity.begin(this.name)
+      const fabricMs = this.#core.fabricNow() - (clock.now() - askedAt)
+      if (isSuccessor) {
+        this.#settled.resolve()
+        await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
+        this.#held = continuity.handOver.news(this.#held ?? [], listeningSince)
+        endListening?.()
+      }
+      await Promise.race([this.#catchUp.afterSubscribing(answer, { at: askedAt, fabricMs }, hole, ended), lost.promise])
+      endLive = continuity.begin(this.name)
       this.#release()
       this.#state('live')
       this.prove()
@@ -244,59 +269,16 @@ export class Feed implements Watched {
       throw error
     } finally {
       over.abort()
-      endLive?.()
+      endListening?.()
+      // The successor goes on where this one's last word is committed.
+      if (signal.aborted) void this.#core.outbox.end().then(endLive)
+      else endLive?.()
       this.#attempt = undefined
       this.#lose = undefined
       if (id !== undefined) this.#dispatch.forget(id, this)
       this.#held = undefined
       this.#core.resume()
     }
-  }
-
-  async #subscribe(signal: AbortSignal): Promise<{ answer: ApicAnswer; askedAt: number }> {
-    const core = this.#core
-    const { client, clock, config, tuning } = core
-    const { query } = this
-    const ask = async (extra: readonly (readonly [string, string])[]) => {
-      const refresh = this.#refreshTimeout
-      const options = [
-        ['subscription', 'yes'],
-        ...(refresh === undefined ? [] : [['refresh-timeout', String(refresh)]]),
-        ...extra,
-      ] as (readonly [string, string])[]
-      let askedAt = clock.now()
-      let arrived: (() => void) | undefined
-      try {
-        const answer = await client.get(queryUrl(query, config.format, options), 'subscribe', signal, () => {
-          askedAt = clock.now()
-          arrived = this.#dispatch.expectIds()
-        })
-        if (answer.subscriptionId !== undefined) this.#dispatch.register(answer.subscriptionId, this)
-        return { answer, askedAt }
-      } finally {
-        arrived?.()
-      }
-    }
-    const log = query.logClass
-    // Paging cuts only the first answer, not the pushes (reference a7): of a log, one record is enough.
-    const first = log === undefined ? [] : newestFirst(log)
-    let lookbackMs = 2 * tuning.overlapMs
-    for (let narrowed = first; ; ) {
-      try {
-        return await ask(narrowed)
-      } catch (error) {
-        lookbackMs /= 2
-        if (codeOf(error) !== 'too_large' || lookbackMs < 1000) throw error
-        if (log === undefined) break
-        // Where the ceiling counts all that match, only what is yet to come can be subscribed to, and little before it.
-        narrowed = [...first, createdBetween(log, core.fabricNow() - lookbackMs, Number.POSITIVE_INFINITY)]
-      }
-    }
-    const { answer, askedAt } = await ask([
-      ['page', '0'],
-      ['page-size', '1'],
-    ])
-    return { answer: { ...answer, totalCount: Number.POSITIVE_INFINITY }, askedAt }
   }
 
   /** What was pushed while the snapshot was read is the later news, unless its own time says otherwise. */

@@ -44,8 +44,13 @@ export interface SessionOptions {
 
 /** Refresh the session at the latest after this, however long it lives. */
 const SESSION_REFRESH_CAP_MS = 240_000
-/** Part of the maximum lifetime after which a successor takes over. */
-const RETIRE_AT = 0.95
+/**
+ * How long before its hard end a session is handed over: a twentieth of its life, and in the shortest ones a quarter, since
+ * a login may have to wait its turn and thousands of subscriptions take a minute to make.
+ */
+function handOverMs(maximumLifetimeMs: number): number {
+  return Math.max(maximumLifetimeMs / 20, Math.min(maximumLifetimeMs / 4, 120_000))
+}
 /** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
 const LONG_PAUSE_MS = 10_000
 
@@ -170,7 +175,7 @@ export class ApicSession implements Session {
     const { clock, report, signal } = context
     report({ type: 'controller', source: config.name, address: controller })
     const grant = await this.#client.login()
-    this.#retireBy = grant.askedAt + RETIRE_AT * grant.maximumLifetimeMs
+    this.#retireBy = grant.askedAt + grant.maximumLifetimeMs - handOverMs(grant.maximumLifetimeMs)
     this.#keepSession(grant)
     this.#socket = await ApicSocket.open({
       url: this.#client.socketUrl,

@@ -1,0 +1,76 @@
+/** The end of a session's life: a successor takes over with nothing lost and nothing told twice. */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Change } from '../../src/subscribers/apic/decode.ts'
+import { HandOver } from '../../src/subscribers/apic/hand-over.ts'
+import { ApicRig } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+
+const DN = 'uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:55'
+
+/** `+` is the coming of an endpoint that has no times of its own, `-` its going, a digit a change of its address. */
+function changes(text: string, dn = DN): Change[] {
+  return [...text].map(sign => {
+    const status = sign === '-' ? 'deleted' : sign === '+' ? 'created' : 'modified'
+    return { cls: 'fvCEp', dn, attributes: { dn, status, ...(sign === '-' ? {} : { ip: sign }) }, status }
+  })
+}
+
+describe('what a successor was pushed and its predecessor had applied', () => {
+  it.each([
+    ['nothing of it', '', '+-+', '+-+'],
+    ['all of it', '+-+', '+-+', ''],
+    ['its beginning', '+-', '+-+', '+'],
+    ['its beginning, after what came before the successor', '12+-', '+-34', '34'],
+    ['more than the successor was pushed', '+-+-', '+-', ''],
+    ['something else altogether', '12', '+-', '+-'],
+  ])('is told apart when it is %s', (_, applied, pushed, news) => {
+    const handOver = new HandOver()
+    handOver.note(changes('-')[0] as Change, 1)
+    const end = handOver.listen()
+    for (const change of changes(applied)) handOver.note(change, 10)
+    for (const change of changes('+-+', 'uni/another')) handOver.note(change, 10)
+    const held = changes(pushed).map(change => ({ change }))
+    expect(handOver.news(held, 5).map(one => one.change)).toEqual(changes(news))
+    // What was applied before it began to listen is not compared.
+    expect(handOver.news(held, 11)).toEqual(held)
+    end()
+    expect(handOver.news(held, 5)).toEqual(held)
+  })
+})
+
+describe('three sessions in a row', () => {
+  let rig: ApicRig
+  afterEach(() => rig.close())
+
+  it('tell each coming and going of endpoints without times once, in order, and no gap', async () => {
+    rig = await ApicRig.make({
+      simulator: { maximumLifetimeSeconds: 4 },
+      config: { subscriptions: [{ class: 'fvCEp' }, { class: 'fvTenant' }] },
+    })
+    const { simulator } = rig
+    await rig.live(['class/fvCEp', 'class/fvTenant'])
+    const dns = Array.from({ length: 10 }, (_, index) => `uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:0${index}`)
+    let rounds = 0
+    await until(
+      () => {
+        for (const dn of dns) {
+          simulator.post(dn, { fvCEp: { attributes: { mac: dn.slice(-17), ip: '192.0.2.9', modTs: 'never' } } })
+          simulator.remove(dn)
+        }
+        rounds++
+        return simulator.record.sessions.length >= 4
+      },
+      'three hand-overs',
+      40_000,
+    )
+    const told = rounds * dns.length * 2
+    const facts = await rig.until(all => all.filter(one => dns.includes(one.subject)).length >= told, 'every one')
+    for (const dn of dns) {
+      const life = facts.filter(fact => fact.subject === dn).map(fact => fact.type.slice(11))
+      expect(life).toEqual(Array.from({ length: rounds }, () => ['created', 'deleted']).flat())
+    }
+    // The tenant above them came with the first.
+    expect(facts.filter(fact => !dns.includes(fact.subject)).map(fact => fact.type)).toEqual(['apic.fvTenant.created'])
+    expect(simulator.record.sessions.filter(session => session.endedBy === 'lifetime')).toEqual([])
+  })
+})
