@@ -73,7 +73,9 @@ export class Front {
     const operation = route?.operation ?? 'unknown'
     const entry: RequestRecord = { at: time.wall(), operation, method, path: url, status: 0 }
     record.began(entry, time.now())
-    response.once('close', () => record.finished())
+    // Who hung up while the body was read has been and gone.
+    if (response.closed) record.finished()
+    else response.once('close', () => record.finished())
     if (this.dark) return
     const overload = this.#overload()
     if (overload !== undefined) return this.#page(response, entry, overload)
@@ -223,6 +225,6 @@ export class Front {
 
 /** Promises a whole body and breaks off in its middle. */
 function truncate(response: ServerResponse, text: string): void {
-  response.writeHead(200, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) })
+  response.writeHead(200, { 'Content-Length': Buffer.byteLength(text), Server: 'Cisco APIC' })
   response.write(text.slice(0, text.length / 2), () => response.destroy())
 }
