@@ -44,12 +44,12 @@ describe('three sessions in a row', () => {
 
   it('tell each coming and going of endpoints without times once, in order, and no gap', async () => {
     rig = await ApicRig.make({
-      simulator: { maximumLifetimeSeconds: 4 },
+      simulator: { maximumLifetimeSeconds: 6 },
       config: { subscriptions: [{ class: 'fvCEp' }, { class: 'fvTenant' }] },
     })
     const { simulator } = rig
     await rig.live(['class/fvCEp', 'class/fvTenant'])
-    const dns = Array.from({ length: 10 }, (_, index) => `uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:0${index}`)
+    const dns = Array.from({ length: 4 }, (_, index) => `uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:0${index}`)
     let rounds = 0
     await until(
       () => {

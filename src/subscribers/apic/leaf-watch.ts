@@ -3,7 +3,7 @@
  * refreshable, and mute for that leaf (reference a7, b16). So the time of each leaf's last reboot is asked for now and
  * then, and when one has changed, the subscriptions that a leaf may feed are made anew.
  */
-import { nextTurn } from '../../scheduler/clock.ts'
+import { sleep } from '../../scheduler/clock.ts'
 import type { Core } from './core.ts'
 import { mayBeLeafSourced } from './leaf-sourced.ts'
 
@@ -42,9 +42,9 @@ export class LeafWatch {
     this.#memory.boots = found
   }
 
-  /** Looks once, and has made anew what a leaf that booted may have fed. Throws what the question throws. */
+  /** Looks once, and has made anew what a leaf that booted may have fed. Throws what the question throws, or the signal. */
   async look(): Promise<void> {
-    const { report, source, signal } = this.#core
+    const { report, source, signal, clock, tuning } = this.#core
     const found = await this.#ask()
     const before = this.#seen
     const known: Boots = new Map([...(before ?? []), ...found])
@@ -61,10 +61,9 @@ export class LeafWatch {
       text: `${what}: ${fed.length} subscriptions that leaves may feed are made anew`,
     })
     for (const feed of fed) {
-      if (signal.aborted) return
       feed.remake(what)
-      // The pace spaces the requests; a turn for each lets the first be on its way before the last is given up.
-      await nextTurn()
+      // No faster than the pace lets them be made: what waits for its turn need not be given up yet.
+      await sleep(clock, 2 * tuning.spacingMs, signal)
     }
   }
 

@@ -345,8 +345,8 @@ export class ApicSession implements Session {
   async #close(): Promise<void> {
     if (!this.#over.signal.aborted) this.#end(undefined)
     await Promise.allSettled(this.#running)
-    await this.#outbox.end()
-    await this.#client.logout()
+    // The controller need not wait until a backlog is stored: its session ends now.
+    await Promise.all([this.#outbox.end(), this.#client.logout()])
     await this.#client.close()
   }
 }
