@@ -24,6 +24,9 @@ export interface DaemonOptions {
   readonly nats: string
   readonly stream: string
   readonly classes: readonly string[]
+  /** More lines of the source's block, e.g. `    max_concurrency: 8`, and its subscriptions besides `classes`, as flow YAML. */
+  readonly source?: readonly string[]
+  readonly subscriptions?: readonly string[]
   /** For Node, before the program. */
   readonly nodeOptions?: readonly string[]
   readonly logLevel?: 'info' | 'debug'
@@ -56,7 +59,20 @@ export class Daemon {
 
   /** Resolves when the feeds of `classes` are live, the sink is up and nothing is on its way. */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { scratch, entry, classes, nodeOptions = [] } = options
+    const daemon = Daemon.spawn(options)
+    await daemon.until(
+      status =>
+        status.sink?.up === true &&
+        status.store?.events === 0 &&
+        options.classes.every(cls => isLive(status, `class/${cls}`)),
+      LIVE_WITHIN_MS,
+    )
+    return daemon
+  }
+
+  /** Starts it and waits for nothing. */
+  static spawn(options: DaemonOptions): Daemon {
+    const { scratch, entry, nodeOptions = [] } = options
     const home = scratch.path('daemon')
     mkdirSync(home)
     const file = join(home, 'opswire.yaml')
@@ -64,26 +80,32 @@ export class Daemon {
     writeFileSync(file, configOf(options, home))
     const child = spawn(process.execPath, [...nodeOptions, entry, 'run', '-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      // A group of its own: Ctrl-C in a terminal reaches whoever measures, who ends the daemon in order.
+      detached: true,
     })
     scratch.keep(child)
-    const daemon = new Daemon(child)
-    await daemon.until(
-      status =>
-        status.sink?.up === true && status.store?.events === 0 && classes.every(cls => isLive(status, `class/${cls}`)),
-      LIVE_WITHIN_MS,
-    )
-    return daemon
+    return new Daemon(child)
+  }
+
+  /** Has said that it is ready, and has not ended since. Throws with the last log lines when it ended. */
+  get isReady(): boolean {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw this.#trouble('the daemon ended')
+    return this.#url !== undefined
   }
 
   /** Resolves when `/status` says so. Throws with the last log lines when it ends, or says nothing of the kind for so long. */
   async until(probe: (status: StatusDocument) => boolean, withinMs = 600_000): Promise<void> {
     const end = systemClock.now() + withinMs
     for (;;) {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) throw this.#trouble('the daemon ended')
-      if (this.#url !== undefined && probe(JSON.parse(await this.get('/status')) as StatusDocument)) return
+      if (this.isReady && probe(JSON.parse(await this.get('/status')) as StatusDocument)) return
       if (systemClock.now() > end) throw this.#trouble('the daemon is not where it should be')
       await sleep(systemClock, POLL_MS)
     }
+  }
+
+  /** The last lines that it wrote. */
+  get log(): readonly string[] {
+    return this.#log
   }
 
   async get(path: string): Promise<string> {
@@ -109,7 +131,8 @@ function isLive(status: StatusDocument, feed: string): boolean {
 }
 
 function configOf(options: DaemonOptions, home: string): string {
-  const { fabric, certificateFile, nats, stream, classes, logLevel = 'info' } = options
+  const { fabric, certificateFile, nats, stream, classes, logLevel = 'info', source = [], subscriptions = [] } = options
+  const all = [...classes.map(cls => `{ class: ${cls} }`), ...subscriptions]
   return `
 state_dir: ${home}/state
 http: { listen: "127.0.0.1:0" }
@@ -122,6 +145,6 @@ sources:
     username: bench
     password_file: ${home}/password
     tls: { ca_file: ${certificateFile} }
-    subscriptions: [${classes.map(cls => `{ class: ${cls} }`).join(', ')}]
-`
+${source.map(line => `${line}\n`).join('')}    subscriptions:
+${all.map(one => `      - ${one}\n`).join('')}`
 }

@@ -23,6 +23,36 @@ export type SourceSays =
 
 export type BareSays = { readonly say: 'subscribed' } | { readonly say: 'done'; readonly atMs: number }
 
+/** To the simulated controller. */
+export interface ControllerHears {
+  readonly ask: 'report'
+}
+
+export type ControllerSays =
+  | { readonly say: 'listening'; readonly url: string }
+  | ({ readonly say: 'report' } & ControllerReport)
+
+/** From the simulated controller's own record. Times are wall ms. */
+export interface ControllerReport {
+  /** Subscriptions that live now, and all that ever were. */
+  readonly alive: number
+  readonly made: number
+  readonly lapses: number
+  readonly lapsedSessions: number
+  readonly refusedRefreshes: number
+  readonly sessions: number
+  readonly logins: number
+  readonly firstLoginAt: number
+  readonly lastMadeAt: number
+  readonly requests: number
+  /** The most within any second. */
+  readonly busiestSecond: number
+  /** Answers other than 200. */
+  readonly refused: number
+  /** Longest that a subscription lived without a refresh. */
+  readonly widestGapMs: number
+}
+
 /** To the process that started this one. */
 export function tell(message: SourceSays | BareSays): void {
   process.send?.(message)

@@ -1,6 +1,7 @@
 /** The result as tables, ready for docs/BENCHMARKS.md. */
 import type { Spread } from './figures.ts'
 import type { Latency, Quantiles } from './latency.ts'
+import { type Machine, machineLine } from './machine.ts'
 import type { Memory } from './memory.ts'
 import type { Hot } from './profile.ts'
 import type { StartUp } from './start-up.ts'
@@ -9,17 +10,7 @@ import type { Row } from './whole-way.ts'
 /** A part that was not asked for is undefined. */
 export interface Result {
   readonly date: string
-  readonly machine: {
-    readonly cpus: number
-    readonly model: string
-    readonly memoryGiB: number
-    readonly system: string
-    readonly node: string
-    readonly natsServer: string
-    /** One-minute load average before and after: other work takes its share of every figure. */
-    readonly loadBefore: number
-    readonly loadAfter: number
-  }
+  readonly machine: Machine
   readonly wholeWay: readonly Row[] | undefined
   readonly startUp: readonly StartUp[] | undefined
   readonly memory: readonly Memory[] | undefined
@@ -27,13 +18,10 @@ export interface Result {
   readonly profile: readonly Hot[] | undefined
 }
 
-type Cells = readonly (string | number)[]
+export type Cells = readonly (string | number)[]
 
 export function tables(result: Result): string {
-  const { machine } = result
-  const parts = [
-    `${result.date}: ${machine.cpus} × ${machine.model}, ${machine.memoryGiB} GiB, ${machine.system}, Node ${machine.node}, nats-server ${machine.natsServer}, load ${machine.loadBefore} → ${machine.loadAfter}`,
-  ]
+  const parts = [machineLine(result.date, result.machine)]
   if (result.wholeWay !== undefined) parts.push(wholeWayTable(result.wholeWay))
   if (result.startUp !== undefined) {
     const rows = result.startUp.map(one => [one.from, one.times, whole(one.readyMs), whole(one.liveMs)])
@@ -108,7 +96,8 @@ const whole = (value: number): string => (Number.isFinite(value) ? Math.round(va
 const mebi = (bytes: number): string => whole(bytes / 1024 / 1024)
 const range = ({ lowest, highest }: Spread): string => `${whole(lowest)}–${whole(highest)}`
 
-function table(head: Cells, rows: readonly Cells[]): string {
+/** A table in Markdown: the first column to the left, the others to the right. */
+export function table(head: Cells, rows: readonly Cells[]): string {
   const all = [head, ...rows].map(row => row.map(String))
   const widths = head.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))
   const line = (row: readonly string[]): string =>

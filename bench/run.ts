@@ -2,11 +2,11 @@
  * `npm run bench`: what the daemon does and costs on this machine, in one run. docs/BENCHMARKS.md tells how to read it.
  * It measures and asserts no time; it fails when events are missing or doubled, or when something does not run.
  */
-import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { FROM_SOURCE } from './daemon.ts'
 import { emit } from './emitted.ts'
 import { latency } from './latency.ts'
+import { load, machine, today } from './machine.ts'
 import { memory } from './memory.ts'
 import { profile } from './profile.ts'
 import { type Result, tables } from './report.ts'
@@ -82,30 +82,13 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
       wholeWay: await part('way', () => wholeWay(rig, { events, rounds, objects: OBJECTS }, say)),
       memory: await part('memory', () => each((from, entry) => memory(rig, from, entry, held))),
       profile: await part('profile', () => profile(rig, { cls: 'eventRecord', count: events, objects: OBJECTS }, 25)),
-      ...machine(rig, loadBefore),
+      date: today(),
+      machine: machine(rig.broker.version, loadBefore),
     }
   } finally {
     await rig.close()
   }
 }
-
-function machine(rig: Rig, loadBefore: number): Pick<Result, 'date' | 'machine'> {
-  return {
-    date: new Date().toISOString().slice(0, 10),
-    machine: {
-      cpus: cpus().length,
-      model: cpus()[0]?.model.trim() ?? 'unknown',
-      memoryGiB: Math.round(totalmem() / 1024 ** 3),
-      system: `${platform()} ${arch()} ${release().split('-')[0]}`,
-      node: process.versions.node,
-      natsServer: rig.broker.version,
-      loadBefore,
-      loadAfter: load(),
-    },
-  }
-}
-
-const load = (): number => Math.round((loadavg()[0] ?? 0) * 10) / 10
 
 function partsOf(text: string): Set<Part> {
   const parts = text.split(',').map(name => {

@@ -34,7 +34,15 @@ const room = (path: string): string => path.split('/')[0] ?? ''
 const own = (target: string): boolean => target.endsWith('.ts')
 
 /** Shared by all rooms: plain data, errors, the typed list of happenings, the config's shapes. */
-const COMMON = ['dead-letter.ts', 'event.ts', 'event-schema.ts', 'errors.ts', 'report.ts', 'record.ts']
+const COMMON = [
+  'dead-letter.ts',
+  'event.ts',
+  'event-schema.ts',
+  'errors.ts',
+  'feed-health.ts',
+  'report.ts',
+  'record.ts',
+]
 
 /** What each room may import besides itself and the common files. */
 const MAY: Record<string, (target: string, entry: Import) => boolean> = {

@@ -1,7 +1,7 @@
 /** Counts everything that happens into plain fields. `metrics.ts` copies them when somebody scrapes. */
 import type { Fact, System } from '../event.ts'
 import { GAP_REASONS } from '../event-schema.ts'
-import type { Happening } from '../report.ts'
+import type { Happening, LeaseKind } from '../report.ts'
 import { type Count, Distributions, LABELLED_FEEDS, Tally } from './counts.ts'
 import { unknownHappening } from './model.ts'
 import { printable, word } from './text.ts'
@@ -44,6 +44,7 @@ const RECONNECT_SEEDS = [
 
 const OUTCOMES = ['success', 'failure', 'unknown'] as const
 const RENEWAL_RESULTS = ['ok', 'retried', 'refused', 'failed'] as const
+const LEASES: readonly LeaseKind[] = ['session', 'subscription', 'lifetime']
 const PUBLISH_RESULTS = ['ok', 'duplicate', 'retry', 'too_large'] as const
 
 /** Flags on facts of a token that say something about the token. `truncated` says something about the message. */
@@ -196,6 +197,9 @@ export class Tallies {
     for (const reason of RECONNECT_SEEDS) this.reconnects.row(source, reason)
     for (const reason of GAP_REASONS) this.gaps.row(source, reason)
     this.deadLetters.row(source)
+    if (system === 'apic') {
+      for (const lease of LEASES) for (const result of RENEWAL_RESULTS) this.leaseRenewals.row(source, lease, result)
+    }
     if (system === 'raas') for (const outcome of OUTCOMES) this.jobReturns.row(source, outcome)
     if (system === 'vcd') {
       for (const token of ['none', 'unknown']) {

@@ -140,7 +140,8 @@ export class SourceHealth {
     const { clock } = this.#options
     this.#cancelLook?.()
     this.#lookAt = unwellAfter
-    this.#cancelLook = clock.after(Math.max(LEAST_LOOK_MS, unwellAfter + 1 - clock.now()), () => this.#look())
+    const lookOver = (): void => this.#look()
+    this.#cancelLook = clock.after(Math.max(LEAST_LOOK_MS, unwellAfter + 1 - clock.now()), lookOver)
   }
 
   /** Says whether the source is up or degraded. `again`: also when it is what it was. */

@@ -48,8 +48,9 @@ export class SourceNews {
     const at = clock.wall()
     const isBetter = this.#told !== undefined && RANK[state] < RANK[this.#told]
     const holdMs = isBetter ? this.#holdMs : 0
-    if (holdMs === 0) this.#publish(state, reason, at)
-    else this.#cancel = clock.after(holdMs, () => this.#publish(state, reason, at))
+    const tellHeld = (): void => this.#publish(state, reason, at)
+    if (holdMs === 0) tellHeld()
+    else this.#cancel = clock.after(holdMs, tellHeld)
   }
 
   /** Drops what waits to be told. */

@@ -45,6 +45,8 @@ async function away(during: () => Promise<void>): Promise<void> {
   simulator.knobs.refuseSockets = 503
   simulator.cutSockets()
   await during()
+  // What the log writes late is part of the hole: back before that, only the next reconcile would find it.
+  await new Promise<void>(resolve => setTimeout(resolve, simulator.fabric.knobs.faultRecordDelayMs))
   const times = rig.feedStates(FEED).filter(state => state === 'live').length
   simulator.knobs.refuseSockets = undefined
   await rig.live([FEED], times + 1)

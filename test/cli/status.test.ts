@@ -26,6 +26,7 @@ const STATUS: StatusDocument = {
       doubts: [],
       address: 'https://apic1.example.net',
       tlsVerified: true,
+      session: { ageSeconds: 3_723, handOverSeconds: 78_357 },
       lastEvent: '2026-02-03T05:01:55.000Z',
       lastProof: '2026-02-03T05:02:02.000Z',
       lastError: null,
@@ -38,6 +39,10 @@ const STATUS: StatusDocument = {
           lastProof: '2026-02-03T05:02:02.000Z',
           boundSeconds: 120,
           deaf: false,
+          leaseSeconds: 41.3,
+          lastError: { at: '2026-02-03T04:52:02.000Z', code: 'subscription_lost', text: 'refused' },
+          lost: 1,
+          remade: 1,
           lastEvent: '2026-02-03T05:01:55.000Z',
           events: 231,
           recovered: 2,
@@ -60,6 +65,7 @@ const STATUS: StatusDocument = {
       doubts: ['no session: \u001b[2Jpwned'],
       address: 'https://raas.example.net',
       tlsVerified: false,
+      session: null,
       lastEvent: null,
       lastProof: null,
       lastError: { at: '2026-02-03T05:00:05.000Z', code: 'auth_refused', text: 'HTTP 401' },
@@ -138,12 +144,13 @@ source    system  state  last event  last proof  leases                         
 fabric-a  apic    up     10s ago     3s ago      session 3m 20s, subscription 41s  1           0     0
 salt      raas    down   never       never       -                                 0           1     3 (1 dropped)
 
-fabric-a  https://apic1.example.net
-  class/faultInst  live  proof 3s ago (bound 2m)  231 events, last 10s ago  2 recovered
+fabric-a  https://apic1.example.net  session 1h 2m old, handed over in 21h 45m
+  class/faultInst  live  proof 3s ago (bound 2m)  lease 41s  231 events, last 10s ago  2 recovered  lost 1×, remade 1× …
 
-salt  https://raas.example.net  (not verified)
+salt  https://raas.example.net  no session
+  the certificate is NOT verified (tls.verify: false), anyone on the way can read the password: set tls.ca_file or tls.…
   no session:  [2Jpwned
-  auth_refused, 2m ago: HTTP 401
+  last error 2m ago: auth_refused, HTTP 401
 
 store  ok: 12 events wait, the oldest from 5s ago; 1.5MiB of 2GiB; 3 dead letters
 sink   nats up since 1h 2m ago
@@ -164,6 +171,49 @@ latest gaps
       .split('\n')
       .map(line => stripVTControlCharacters(line).length)
     expect(Math.max(...widths)).toBeLessThanOrEqual(40)
+  })
+
+  /** A source with many feeds: some deaf, lost, switched off or on their way, in the middle of the list. */
+  function crowded(): StatusDocument {
+    const [source] = STATUS.sources
+    const [feed] = source?.feeds ?? []
+    if (source === undefined || feed === undefined) throw new Error('no feed')
+    const well = { ...feed, lastError: null, lost: 0, remade: 0, recovered: 0 }
+    const feeds = Array.from({ length: 5_000 }, (_, number) => {
+      const one = { ...well, name: `mo/uni/tn-${number}` }
+      if (number === 2_000) return { ...one, deaf: true }
+      if (number === 2_001) return { ...one, state: 'lost' as const, leaseSeconds: null, lost: 3, remade: 2 }
+      if (number === 2_002)
+        return { ...one, state: 'disabled' as const, lastProof: null, deaf: true, leaseSeconds: null }
+      return number >= 2_010 && number < 2_020 ? { ...one, state: 'resyncing' as const } : one
+    })
+    return { ...STATUS, sources: [{ ...source, feeds, up: false, doubts: ['feed mo/uni/tn-2000 is deaf'] }] }
+  }
+
+  it('shows the unwell ones of 5,000 feeds first, as many as fit, and counts the rest', async () => {
+    const { url } = await daemon(JSON.stringify(crowded()))
+    const { io, out } = captured({ columns: 120, rows: 30, isTty: true })
+    await main(['status', '--url', url], io)
+    const lines = stripVTControlCharacters(out()).split('\n')
+    expect(lines.length).toBeLessThanOrEqual(30)
+    const first = lines.findIndex(line => line.includes('mo/uni/tn-'))
+    const names = lines.slice(first).flatMap(line => /^ {2}(mo\S+) {2}/.exec(line)?.[1] ?? [])
+    expect(names.slice(0, 4)).toEqual(['mo/uni/tn-2000', 'mo/uni/tn-2001', 'mo/uni/tn-2002', 'mo/uni/tn-2010'])
+    expect(names.length).toBeGreaterThan(5)
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}and \d+ more feeds: (\d+ resyncing, )?4986 live$/))
+    expect(out()).toContain('\u001b[31m  mo/uni/tn-2000  live, deaf')
+    const counted = Number(/and (\d+) more feeds/.exec(out())?.[1])
+    expect(counted + names.length).toBe(5_000)
+  })
+
+  it('shows the first 40 to a pipe, and at least the worst five on a terminal that is too small', async () => {
+    const { url } = await daemon(JSON.stringify(crowded()))
+    const pipe = captured({ columns: 200 })
+    await main(['status', '--url', url], pipe.io)
+    expect(pipe.out().match(/^ {2}mo\/uni/gm)).toHaveLength(40)
+    const small = captured({ columns: 200, rows: 5, isTty: true })
+    await main(['status', '--url', url], small.io)
+    expect(stripVTControlCharacters(small.out()).match(/^ {2}mo\/uni/gm)).toHaveLength(5)
   })
 
   it('prints the document with --json', async () => {

@@ -167,7 +167,12 @@ export function testOps(options: Partial<OpsOptions> = {}, clock = new StallingC
       lines.push(JSON.parse(line) as Record<string, unknown>)
     },
     config: { path: '/etc/opswire/opswire.yaml', hash: 'ab12' },
-    pull: { store: () => STORE, leases: () => [], gauges: () => ({ faults: [], health: [], nodes: [] }) },
+    pull: {
+      store: () => STORE,
+      leases: () => [],
+      sessions: () => [],
+      gauges: () => ({ faults: [], health: [], nodes: [] }),
+    },
     ...options,
   })
   return { ops, report: ops.report, clock, lines, text }

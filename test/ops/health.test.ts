@@ -14,7 +14,7 @@ function proof(test: TestOps, source: string, feed = 'audit'): void {
 }
 
 test('before anything was reported nothing is ready, and each thing says why', () => {
-  const made = testOps({ pull: { store: () => undefined, leases: () => [], gauges: none } })
+  const made = testOps({ pull: { store: () => undefined, leases: () => [], sessions: () => [], gauges: none } })
   expect(made.ops.ready().ready).toBe(false)
   expect(culprits(made)).toEqual([
     'daemon: no source has been started yet',
@@ -65,10 +65,10 @@ const CASES: readonly [what: string, act: (made: TestOps) => void, ready: boolea
     [],
   ],
   [
-    'a lost feed',
+    'a feed that was lost this moment',
     made => made.report({ type: 'feed_state', source: 'salt', feed: 'audit', state: 'lost', reason: 'refused' }),
-    false,
-    ['source salt: feed audit is lost (refused)'],
+    true,
+    [],
   ],
   [
     'a disabled feed',
@@ -136,7 +136,7 @@ test.each(CASES)('readiness: %s', (_, act, ready, why) => {
 
 test('a store over its limit is not ready, even before anybody reported it', () => {
   const full = { ...STORE, bytes: 100_000 }
-  const made = testOps({ pull: { store: () => full, leases: () => [], gauges: none } })
+  const made = testOps({ pull: { store: () => full, leases: () => [], sessions: () => [], gauges: none } })
   makeReady(made.report)
   expect(culprits(made)).toEqual(['store: it holds 100000 bytes, its limit is 100000: 7 events wait'])
   made.ops.close()
@@ -176,6 +176,50 @@ test('a feed that falls silent is named once its bound has passed, while its nei
   proof(made, 'fabric-a', 'faultInst')
   expect(ops.ready().ready).toBe(true)
   ops.close()
+})
+
+test('a lost feed is named when it is not live again within 30 s, however often it is tried meanwhile', async () => {
+  const made = testOps()
+  const { clock, report, ops } = made
+  makeReady(report, [SALT])
+  const feed = (feedState: 'lost' | 'resyncing' | 'live', reason?: string): void =>
+    report({
+      type: 'feed_state',
+      source: 'salt',
+      feed: 'audit',
+      state: feedState,
+      ...(reason === undefined ? {} : { reason }),
+    })
+  feed('lost', 'refused')
+  await clock.advance(5000)
+  feed('resyncing')
+  feed('live')
+  await clock.advance(30_000)
+  proof(made, 'salt')
+  expect(culprits(made)).toEqual([])
+  feed('lost', 'refused')
+  for (let round = 0; round < 3; round++) {
+    await clock.advance(10_000)
+    feed('resyncing')
+  }
+  expect(culprits(made)).toEqual([])
+  await clock.advance(1)
+  expect(culprits(made)).toEqual(['source salt: feed audit is resyncing (refused)'])
+  expect(ops.ready().ready).toBe(false)
+  expect(await ops.metrics()).toContain('opswire_source_up{source="salt"} 0')
+  feed('live')
+  expect(culprits(made)).toEqual([])
+  ops.close()
+})
+
+test('a feed that never worked is no moment of weakness: it is named at once, with the reason', () => {
+  const made = testOps()
+  made.report(declare(SALT))
+  made.report({ type: 'source_state', source: 'salt', state: 'up' })
+  made.report({ type: 'feed_declared', source: 'salt', feed: 'jobs', proofBoundMs: 60_000 })
+  made.report({ type: 'feed_state', source: 'salt', feed: 'jobs', state: 'lost', reason: 'no answer', code: 'timeout' })
+  expect(culprits(made)).toContain('source salt: feed jobs has not proved itself alive yet: it is lost (no answer)')
+  made.ops.close()
 })
 
 test('somebody setting the wall clock makes no feed deaf and none alive', async () => {

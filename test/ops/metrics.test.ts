@@ -85,6 +85,7 @@ test('the whole page, for a scripted day, is the golden file', async () => {
         { source: 'fabric-a', lease: 'session', seconds: 212.5 },
         { source: 'fabric-a', lease: 'subscription', seconds: 31 },
       ],
+      sessions: () => [],
       gauges: () => GAUGES,
     },
   })
@@ -103,6 +104,7 @@ test('every metric has a full sentence of help, ends as its kind must, and has n
     pull: {
       store: () => STORE,
       leases: () => [{ source: 'fabric-a', lease: 'session', seconds: 1 }],
+      sessions: () => [],
       gauges: () => GAUGES,
     },
   })
@@ -158,6 +160,7 @@ test('what has no value is left out instead of shown as 0', async () => {
     pull: {
       store: () => undefined,
       leases: () => [],
+      sessions: () => [],
       gauges: () => {
         throw new Error('the mirror is closed')
       },
@@ -199,6 +202,61 @@ test('foreign words do not explode the labels', async () => {
   expect(page).toContain('opswire_request_seconds_count{source="cloud",operation="other",result="ok"} 1')
   expect(page).toContain('opswire_reconnects_total{source="cloud",reason="other"} 1')
   expect(page).not.toContain('alice')
+})
+
+test('a feed that is lost, switched off or without a session leaves no series of its work behind', async () => {
+  const { ops, report } = testOps()
+  makeReady(report, [FABRIC])
+  for (const feed of ['a', 'b', 'c']) {
+    report({ type: 'feed_declared', source: 'fabric-a', feed, proofBoundMs: 60_000 })
+    report({ type: 'feed_mode', source: 'fabric-a', feed, mode: 'catching_up' })
+    report({ type: 'feed_mode', source: 'fabric-a', feed, mode: 'push' })
+    report({ type: 'feed_state', source: 'fabric-a', feed, state: 'live' })
+  }
+  const modes = async (): Promise<string[]> =>
+    [...(await ops.metrics()).matchAll(/^opswire_feed_mode\{source="fabric-a",feed="(.)",mode="push"\} 1$/gm)].map(
+      hit => hit[1] ?? '',
+    )
+  const states = async (): Promise<string[]> =>
+    [...(await ops.metrics()).matchAll(/^opswire_subscriptions\{.*state="(.*)"\} ([1-9]\d*)$/gm)].map(
+      hit => `${hit[1]} ${hit[2]}`,
+    )
+  expect(await modes()).toEqual(['a', 'b', 'c'])
+  expect(await states()).toEqual(['live 4'])
+  report({ type: 'feed_state', source: 'fabric-a', feed: 'a', state: 'lost' })
+  report({ type: 'feed_state', source: 'fabric-a', feed: 'b', state: 'disabled' })
+  expect(await modes()).toEqual(['c'])
+  expect(await states()).toEqual(['live 2', 'lost 1', 'disabled 1'])
+  report({ type: 'feed_gone', source: 'fabric-a', feed: 'audit' })
+  report({ type: 'source_state', source: 'fabric-a', state: 'stopped' })
+  expect(await ops.metrics()).not.toMatch(/^opswire_feed_mode\{/m)
+  expect(await states()).toEqual(['lost 2', 'disabled 1'])
+  ops.close()
+})
+
+test('5,000 subscriptions make a page of bounded size, and cost no other source its labels', async () => {
+  const { ops, report } = testOps()
+  report(declare(FABRIC))
+  for (let number = 0; number < 5000; number++) {
+    const feed = `mo/uni/tn-${number}`
+    report({ type: 'feed_declared', source: 'fabric-a', feed, proofBoundMs: 60_000 })
+    report({ type: 'feed_mode', source: 'fabric-a', feed, mode: 'push' })
+    report({ type: 'feed_state', source: 'fabric-a', feed, state: 'live' })
+    report({ type: 'feed_late', source: 'fabric-a', feed, seconds: 1 })
+    report({ type: 'feed_recovered', source: 'fabric-a', feed, count: 2 })
+  }
+  report(declare(SALT))
+  report({ type: 'feed_declared', source: 'salt', feed: 'returns', proofBoundMs: 60_000 })
+  report({ type: 'feed_recovered', source: 'salt', feed: 'returns', count: 1 })
+  const lines = (await ops.metrics()).split('\n')
+  ops.close()
+  expect(lines).toContain('opswire_subscriptions{source="fabric-a",state="live"} 5000')
+  expect(lines).toContain('opswire_feed_mode{source="fabric-a",feed="other",mode="push"} 4500')
+  expect(lines).toContain('opswire_recovered_events_total{source="fabric-a",feed="other"} 9000')
+  expect(lines).toContain('opswire_late_seconds_count{source="fabric-a",feed="other"} 4500')
+  expect(lines).toContain('opswire_recovered_events_total{source="salt",feed="returns"} 1')
+  // 500 feeds with a mode, a count and a histogram of fifteen lines each, and what other sources and the daemon have.
+  expect(lines.length).toBeLessThan(500 * 17 + 500)
 })
 
 test('the lag of the event loop is seen, and forgotten after half a minute', async () => {

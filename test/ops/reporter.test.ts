@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Happening } from '../../src/report.ts'
-import { appended, CLOUD, declare, FABRIC, fact, gapOf, makeReady, ONE_OF_EACH, testOps } from './happenings.ts'
+import { appended, CLOUD, declare, FABRIC, fact, gapOf, makeReady, ONE_OF_EACH, SALT, testOps } from './happenings.ts'
 
 /** What each type shows somewhere outside: a metric line, a log line, or a place in the status document. */
 const SHOWN: Record<Happening['type'], RegExp> = {
@@ -140,6 +140,75 @@ test('advice and expiries are told once; a flood of dead letters is a line a min
   report(ONE_OF_EACH.dead_letter)
   expect(lines.at(-1)?.['msg']).toMatch(/dead letter d-1 \(and 99 more since the last line\)$/)
   expect(lines).toHaveLength(4)
+  ops.close()
+})
+
+test('an unverified certificate is told again at a reconnect, at most once an hour, until it is verified', async () => {
+  const { ops, report, lines, clock } = testOps()
+  const reconnect = (): void => report({ type: 'reconnect', source: 'fabric-a', reason: 'socket_lost' })
+  report(declare(SALT))
+  report(declare(FABRIC, true, false))
+  expect(lines.map(line => line['msg'])).toEqual([
+    'fabric-a: the certificate of https://fabric-a.example.net is NOT verified (tls.verify: false): anyone on the way can read the password; set tls.ca_file or tls.fingerprint_sha256',
+  ])
+  for (let minute = 0; minute < 59; minute++) {
+    await clock.advance(60_000)
+    reconnect()
+    report({ type: 'reconnect', source: 'salt', reason: 'timeout' })
+  }
+  expect(lines).toHaveLength(1)
+  await clock.advance(60_000)
+  reconnect()
+  reconnect()
+  expect(lines).toHaveLength(2)
+  expect(lines[1]).toMatchObject({ level: 'warn', source: 'fabric-a', msg: lines[0]?.['msg'] })
+  // A reload with a CA file.
+  report(declare(FABRIC))
+  await clock.advance(7_200_000)
+  reconnect()
+  expect(lines).toHaveLength(2)
+  ops.close()
+})
+
+test('thousands of feeds that fall together are a few lines; the next minute says how many were left out', async () => {
+  const { ops, report, lines, clock } = testOps()
+  report(declare(FABRIC))
+  const state = (feed: string, to: 'lost' | 'live'): void =>
+    report({ type: 'feed_state', source: 'fabric-a', feed, state: to })
+  for (let number = 0; number < 5000; number++) state(`f${number}`, 'lost')
+  expect(lines).toHaveLength(20)
+  // Another source's feeds are not drowned by it.
+  report({ type: 'feed_state', source: 'salt', feed: 'jobs', state: 'lost' })
+  expect(lines).toHaveLength(21)
+  await clock.advance(60_000)
+  state('f7', 'live')
+  expect(lines[21]).toMatchObject({
+    level: 'info',
+    msg: 'fabric-a: feed f7 is live again (and 4980 more lines about its feeds before)',
+  })
+  ops.close()
+})
+
+test('catching up is no change of mode worth a line; another way of working is', () => {
+  const { ops, report, lines } = testOps()
+  report(declare(SALT))
+  const mode = (to: string): void => report({ type: 'feed_mode', source: 'salt', feed: 'returns', mode: to })
+  for (const to of ['catching_up', 'tail', 'catching_up', 'tail']) mode(to)
+  expect(lines).toEqual([])
+  mode('jobs')
+  expect(lines).toMatchObject([{ level: 'info', msg: 'salt: feed returns works in mode jobs' }])
+  ops.close()
+})
+
+test('a source that was degraded by a feed comes back without talk of failed tries', () => {
+  const { ops, report, lines } = testOps()
+  report(declare(SALT))
+  report({ type: 'source_state', source: 'salt', state: 'degraded', reason: 'feed jobs is disabled (no right)' })
+  report({ type: 'source_state', source: 'salt', state: 'up' })
+  expect(lines.map(line => `${line['level']} ${line['msg']}`)).toEqual([
+    'warn salt is degraded: feed jobs is disabled (no right)',
+    'info salt is up',
+  ])
   ops.close()
 })
 

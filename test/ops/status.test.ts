@@ -9,6 +9,15 @@ test('the whole document, for a short life', async () => {
         { source: 'fabric-a', lease: 'session', seconds: 212.34567 },
         { source: 'salt', lease: 'session', seconds: 1 },
       ],
+      sessions: () => [
+        { source: 'salt', ageSeconds: 1, handOverSeconds: undefined, feedSeconds: new Map() },
+        {
+          source: 'fabric-a',
+          ageSeconds: 82_000.12345,
+          handOverSeconds: 80.5,
+          feedSeconds: new Map([['audit', 41.98765]]),
+        },
+      ],
       gauges: () => ({ faults: [], health: [], nodes: [] }),
     },
   })
@@ -51,6 +60,7 @@ test('the whole document, for a short life', async () => {
         doubts: [],
         address: 'https://apic2.example.net',
         tlsVerified: true,
+        session: { ageSeconds: 82_000.123, handOverSeconds: 80.5 },
         lastEvent: '2026-02-03T04:05:08.289Z',
         lastProof: '2026-02-03T04:05:06.789Z',
         lastError: { at: '2026-02-03T04:05:08.289Z', code: 'throttled', text: 'no successor session yet' },
@@ -63,6 +73,10 @@ test('the whole document, for a short life', async () => {
             lastProof: '2026-02-03T04:05:06.789Z',
             boundSeconds: 60,
             deaf: false,
+            leaseSeconds: 41.988,
+            lastError: null,
+            lost: 0,
+            remade: 0,
             lastEvent: '2026-02-03T04:05:08.289Z',
             events: 1,
             recovered: 4,
@@ -171,4 +185,89 @@ test('the one-line summary names the culprits', () => {
   report({ type: 'sink_state', sink: 'nats', up: false, detail: '' })
   expect(ops.summary()).toBe('2 of 3 sources up, 7 events waiting, not ready: sink, source salt')
   ops.close()
+})
+
+test('the last error of a feed is kept when it is live again, with how often it was lost and remade', async () => {
+  const { ops, report, clock } = testOps()
+  makeReady(report, [FABRIC])
+  const feed = () => ops.status().sources[0]?.feeds[0]
+  const state = (to: 'lost' | 'resyncing' | 'live', reason?: string): void =>
+    report({
+      type: 'feed_state',
+      source: 'fabric-a',
+      feed: 'audit',
+      state: to,
+      ...(reason === undefined ? {} : { reason, code: 'subscription_lost' as const }),
+    })
+  expect(feed()).toMatchObject({ lost: 0, remade: 0, lastError: null })
+  state('lost', 'refused')
+  await clock.advance(1000)
+  state('resyncing')
+  state('lost', 'HTTP 503')
+  state('resyncing')
+  expect(feed()).toMatchObject({ state: 'resyncing', lost: 1, remade: 0 })
+  state('live')
+  await clock.advance(60_000)
+  const error = { at: '2026-02-03T04:05:07.789Z', code: 'subscription_lost', text: 'HTTP 503' }
+  expect(feed()).toMatchObject({ state: 'live', lost: 1, remade: 1, lastError: error })
+  expect(ops.status().sources[0]?.lastError).toEqual(error)
+  ops.close()
+})
+
+test('feeds are lost with their session, without a word for each, and begin anew with the next', () => {
+  const { ops, report, lines } = testOps()
+  makeReady(report, [FABRIC])
+  report({ type: 'feed_declared', source: 'fabric-a', feed: 'aaaModLR', proofBoundMs: 60_000 })
+  report({ type: 'feed_state', source: 'fabric-a', feed: 'aaaModLR', state: 'disabled', reason: 'no right' })
+  const states = () => ops.status().sources[0]?.feeds.map(feed => feed.state)
+  const before = ops.status().transitions.length
+  report({
+    type: 'source_state',
+    source: 'fabric-a',
+    state: 'degraded',
+    reason: 'cut',
+    code: 'socket_lost',
+    retryInMs: 0,
+  })
+  expect(states()).toEqual(['lost', 'disabled'])
+  for (const feed of ['audit', 'aaaModLR']) {
+    report({ type: 'feed_declared', source: 'fabric-a', feed, proofBoundMs: 60_000 })
+  }
+  expect(states()).toEqual(['starting', 'starting'])
+  for (const feed of ['audit', 'aaaModLR']) {
+    report({ type: 'feed_state', source: 'fabric-a', feed, state: 'resyncing' })
+    report({ type: 'feed_state', source: 'fabric-a', feed, state: 'live' })
+    report({ type: 'feed_proof', source: 'fabric-a', feed })
+  }
+  report({ type: 'source_state', source: 'fabric-a', state: 'up' })
+  expect(ops.status().sources[0]).toMatchObject({ up: true, feeds: [{ lost: 0 }, { lost: 1, remade: 0 }] })
+  // Lost and up again: the source, not its feeds.
+  expect(
+    ops
+      .status()
+      .transitions.slice(before)
+      .map(one => one.what),
+  ).toEqual(['source', 'source'])
+  expect(lines.map(line => line['msg'])).not.toContainEqual(expect.stringContaining('feed audit'))
+  ops.close()
+})
+
+test('a document of 5,000 feeds in trouble lists each feed, and doubts in a few lines', () => {
+  const { ops, report } = testOps()
+  makeReady(report, [FABRIC])
+  for (let number = 0; number < 5000; number++) {
+    report({ type: 'feed_declared', source: 'fabric-a', feed: `mo/uni/tn-${number}`, proofBoundMs: 1000 })
+    report({
+      type: 'feed_state',
+      source: 'fabric-a',
+      feed: `mo/uni/tn-${number}`,
+      state: 'disabled',
+      reason: 'no right',
+    })
+  }
+  const [source] = ops.status().sources
+  ops.close()
+  expect(source?.feeds).toHaveLength(5001)
+  expect(source?.doubts).toHaveLength(21)
+  expect(source?.doubts.at(-1)).toBe('and 4980 more')
 })

@@ -207,6 +207,54 @@ describe('runner', () => {
     await until(() => (old?.closed ?? 0) > 0, 'the goodbye')
   })
 
+  it('keeps the old session when its successor ends before it watches everything, and tries another', async () => {
+    let old: FakeSession | undefined
+    const never = Object.assign(new FakeSession(), { ready: new Promise<void>(() => undefined) })
+    const third = new FakeSession()
+    const { clock, opens, facts, health, states } = await rig(async (context, count) => {
+      if (count > 0) return count === 1 ? never : third
+      old = new FakeSession(context.clock.now() + 60_000)
+      return old
+    })
+    await until(() => old !== undefined, 'the first session')
+    await clock.advance(60_000)
+    await until(() => opens.length === 2, 'the successor')
+    never.queue.fail(new Retryable('socket_lost', 'the controller reboots'))
+    await turnUntil(clock, () => health().includes('opswire.source.degraded'), 'degraded')
+    expect([old?.closed, states().includes('down')]).toEqual([0, false])
+    // The predecessor is still read.
+    void old?.queue.push({ feed: 'log', facts: [fact(1)] })
+    await turnUntil(clock, () => facts().length === 1, 'a fact of the old session')
+    await clock.advance(29_000)
+    expect(opens.length).toBe(2)
+    await clock.advance(2000)
+    expect(opens.length).toBe(3)
+    await turnUntil(clock, () => (old?.closed ?? 0) > 0, 'the goodbye')
+    await turnUntil(clock, () => health().at(-1) === 'opswire.source.up', 'up')
+    void third.queue.push({ feed: 'log', facts: [fact(2)] })
+    await turnUntil(clock, () => facts().length === 2, 'a fact of the new session')
+  })
+
+  it('takes the successor when the old session ends while it is still making ready', async () => {
+    const ready = Promise.withResolvers<void>()
+    let old: FakeSession | undefined
+    const next = Object.assign(new FakeSession(), { ready: ready.promise })
+    const { clock, opens, facts } = await rig(async (context, count) => {
+      if (count > 0) return next
+      old = new FakeSession(context.clock.now() + 60_000)
+      return old
+    })
+    await until(() => old !== undefined, 'the first session')
+    await clock.advance(60_000)
+    await until(() => opens.length === 2, 'the successor')
+    old?.queue.fail(new Retryable('session_lost', 'the end of its life'))
+    void next.queue.push({ feed: 'log', facts: [fact(1)] })
+    await turnUntil(clock, () => facts().length === 1, 'a fact of the successor')
+    ready.resolve()
+    await clock.advance(1000)
+    expect([opens.length, next.closed]).toEqual([2, 0])
+  })
+
   it('survives a successor that dies while the old session says goodbye', async () => {
     const goodbye = Promise.withResolvers<void>()
     let old: FakeSession | undefined

@@ -92,7 +92,7 @@ export class ApicRig {
       clock: systemClock,
       report: happening => happenings.push(happening),
     })
-    const tuning = { spacingMs: 0, ...options.tuning }
+    const tuning = { spacingMs: 0, loginSpacingMs: 0, ...options.tuning }
     const rig = new ApicRig(simulator, store, happenings, directory, config, clock, tuning)
     if (options.start !== false) rig.start()
     return rig

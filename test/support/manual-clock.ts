@@ -44,6 +44,11 @@ export class ManualClock implements Clock {
     return this.#pending.length
   }
 
+  /** How many timers wait, those apart whose callbacks have one of these names: what goes on beside the work. */
+  waitingBeside(...names: readonly string[]): number {
+    return this.#pending.filter(entry => !names.includes(entry.fn.name)).length
+  }
+
   /** Ms until the next timer, or undefined. */
   get next(): number | undefined {
     return this.#pending.length === 0 ? undefined : Math.min(...this.#pending.map(entry => entry.at)) - this.#now

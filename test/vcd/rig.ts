@@ -140,7 +140,8 @@ export class Rig {
    * waits for the disk.
    */
   get resting(): boolean {
-    return this.clock.waiting === 1 && !this.#loggingIn()
+    // The runner's own watch over the feeds waits beside.
+    return this.clock.waitingBeside('lookOver', 'tellHeld') === 1 && !this.#loggingIn()
   }
 
   #loggingIn(): boolean {

@@ -1,6 +1,4 @@
 /** One session with one controller: login, socket, subscriptions, renewals; gives what it reads to the runner. */
-import { hash } from 'node:crypto'
-import type { SubscriptionConfig } from '../../config/query.ts'
 import type { ApicConfig } from '../../config/sources.ts'
 import { describe } from '../../errors.ts'
 import type { SourceRef } from '../../event.ts'
@@ -18,12 +16,12 @@ import type { Core, Tuning } from './core.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { fabricOffset } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
-import { Feed } from './feed.ts'
+import type { Feed } from './feed.ts'
+import { makeFeeds } from './feeds.ts'
 import { Lateness } from './lateness.ts'
 import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
-import { buildQuery, queryUrl } from './query.ts'
 import { ApicSocket } from './socket.ts'
 
 export interface SessionOptions {
@@ -189,7 +187,7 @@ export class ApicSession implements Session {
       onLost: error => this.#fail(error),
     })
     await Promise.all([this.#readFabricClock(), this.#lookout.prime()])
-    this.#makeFeeds()
+    this.#feeds.push(...makeFeeds(this.#core, this.#dispatcher))
     for (const feed of this.#feeds) this.#running.push(feed.run())
     this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
       // Feeds that end with their session settle as well: such a session watches nothing, and never will.
@@ -232,41 +230,6 @@ export class ApicSession implements Session {
   async #readFabricClock(): Promise<void> {
     const { clock, signal } = this.#core
     this.#fabricOffsetMs = (await fabricOffset(this.#client, clock, signal)) ?? this.#fabricOffsetMs
-  }
-
-  #makeFeeds(): void {
-    const { config } = this.#options
-    const made = new Set<string>()
-    for (const subscription of config.subscriptions) {
-      const query = buildQuery(subscription)
-      // The same question twice in the config is one subscription; a filter that is applied here belongs to it.
-      const question = JSON.stringify([queryUrl(query, config.format), subscription.filter])
-      if (made.has(question)) continue
-      made.add(question)
-      // Cursors go by name: questions that differ only in what the name leaves out must not share one.
-      const taken = this.#feeds.some(feed => feed.query.name === query.name)
-      const name = taken ? `${query.name}~${hash('sha256', question, 'hex').slice(0, 6)}` : query.name
-      this.#feeds.push(new Feed(this.#core, this.#dispatcher, { ...query, name }, subscription))
-    }
-    // Kept for the gauges, told to nobody.
-    for (const scope of config.health_scopes) {
-      const dn = `${scope}/health`
-      if (this.#feeds.some(feed => feed.query.covers('healthInst', dn))) continue
-      this.#watch(`health/${scope}`, { mo: dn, snapshot: 'mirror' })
-    }
-    // Without a log class of its own the canary sings on the audit log.
-    if (!this.#feeds.some(feed => feed.query.logClass !== undefined)) {
-      this.#watch('canary/aaaModLR', { class: 'aaaModLR', snapshot: 'mirror' })
-    }
-    for (const feed of this.#feeds) {
-      const { proofBoundMs } = feed
-      this.#core.report({ type: 'feed_declared', source: config.name, feed: feed.name, proofBoundMs })
-    }
-  }
-
-  /** A subscription that the config does not name: nothing of it is published. */
-  #watch(name: string, subscription: SubscriptionConfig): void {
-    this.#feeds.push(new Feed(this.#core, this.#dispatcher, { ...buildQuery(subscription), name }, subscription, true))
   }
 
   async #reconcileLoop(): Promise<void> {

@@ -1,0 +1,42 @@
+/** Which subscriptions a session makes: those of the config, and what is watched besides without being published. */
+import { hash } from 'node:crypto'
+import type { SubscriptionConfig } from '../../config/query.ts'
+import type { Core } from './core.ts'
+import { type Dispatch, Feed } from './feed.ts'
+import { buildQuery, queryUrl } from './query.ts'
+
+/** The feeds of a session, none of them running yet; each is declared. */
+export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
+  const { config, report } = core
+  const feeds: Feed[] = []
+  const made = new Set<string>()
+  /** A subscription that the config does not name: nothing of it is published. */
+  const watch = (name: string, subscription: SubscriptionConfig): void => {
+    feeds.push(new Feed(core, dispatch, { ...buildQuery(subscription), name }, subscription, true))
+  }
+  for (const subscription of config.subscriptions) {
+    const query = buildQuery(subscription)
+    // The same question twice in the config is one subscription; a filter that is applied here belongs to it.
+    const question = JSON.stringify([queryUrl(query, config.format), subscription.filter])
+    if (made.has(question)) continue
+    made.add(question)
+    // Cursors go by name: questions that differ only in what the name leaves out must not share one.
+    const taken = feeds.some(feed => feed.query.name === query.name)
+    const name = taken ? `${query.name}~${hash('sha256', question, 'hex').slice(0, 6)}` : query.name
+    feeds.push(new Feed(core, dispatch, { ...query, name }, subscription))
+  }
+  // Kept for the gauges, told to nobody.
+  for (const scope of config.health_scopes) {
+    const dn = `${scope}/health`
+    if (feeds.some(feed => feed.query.covers('healthInst', dn))) continue
+    watch(`health/${scope}`, { mo: dn, snapshot: 'mirror' })
+  }
+  // Without a log class of its own the canary sings on the audit log.
+  if (!feeds.some(feed => feed.query.logClass !== undefined)) {
+    watch('canary/aaaModLR', { class: 'aaaModLR', snapshot: 'mirror' })
+  }
+  for (const { name: feed, proofBoundMs } of feeds) {
+    report({ type: 'feed_declared', source: config.name, feed, proofBoundMs })
+  }
+  return feeds
+}
