@@ -1,6 +1,7 @@
 /** Faults that came, changed or went while nobody watched: told from faultRecord, each transition once. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
 
 const NODE = 'topology/pod-1/node-101/sys'
 const DN = `${NODE}/phys-[eth1/7]/phys/fault-F1394`
@@ -117,6 +118,27 @@ describe('a fault in a hole', () => {
       'a/fault-F1394 cleared',
     ])
     expect(new Set(rig.facts().map(fact => fact.id)).size).toBe(9)
+  })
+
+  it('whose end the log shows later than the snapshot is told once', async () => {
+    await start()
+    const { knobs } = rig.simulator.fabric
+    await away(async () => {
+      rig.simulator.post(DN, fault('F1394'))
+      await nextMs()
+      knobs.faultRecordDelayMs = 1500
+      change(DN, { severity: 'cleared', lc: 'retaining' })
+      await nextMs()
+      rig.simulator.remove(DN)
+      knobs.faultRecordDelayMs = 0
+    })
+    await rig.until(all => all.length >= 2, 'its life')
+    const rows = (): number => [...rig.simulator.fabric.logs.ofClass('faultRecord', Number.POSITIVE_INFINITY)].length
+    await until(() => rows() >= 3, 'three rows')
+    await away(() => nextMs())
+    rig.simulator.post(`${NODE}/z/fault-F1394`, fault('F1394'))
+    await rig.until(all => all.some(one => one.subject.includes('/z/')), 'the last')
+    expect(told()).toEqual(['raised major firing resync', 'cleared major resolved resync', 'raised major firing live'])
   })
 
   it('is no news when it ended before the first contact', async () => {

@@ -25,6 +25,8 @@ export interface Obligation {
 export interface Missing extends Obligation {
   /** Of a fault: what was told of it in place of what happened. */
   readonly told: string
+  /** The step of the same fault just before it, when that is missing as well. */
+  readonly before?: Missing | undefined
 }
 
 export interface Account {
@@ -159,10 +161,12 @@ function judgeFaults(obligations: readonly Obligation[], stream: readonly OpsEve
     const labels = due.map(one => (strictness === 'step' ? one.step : one.state))
     const { left, right } = unmatched(labels, given)
     const story = `told: ${given.join(', ')}; was: ${labels.join(', ')}`
+    const lost = new Map<number, Missing>()
     for (const index of left) {
       const one = due[index]
-      if (one !== undefined) missing.push({ ...one, told: story })
+      if (one !== undefined) lost.set(index, { ...one, told: story, before: lost.get(index - 1) })
     }
+    missing.push(...lost.values())
     for (const index of right) {
       const line = `${dn}: ${given[index]} (${story})`
       const again = labels.includes(given[index] ?? '') && !left.some(one => labels[one] === given[index])

@@ -1,5 +1,6 @@
 /** One run: a rig, work at a steady pace, a fault in the middle of it, and the judge at the end. */
 import { sleep, systemClock } from '../../src/scheduler/clock.ts'
+import { Fabric } from '../../src/simulators/apic/fabric.ts'
 import { until } from '../support/manual-clock.ts'
 import { type Breakage, sessionEnd } from './breakages.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type Verdict,
   type Watched,
 } from './oracle.ts'
-import { FaultRig, type RigOptions } from './rig.ts'
+import { FaultRig } from './rig.ts'
 import { Workload } from './workload.ts'
 
 /** The two readings of the real system: what becomes of subscriptions whose socket is gone (reference a6). */
@@ -26,7 +27,7 @@ export type Reading = (typeof READINGS)[number]
 
 /** Times that something is done in each class at least: some steps of a fault are no news, 200 shall be. */
 const LEAST = 260
-/** Of those, before the fault. */
+/** Done before the source is there, and again before the fault. */
 const BEFORE = 30
 /** And after the recovery, so that it is seen to go on. */
 const AFTER = 20
@@ -69,29 +70,35 @@ export interface PlayOptions {
   readonly reading: Reading
   /** Throw away the history of all three classes in the middle of the hole. */
   readonly purge?: boolean
-  readonly more?: Pick<RigOptions, 'fabric' | 'config'>
+  readonly fabricKnobs?: Partial<Fabric['knobs']>
+  readonly config?: Record<string, unknown>
 }
 
 let runs = 0
 
-export async function play({ natsUrl, breakage, reading, purge = false, more = {} }: PlayOptions): Promise<Played> {
+export async function play(options: PlayOptions): Promise<Played> {
+  const { natsUrl, breakage, reading, purge = false, config = {} } = options
   const { controllers = 1, controller = {}, knobs = {} } = breakage
+  const fabric = new Fabric({ time: systemClock })
+  Object.assign(fabric.knobs, options.fabricKnobs)
+  const intervalMs = Math.max(10, (breakage.seconds * 1000) / (LEAST - BEFORE))
+  const workload = new Workload({ fabric, clock: systemClock, intervalMs })
+  // No fabric is without a past.
+  while (workload.ticks < BEFORE) workload.tick()
   const rig = await FaultRig.start({
     natsUrl,
+    fabric,
     name: `faults-${++runs}`,
     controllers,
     controller,
     knobs: { ...knobs, subscriptionsOutliveSocket: reading.subscriptionsOutliveSocket },
-    ...more,
+    config,
   })
-  const { fabric } = rig
-  const intervalMs = Math.max(10, (breakage.seconds * 1000) / (LEAST - BEFORE))
-  const workload = new Workload({ fabric, clock: systemClock, intervalMs })
   try {
     await breakage.approach?.(rig)
     const from = fabric.changes.length
     workload.start()
-    await until(() => workload.ticks >= BEFORE, 'some work')
+    await until(() => workload.ticks >= 2 * BEFORE, 'some work')
     // Nobody may come back before the history is gone.
     const held = purge
       ? rig.controllers.map(one => one.fail({ operation: ['login', 'subscribe'], failure: { kind: 'html' } }))
@@ -108,16 +115,17 @@ export async function play({ natsUrl, breakage, reading, purge = false, more = {
       for (const well of held) well()
     }
     const liveAt = breakage.seamless ? await sessionEnd(rig) : Math.max(...(await rig.liveSince(beganAt)))
-    const enough = Math.max(LEAST, workload.ticks + AFTER)
+    const enough = Math.max(LEAST + BEFORE, workload.ticks + AFTER)
     await until(() => workload.ticks >= enough, 'the rest of the work', 60_000)
     workload.stop()
 
-    const obligations = obligationsOf(fabric.changes.slice(from))
+    const obligations = obligationsOf(fabric.changes, from)
     const strictness: Strictness = purge ? 'state' : 'step'
-    const verdict = await patiently(rig, obligations, strictness, purge ? purgedTo : undefined)
+    const verdict = await patiently(rig, obligations, strictness, purgedTo)
     const events = rig.events()
     const gaps = gapsOf(events)
     const missing = CLASSES.flatMap(cls => verdict[cls].missing)
+    const gone = missing.filter(one => isGone(one, purgedTo))
     const count = (of: 'made' | 'found') =>
       Object.fromEntries(CLASSES.map(cls => [cls, verdict[cls][of]])) as Record<Watched, number>
     const sum = (of: 'doubled' | 'invented'): number => CLASSES.reduce((all, cls) => all + verdict[cls][of].length, 0)
@@ -142,8 +150,10 @@ export async function play({ natsUrl, breakage, reading, purge = false, more = {
     return {
       row,
       verdict,
-      gone: missing.filter(one => one.at <= purgedTo),
-      untold: missing.filter(one => !gaps.some(gap => gap.reason === 'history_purged' && covers(gap, one))),
+      gone,
+      untold: gone
+        .filter(one => one.at <= purgedTo)
+        .filter(one => !gaps.some(gap => gap.reason === 'history_purged' && covers(gap, one))),
       notices: rig.notices,
     }
   } finally {
@@ -164,19 +174,27 @@ function noticedAt(rig: FaultRig, since: number): number | undefined {
   )
 }
 
+/**
+ * True for what was thrown out of its log before it could be read; and for the end of a fault of which nothing else is
+ * known, since that was thrown out: nobody was told that it was there.
+ */
+function isGone({ at, state, before }: Missing, purgedTo: number): boolean {
+  return at <= purgedTo || (state === 'resolved' && before !== undefined && before.at <= purgedTo)
+}
+
 /** Judges when all is there, or when nothing more can be hoped for. What was purged (up to `purgedTo`) is not waited for. */
 async function patiently(
   rig: FaultRig,
   obligations: readonly Obligation[],
   strictness: Strictness,
-  purgedTo: number | undefined,
+  purgedTo: number,
 ): Promise<Verdict> {
   const end = systemClock.now() + PATIENCE_MS
   for (;;) {
     await rig.delivered()
     const verdict = judge(obligations, rig.events(), strictness)
-    const hoped = CLASSES.some(cls => verdict[cls].missing.some(one => one.at > (purgedTo ?? Number.NEGATIVE_INFINITY)))
-    if (!hoped || systemClock.now() > end) return verdict
+    const missing = CLASSES.flatMap(cls => verdict[cls].missing)
+    if (missing.every(one => isGone(one, purgedTo)) || systemClock.now() > end) return verdict
     await sleep(systemClock, 500)
   }
 }

@@ -15,7 +15,7 @@ import {
   type ApicSimulatorOptions,
   startApicSimulator,
 } from '../../src/simulators/apic/controller.ts'
-import { Fabric } from '../../src/simulators/apic/fabric.ts'
+import type { Fabric } from '../../src/simulators/apic/fabric.ts'
 import type { Knobs } from '../../src/simulators/apic/knobs.ts'
 import { natsSink } from '../../src/sinks/nats.ts'
 import { type Tapped, tap } from '../../src/sinks/nats-tap.ts'
@@ -46,12 +46,13 @@ const TUNING: Partial<Tuning> = {
 
 export interface RigOptions {
   readonly natsUrl: string
+  /** Closed with the rig. */
+  readonly fabric: Fabric
   /** Tells the streams of one nats-server apart: letters, digits and hyphens. */
   readonly name: string
   readonly controllers?: number
   readonly controller?: Partial<ApicSimulatorOptions>
   readonly knobs?: Partial<Knobs>
-  readonly fabric?: Partial<Fabric['knobs']>
   readonly config?: Record<string, unknown>
 }
 
@@ -62,7 +63,6 @@ export interface Stamped {
 }
 
 export class FaultRig {
-  readonly fabric: Fabric
   /** In the order of the config; each may be replaced by one that starts anew on its port. */
   readonly controllers: ApicSimulator[]
   readonly happenings: Stamped[] = []
@@ -80,23 +80,20 @@ export class FaultRig {
   #read: Promise<void> | undefined
   #readError: unknown
 
-  private constructor(options: RigOptions, fabric: Fabric, controllers: ApicSimulator[], directory: string) {
+  private constructor(options: RigOptions, controllers: ApicSimulator[], directory: string) {
     this.#options = options
-    this.fabric = fabric
     this.controllers = controllers
     this.#directory = directory
   }
 
   /** Resolves when all three feeds are live for the first time. */
   static async start(options: RigOptions): Promise<FaultRig> {
-    const fabric = new Fabric({ time: systemClock })
-    Object.assign(fabric.knobs, options.fabric)
     const controllers: ApicSimulator[] = []
     for (let node = 1; node <= (options.controllers ?? 1); node++) {
-      controllers.push(await startApicSimulator(simulated(options, fabric, node)))
+      controllers.push(await startApicSimulator(simulated(options, node)))
     }
     const directory = mkdtempSync(join(tmpdir(), 'opswire-faults-'))
-    const rig = new FaultRig(options, fabric, controllers, directory)
+    const rig = new FaultRig(options, controllers, directory)
     try {
       await rig.startDaemon()
       await rig.liveSince(0)
@@ -168,7 +165,7 @@ export class FaultRig {
   async restartController(): Promise<void> {
     const { port } = this.controller
     await this.controller.close()
-    const made = await startApicSimulator({ ...simulated(this.#options, this.fabric, 1), port })
+    const made = await startApicSimulator({ ...simulated(this.#options, 1), port })
     this.controllers[0] = made
   }
 
@@ -204,7 +201,7 @@ export class FaultRig {
     this.#reading.abort()
     await this.#read
     for (const controller of this.controllers) await controller.close()
-    this.fabric.close()
+    this.#options.fabric.close()
     rmSync(this.#directory, { recursive: true, force: true })
   }
 
@@ -242,8 +239,8 @@ export class FaultRig {
   }
 }
 
-function simulated(options: RigOptions, fabric: Fabric, nodeId: number): ApicSimulatorOptions {
-  const { knobs, controller } = options
+function simulated(options: RigOptions, nodeId: number): ApicSimulatorOptions {
+  const { knobs, controller, fabric } = options
   return {
     time: systemClock,
     certificate,

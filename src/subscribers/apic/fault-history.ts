@@ -205,7 +205,7 @@ function newsOf(known: Known, transitions: readonly Transition[]): Transition[] 
       there = false
       return news
     }
-    if (there && state !== undefined && isSameState(given(change), state)) return false
+    if (state !== undefined && (there ? isSameState(given(change), state) : isResolved(change))) return false
     there = true
     state = { ...state, ...given(change) }
     return true
@@ -234,6 +234,11 @@ function lastTold({ state, seenMs, endedMs }: Known, transitions: readonly Trans
     same,
     transitions.findLastIndex(({ atMs }) => atMs <= Math.max(seenMs, endedMs ?? seenMs)),
   )
+}
+
+/** The end of a fault that is known to be gone is no news: it was found missing before the log showed it. */
+function isResolved({ attributes }: Change): boolean {
+  return attributes['severity'] === 'cleared' || attributes['lc'] === 'retaining'
 }
 
 function isSameState(row: Readonly<Record<string, string>>, state: Readonly<Record<string, string>>): boolean {

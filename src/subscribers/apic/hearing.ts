@@ -6,6 +6,8 @@
 import { sleep } from '../../scheduler/clock.ts'
 import type { Core } from './core.ts'
 
+/** Asked and pushed travel on two connections: a push may be so much behind the answer that knew of it, ms. */
+const GRACE_MS = 5000
 /** Pushes that were held back come in a rush after this, ms: a reconcile then finds what is late, not what is missing. */
 const AFTER_PAUSE_MS = 60_000
 
@@ -16,7 +18,7 @@ interface Round {
 }
 
 export class Hearing {
-  readonly #core: Pick<Core, 'clock' | 'signal' | 'tuning' | 'report' | 'source' | 'pausedWithin'>
+  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin'>
   readonly #name: string
   readonly #remake: (reason: string) => void
   #round: Round | undefined
@@ -24,7 +26,7 @@ export class Hearing {
   #rounds = 0
 
   constructor(
-    core: Pick<Core, 'clock' | 'signal' | 'tuning' | 'report' | 'source' | 'pausedWithin'>,
+    core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin'>,
     name: string,
     remake: (reason: string) => void,
   ) {
@@ -58,10 +60,9 @@ export class Hearing {
   }
 
   async #judge(round: Round): Promise<void> {
-    const { clock, tuning, signal, pausedWithin, report, source } = this.#core
+    const { clock, signal, pausedWithin, report, source } = this.#core
     try {
-      // Asked and pushed travel on two connections: the push may be a moment behind.
-      await sleep(clock, tuning.canaryGraceMs, signal)
+      await sleep(clock, GRACE_MS, signal)
     } catch {
       return
     }
