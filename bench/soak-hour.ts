@@ -3,21 +3,19 @@
  * socket is cut again and again. Counted from the simulator's own record.
  */
 import { writeFileSync } from 'node:fs'
-import { describe } from '../src/errors.ts'
 import { sleep, systemClock } from '../src/scheduler/clock.ts'
 import { type ApicSimulator, startApicSimulator } from '../src/simulators/apic/controller.ts'
 import { makeCertificate } from '../src/simulators/server.ts'
 import { tap } from '../src/sinks/nats-tap.ts'
 import { Broker } from './broker.ts'
 import { Daemon, FROM_SOURCE } from './daemon.ts'
-import { quantile } from './figures.ts'
 import { load, machine, machineLine, today } from './machine.ts'
-import { type Cells, table } from './report.ts'
 import { sumOf, valuesOf } from './scrape.ts'
 import type { Scratch } from './scratch.ts'
 import { FAMILIES, Ledger } from './soak-ledger.ts'
 import { Life } from './soak-life.ts'
-import { type Blow, type BlowKind, recoveryMs } from './soak-recovery.ts'
+import type { Blow, BlowKind } from './soak-recovery.ts'
+import { type HourResult, hourReport, mebi } from './soak-report.ts'
 import { peakBytes, residentBytes } from './usage.ts'
 
 export interface HourOptions {
@@ -65,7 +63,7 @@ export async function soakHour(scratch: Scratch, options: HourOptions): Promise<
     })
     const soak = new Soak(options, simulator, daemon, broker)
     const trouble = await soak.run()
-    const { text, isSound } = soak.tell(trouble)
+    const { text, isSound } = hourReport(soak.result(trouble))
     process.stdout.write(`\n${machineLine(today(), machine(broker.version, loadBefore))}\n\n${text}\n`)
     return isSound
   } finally {
@@ -139,51 +137,23 @@ class Soak {
     return trouble
   }
 
-  tell(trouble: unknown): { text: string; isSound: boolean } {
+  /** What came of it; `trouble` is what broke the run off, if anything did. */
+  result(trouble: unknown): HourResult {
     this.#enter()
     const { record } = this.#simulator
-    const { owed, arrived, lost, surplus, disordered } = this.#ledger.judge()
-    const { gaps, health, strange } = this.#ledger
-    const lapses = record.lapses.length + record.lapsedSessions.length
-    const bad: readonly (readonly [string, readonly string[]])[] = [
-      ['lost', lost],
-      ['doubled, or never made', surplus],
-      ['in another order', disordered],
-      ['not understood', strange],
-      ['lapsed', [...record.lapses.map(one => one.path), ...record.lapsedSessions.map(one => `session ${one.id}`)]],
-    ]
-    const isSound = trouble === undefined && bad.every(([, list]) => list.length === 0)
-    const requests = record.requestCount() - this.#requestsBefore
-    const rows: Cells[] = [
-      ['time, min', (this.#ranMs / 60_000).toFixed(1)],
-      ...FAMILIES.map(family => [`${family}: owed`, owed[family]]),
-      ['in the stream', arrived],
-      ['lost', lost.length],
-      ['doubled, or never made', surplus.length],
-      ['in another order', disordered.length],
-      ['not understood (dead letters and the like)', strange.length],
-      ['leases lapsed (subscriptions and sessions)', lapses],
-      ['gap events', gaps.length],
-      ['sockets cut / silenced', `${this.#count('cut')} / ${this.#count('silence')}`],
-      ['sessions opened / logins', `${record.sessions.length} / ${record.logins.length}`],
-      ['most sessions at once / open after the stop', `${record.mostSessions()} / ${record.activeSessions().length}`],
-      ['source events', health.length],
-      ['recovered events, by the daemon', sumOf(this.#page, 'opswire_recovered_events_total')],
-      ['requests per second', (requests / (this.#ranMs / 1000)).toFixed(2)],
-      ['requests in the busiest second', record.busiestSecond()],
-      ['smallest margin of a subscription, s', this.#margins.subscription.toFixed(1)],
-      ['smallest margin of the session, s', this.#margins.session.toFixed(1)],
-      ...(['cut', 'silence'] as const).map(kind => this.#recovery(kind)),
-      ['longest from the fabric into the stream, s', seconds(this.#longestPassage())],
-      ['daemon RSS at start / end / peak, MiB', [this.#rssStart, this.#rssEnd, this.#rssPeak].map(mebi).join(' / ')],
-    ]
-    const cutShort = this.#ranMs < this.#options.forMs - 1000
-    const parts = [table([cutShort ? 'soak, cut short' : 'soak', ''], rows)]
-    for (const [what, list] of bad) if (list.length > 0) parts.push(listed(what, list))
-    if (gaps.length > 0) parts.push(listed('gaps', gaps))
-    if (trouble !== undefined) parts.push(`broken off: ${describe(trouble)}`)
-    parts.push(isSound ? 'Nothing lost, nothing doubled, nothing lapsed.' : 'FAILED')
-    return { text: parts.join('\n\n'), isSound }
+    return {
+      ranMs: this.#ranMs,
+      isCutShort: this.#ranMs < this.#options.forMs - 1000,
+      ledger: this.#ledger,
+      record,
+      requests: record.requestCount() - this.#requestsBefore,
+      blows: this.#blows,
+      subscriptions: this.#subscriptions,
+      recovered: sumOf(this.#page, 'opswire_recovered_events_total'),
+      margins: this.#margins,
+      rss: { start: this.#rssStart, end: this.#rssEnd, peak: this.#rssPeak },
+      trouble,
+    }
   }
 
   /** Takes what the fabric has recorded since. */
@@ -277,38 +247,4 @@ class Soak {
     while (taken() < held && systemClock.now() < end) await sleep(systemClock, 50)
     if (taken() < held) throw new Error(`${held} messages in the stream, but only ${taken()} could be read`)
   }
-
-  #count(kind: BlowKind): number {
-    return this.#blows.filter(blow => blow.kind === kind).length
-  }
-
-  #recovery(kind: BlowKind): Cells {
-    const passages = [...this.#ledger.passages()]
-    const times = this.#blows
-      .filter(blow => blow.kind === kind)
-      .map(blow => recoveryMs(blow, this.#simulator.record, this.#subscriptions, passages))
-    const name = `recovery after a ${kind}, s: median / largest`
-    if (times.length === 0) return [name, '–']
-    const known = times.filter(ms => ms !== undefined)
-    const never = times.length - known.length
-    const figures = known.length === 0 ? '–' : `${seconds(quantile(known, 0.5))} / ${seconds(Math.max(...known))}`
-    return [name, never === 0 ? figures : `${figures} (${never} not seen)`]
-  }
-
-  #longestPassage(): number {
-    let longest = 0
-    for (const { madeAt, storedAt } of this.#ledger.passages()) {
-      if (storedAt !== undefined) longest = Math.max(longest, storedAt - madeAt)
-    }
-    return longest
-  }
 }
-
-function listed(what: string, list: readonly string[]): string {
-  const shown = list.slice(0, 40).map(line => `  ${line}`)
-  if (list.length > shown.length) shown.push(`  … and ${list.length - shown.length} more`)
-  return `${what}:\n${shown.join('\n')}`
-}
-
-const seconds = (ms: number): string => (ms / 1000).toFixed(1)
-const mebi = (bytes: number): string => (Number.isFinite(bytes) ? String(Math.round(bytes / 1024 / 1024)) : '–')

@@ -13,6 +13,7 @@ import type { ControllerHears, ControllerReport, ControllerSays } from './messag
 import { type Cells, table } from './report.ts'
 import { valuesOf } from './scrape.ts'
 import { Partner, type Scratch } from './scratch.ts'
+import { mebi, seconds } from './soak-report.ts'
 import { peakBytes, residentBytes } from './usage.ts'
 
 export interface ThousandsOptions {
@@ -205,6 +206,3 @@ class Thousands {
     return { text: parts.join('\n\n'), isSound }
   }
 }
-
-const seconds = (ms: number): string => (Number.isFinite(ms) ? (ms / 1000).toFixed(1) : '–')
-const mebi = (bytes: number): string => (Number.isFinite(bytes) ? String(Math.round(bytes / 1024 / 1024)) : '–')

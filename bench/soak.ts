@@ -47,7 +47,9 @@ function time(name: 'for' | 'cut-every' | 'latency'): number {
 
 function number(name: 'subscriptions' | 'lives' | 'concurrency' | 'rate', isWhole = true): number {
   const value = Number(values[name])
-  if (!(value > 0) || (isWhole && !Number.isSafeInteger(value))) throw new Error(`--${name} must be a number above 0`)
+  if (!(value > 0) || (isWhole && !Number.isSafeInteger(value))) {
+    throw new Error(`--${name} must be a ${isWhole ? 'whole ' : ''}number above 0`)
+  }
   return value
 }
 

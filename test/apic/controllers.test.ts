@@ -259,7 +259,7 @@ describe('a controller cut off from its cluster', () => {
     const [one, two] = all as [ApicSimulator, ApicSimulator]
     await within(clock, 5, () => live(one), 'the first')
     one.loseQuorum('refuses')
-    // Its subscriptions lapse after a minute; the session, which can't be refreshed either, at its time-out.
-    await within(clock, 600 + 120, () => live(two), 'the second')
+    // Its subscriptions lapse after a minute, and two minutes later it has been of no use for long enough.
+    await within(clock, 60 + 120 + 30 + 60, () => live(two), 'the second')
   })
 })

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, it } from 'vitest'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { BREAKAGES } from './breakages.ts'
-import { CLASSES, lineOf, type Verdict } from './oracle.ts'
-import { type Played, play, READINGS } from './play.ts'
+import { CLASSES } from './oracle.ts'
+import { play, READINGS, wrongs } from './play.ts'
 
 const TABLE = 'Time-outs scaled to a tenth; all three classes at work throughout'
 
@@ -19,21 +19,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => nats.remove())
-
-/** What is wrong, in lines that say where to look. */
-function wrongs({ verdict, row, notices }: Played): string[] {
-  const lines = (verdict: Verdict): string[] =>
-    CLASSES.flatMap(cls => [
-      ...verdict[cls].missing.map(one => `missing ${lineOf(one)}`),
-      ...verdict[cls].doubled.map(line => `doubled ${cls} ${line}`),
-      ...verdict[cls].invented.map(line => `invented ${cls} ${line}`),
-    ])
-  return [
-    ...lines(verdict),
-    ...(row.gaps === 0 ? [] : [`${row.gaps} gap events, and nothing to tell of`]),
-    ...notices.map(notice => `dead letter ${notice}`),
-  ]
-}
 
 describe.for(READINGS)('subscriptions $name', reading => {
   it.concurrent.for(BREAKAGES)('$name', async (breakage, { task, expect }) => {

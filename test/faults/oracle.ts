@@ -138,65 +138,81 @@ function judgeLog(obligations: readonly Obligation[], told: readonly string[]): 
   }
 }
 
+/** One step of a fault, due or told; `at` NaN when the event doesn't say. */
+interface Step {
+  readonly label: string
+  readonly at: number
+}
+
 function judgeFaults(obligations: readonly Obligation[], stream: readonly OpsEvent[], strictness: Strictness): Account {
   const wanted = Map.groupBy(obligations, one => one.key)
-  const told = new Map<string, string[]>()
-  for (const event of stream) {
-    const raw = rawOf(event, 'faultInst')
-    if (raw === undefined || event.data.kind !== 'fault') continue
-    const phase = event.data.state ?? ''
-    const verb = event.type.replace('apic.fault.', '')
-    const step =
-      strictness === 'step' ? `${verb} ${event.severitytext} ${phase}` : stateOf(phase, raw['severity'] ?? '')
-    const steps = told.get(event.subject)
-    if (steps === undefined) told.set(event.subject, [step])
-    else steps.push(step)
-  }
+  const told = Map.groupBy(
+    stream.filter(event => event.data.kind === 'fault' && rawOf(event, 'faultInst') !== undefined),
+    event => event.subject,
+  )
   const missing: Missing[] = []
   const doubled: string[] = []
   const invented: string[] = []
   for (const dn of new Set([...wanted.keys(), ...told.keys()])) {
-    const due = wanted.get(dn) ?? []
-    const given = told.get(dn) ?? []
-    const labels = due.map(one => (strictness === 'step' ? one.step : one.state))
-    const { left, right } = unmatched(labels, given)
-    const story = `told: ${given.join(', ')}; was: ${labels.join(', ')}`
+    const obliged = wanted.get(dn) ?? []
+    const due = obliged.map(one => ({ label: strictness === 'step' ? one.step : one.state, at: one.at }))
+    const given = (told.get(dn) ?? []).map(event => stepOf(event, strictness))
+    const { left, right } = unmatched(due, given)
+    const story = `told: ${given.map(one => one.label).join(', ')}; was: ${due.map(one => one.label).join(', ')}`
     const lost = new Map<number, Missing>()
     for (const index of left) {
-      const one = due[index]
+      const one = obliged[index]
       if (one !== undefined) lost.set(index, { ...one, told: story, before: lost.get(index - 1) })
     }
     missing.push(...lost.values())
     for (const index of right) {
-      const line = `${dn}: ${given[index]} (${story})`
-      const again = labels.includes(given[index] ?? '') && !left.some(one => labels[one] === given[index])
-      if (again) doubled.push(line)
-      else invented.push(line)
+      const label = given[index]?.label
+      const again = due.some(one => one.label === label) && !left.some(one => due[one]?.label === label)
+      const lines = again ? doubled : invented
+      lines.push(`${dn}: ${label} (${story})`)
     }
   }
   return { made: obligations.length, found: obligations.length - missing.length, missing, doubled, invented }
 }
 
-/** Indexes of what is in one list and not in the other, by the longest sequence that both have in common. */
-function unmatched(a: readonly string[], b: readonly string[]): { left: number[]; right: number[] } {
-  const length = (i: number, j: number): number => table[i]?.[j] ?? 0
-  const table: number[][] = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0))
-  for (let i = a.length - 1; i >= 0; i--) {
-    for (let j = b.length - 1; j >= 0; j--) {
-      const row = table[i]
-      if (row === undefined) continue
-      row[j] = a[i] === b[j] ? length(i + 1, j + 1) + 1 : Math.max(length(i + 1, j), length(i, j + 1))
+function stepOf(event: OpsEvent, strictness: Strictness): Step {
+  const phase = event.data.state ?? ''
+  const verb = event.type.replace('apic.fault.', '')
+  const severity = rawOf(event, 'faultInst')?.['severity'] ?? ''
+  const label = strictness === 'step' ? `${verb} ${event.severitytext} ${phase}` : stateOf(phase, severity)
+  return { label, at: Date.parse(event.time ?? '') }
+}
+
+/** An event carries the time of its step, give or take the moment in which the fabric stamps it. */
+const SAME_MS = 5
+
+/**
+ * Indexes of what is in one list and not in the other, by the longest sequence that both have in common; of several such,
+ * by the one with most times in common: a fault may go through the same step again and again.
+ */
+function unmatched(due: readonly Step[], given: readonly Step[]): { left: number[]; right: number[] } {
+  const table: number[][] = Array.from({ length: due.length + 1 }, () => new Array<number>(given.length + 1).fill(0))
+  const best = (i: number, j: number): number => table[i]?.[j] ?? 0
+  const paired = (i: number, j: number): number => {
+    const [a, b] = [due[i], given[j]]
+    if (a === undefined || b === undefined || a.label !== b.label) return Number.NEGATIVE_INFINITY
+    return best(i + 1, j + 1) + (Math.abs(a.at - b.at) <= SAME_MS ? 1001 : 1000)
+  }
+  for (let i = due.length - 1; i >= 0; i--) {
+    const row = table[i]
+    for (let j = given.length - 1; row !== undefined && j >= 0; j--) {
+      row[j] = Math.max(paired(i, j), best(i + 1, j), best(i, j + 1))
     }
   }
   const left: number[] = []
   const right: number[] = []
   let i = 0
   let j = 0
-  while (i < a.length || j < b.length) {
-    if (i < a.length && j < b.length && a[i] === b[j]) {
+  while (i < due.length || j < given.length) {
+    if (paired(i, j) === best(i, j)) {
       i++
       j++
-    } else if (j >= b.length || (i < a.length && length(i + 1, j) >= length(i, j + 1))) left.push(i++)
+    } else if (i < due.length && best(i + 1, j) === best(i, j)) left.push(i++)
     else right.push(j++)
   }
   return { left, right }

@@ -1,6 +1,7 @@
 /** One run: a rig, work at a steady pace, a fault in the middle of it, and the judge at the end. */
 import { sleep, systemClock } from '../../src/scheduler/clock.ts'
 import { Fabric } from '../../src/simulators/apic/fabric.ts'
+import type { Knobs } from '../../src/simulators/apic/knobs.ts'
 import { until } from '../support/manual-clock.ts'
 import { type Breakage, sessionEnd } from './breakages.ts'
 import {
@@ -8,6 +9,7 @@ import {
   covers,
   gapsOf,
   judge,
+  lineOf,
   type Missing,
   type Obligation,
   obligationsOf,
@@ -70,7 +72,9 @@ export interface PlayOptions {
   readonly reading: Reading
   /** Throw away the history of all three classes in the middle of the hole. */
   readonly purge?: boolean
+  /** Other readings of what the real system does. */
   readonly fabricKnobs?: Partial<Fabric['knobs']>
+  readonly knobs?: Partial<Knobs>
   readonly config?: Record<string, unknown>
 }
 
@@ -91,7 +95,7 @@ export async function play(options: PlayOptions): Promise<Played> {
     name: `faults-${++runs}`,
     controllers,
     controller,
-    knobs: { ...knobs, subscriptionsOutliveSocket: reading.subscriptionsOutliveSocket },
+    knobs: { ...options.knobs, ...knobs, subscriptionsOutliveSocket: reading.subscriptionsOutliveSocket },
     config,
   })
   try {
@@ -160,6 +164,19 @@ export async function play(options: PlayOptions): Promise<Played> {
     workload.stop()
     await rig.close()
   }
+}
+
+/** What is wrong with a run in which nothing may be lost, in lines that say where to look. */
+export function wrongs({ verdict, row, notices }: Played): string[] {
+  return [
+    ...CLASSES.flatMap(cls => [
+      ...verdict[cls].missing.map(one => `missing ${lineOf(one)}`),
+      ...verdict[cls].doubled.map(line => `doubled ${cls} ${line}`),
+      ...verdict[cls].invented.map(line => `invented ${cls} ${line}`),
+    ]),
+    ...(row.gaps === 0 ? [] : [`${row.gaps} gap events, and nothing to tell of`]),
+    ...notices.map(notice => `dead letter ${notice}`),
+  ]
 }
 
 /** When somebody could first have seen that something is wrong. */

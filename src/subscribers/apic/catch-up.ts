@@ -34,16 +34,18 @@ export class CatchUp {
 
   /**
    * What a subscription made now would find before it: undefined when there is no hole, as at first contact, or while a
-   * predecessor is still watching. Ask before subscribing: pushes prove the new one at once.
+   * predecessor is still watching. Ask before subscribing: pushes prove the new one at once. `deafSinceMs` (fabric's
+   * clock): the one before was suspected to hear nothing since then, whatever it seemed to prove.
    */
-  hole(): Missed | undefined {
+  hole(deafSinceMs?: number): Missed | undefined {
     const { continuity, cursor } = this.#core
     const { name } = this.#feed
     if (!this.#contacted || continuity.isLive(name)) return undefined
     // After a restart: as the earlier process left it.
     const provedMs = cursor(name)?.['provedMs']
     const fromMs = continuity.knownTo(name) ?? (typeof provedMs === 'number' ? provedMs : undefined)
-    return { fromMs, reason: 'outage_no_history' }
+    const since = [fromMs, deafSinceMs].filter(ms => ms !== undefined)
+    return { fromMs: since.length === 0 ? undefined : Math.min(...since), reason: 'outage_no_history' }
   }
 
   /** Closes the hole between what is known and what is, after a subscription was made: `answer` is its own. */

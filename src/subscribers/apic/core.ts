@@ -105,6 +105,13 @@ export interface Watched {
   readonly hearing: Hearing
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   prove(): void
-  /** Gives the subscription up and makes it anew: it is suspected to be deaf. The rest of the session stays as it is. */
-  remake(reason: string): void
+  /** Subscribed, and what came before is told. */
+  readonly live: boolean
+  /** The controller refuses the question: another one would, too. */
+  readonly refused: boolean
+  /**
+   * Gives the subscription up and makes it anew: it is suspected to be deaf, since `sinceMs` by the fabric's clock. The
+   * rest of the session stays as it is.
+   */
+  remake(reason: string, sinceMs?: number): void
 }

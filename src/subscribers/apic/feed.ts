@@ -52,6 +52,10 @@ export class Feed implements Watched {
   #attempt: Attempt | undefined
   /** This controller does not know `refresh-timeout`. */
   #plainLife = false
+  /** By the fabric's clock: what the subscription that was given up may have missed began then. */
+  #deafSinceMs: number | undefined
+  #live = false
+  #refused = false
   #lose: ((error: Error) => void) | undefined
   #provedAt = Number.NEGATIVE_INFINITY
 
@@ -63,7 +67,7 @@ export class Feed implements Watched {
     this.hidden = hidden
     const cursor = core.cursor(this.name)
     this.position = new LogPosition(cursor)
-    this.hearing = new Hearing(core, this.name, reason => this.remake(reason))
+    this.hearing = new Hearing(core, this.name, (reason, sinceMs) => this.remake(reason, sinceMs))
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     this.#filler = new Filler({
       core,
@@ -79,6 +83,14 @@ export class Feed implements Watched {
 
   get contacted(): boolean {
     return this.#catchUp.contacted
+  }
+
+  get live(): boolean {
+    return this.#live
+  }
+
+  get refused(): boolean {
+    return this.#refused
   }
 
   /** True while a snapshot is being read: what is pushed meanwhile waits. */
@@ -158,13 +170,13 @@ export class Feed implements Watched {
               : 0,
         onFailure: error => this.#failed(error),
       },
-      attempt => this.#live(attempt),
+      attempt => this.#attend(attempt),
     )
     this.#settled.resolve()
   }
 
-  /** Gives the subscription up and makes it anew: it is suspected to be deaf. The rest of the session stays as it is. */
-  remake(reason: string): void {
+  remake(reason: string, sinceMs?: number): void {
+    this.#deafSinceMs = sinceMs
     this.#lose?.(new Retryable('subscription_lost', `${this.name}: ${reason}`))
   }
 
@@ -176,7 +188,7 @@ export class Feed implements Watched {
     await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
   }
 
-  async #live(attempt: Attempt): Promise<void> {
+  async #attend(attempt: Attempt): Promise<void> {
     const { signal, keeper, config, tuning, client, continuity, clock } = this.#core
     // A predecessor watches: what it tells until its end is not told here again. Of logs the ids see to that.
     const isSuccessor = this.contacted && this.query.logClass === undefined && continuity.isLive(this.name)
@@ -187,7 +199,8 @@ export class Feed implements Watched {
     const lost = Promise.withResolvers<never>()
     lost.promise.catch(() => undefined)
     this.#lose = lost.reject
-    const hole = this.#catchUp.hole()
+    const hole = this.#catchUp.hole(this.#deafSinceMs)
+    this.#deafSinceMs = undefined
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
@@ -246,6 +259,7 @@ export class Feed implements Watched {
       ended.addEventListener('abort', () => lease.drop(), { once: true })
       const fabricMs = this.#core.fabricNow() - (clock.now() - askedAt)
       if (isSuccessor) {
+        this.#live = true
         this.#settled.resolve()
         await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
         this.#held = continuity.handOver.news(this.#held ?? [], listeningSince)
@@ -306,6 +320,8 @@ export class Feed implements Watched {
   }
 
   #state(state: FeedState, error?: unknown): void {
+    this.#live = state === 'live'
+    this.#refused = state === 'disabled'
     const source = this.#core.source.name
     if (error === undefined) {
       const mode = state === 'live' ? 'push' : 'catching_up'

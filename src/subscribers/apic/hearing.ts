@@ -15,20 +15,24 @@ interface Round {
   /** DNs of what the reconcile had to tell, and of what was pushed meanwhile. */
   readonly found: Set<string>
   readonly heard: Set<string>
+  /** By the fabric's clock. */
+  readonly askedMs: number
 }
 
 export class Hearing {
-  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin'>
+  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>
   readonly #name: string
-  readonly #remake: (reason: string) => void
+  readonly #remake: (reason: string, sinceMs: number | undefined) => void
+  /** When a reconcile last found nothing that was not pushed, or the subscription was made; by the fabric's clock. */
+  #heardAllMs: number | undefined
   #round: Round | undefined
   /** Reconciles in a row that found something unheard. */
   #rounds = 0
 
   constructor(
-    core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin'>,
+    core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>,
     name: string,
-    remake: (reason: string) => void,
+    remake: (reason: string, sinceMs: number | undefined) => void,
   ) {
     this.#core = core
     this.#name = name
@@ -48,15 +52,21 @@ export class Hearing {
   /** The subscription is made anew: what was suspected of the old one is no matter any more. */
   forget(): void {
     this.#round = undefined
+    this.#heardAllMs = this.#core.fabricNow()
   }
 
   /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */
   async during(reconcile: () => Promise<void>): Promise<void> {
-    const round: Round = { found: new Set(), heard: new Set() }
+    const round: Round = { found: new Set(), heard: new Set(), askedMs: this.#core.fabricNow() }
     this.#round = round
     await reconcile()
-    if (round.found.size === 0) this.#rounds = 0
+    if (round.found.size === 0) this.#heardAll(round)
     else void this.#judge(round)
+  }
+
+  #heardAll(round: Round): void {
+    this.#rounds = 0
+    this.#heardAllMs = round.askedMs
   }
 
   async #judge(round: Round): Promise<void> {
@@ -71,11 +81,13 @@ export class Hearing {
     if (pausedWithin(AFTER_PAUSE_MS)) return
     const unheard = round.found.difference(round.heard).size
     if (unheard === 0) {
-      this.#rounds = 0
+      this.#heardAll(round)
       return
     }
     this.#rounds++
-    if (this.#rounds === 1) this.#remake(`a reconcile found ${unheard} objects whose changes were never pushed`)
+    if (this.#rounds === 1) {
+      this.#remake(`a reconcile found ${unheard} objects whose changes were never pushed`, this.#heardAllMs)
+    }
     if (this.#rounds !== 2) return
     // Some changes may never be pushed at all: a subscription made anew each time would not mend that.
     const text = `${this.#name}: changes are found that are never pushed, though it was made anew; reconciles tell them`

@@ -28,6 +28,8 @@ export class LeafWatch {
   readonly #memory: LeafMemory
   /** What this session's subscriptions were made with. Each session has its own: two of them may overlap. */
   #seen: Boots | undefined
+  /** When that was read, by the fabric's clock. */
+  #seenMs: number | undefined
 
   constructor(core: Core, memory: LeafMemory) {
     this.#core = core
@@ -37,6 +39,7 @@ export class LeafWatch {
 
   /** Before the session subscribes: what is subscribed from now on hears every leaf that is there now. */
   async prime(): Promise<void> {
+    this.#seenMs = this.#core.fabricNow()
     const found = await this.#ask()
     this.#seen = found
     this.#memory.boots = found
@@ -45,8 +48,11 @@ export class LeafWatch {
   /** Looks once, and has made anew what a leaf that booted may have fed. Throws what the question throws, or the signal. */
   async look(): Promise<void> {
     const { report, source, signal, clock, tuning } = this.#core
+    const askedMs = this.#core.fabricNow()
     const found = await this.#ask()
     const before = this.#seen
+    const sinceMs = this.#seenMs
+    this.#seenMs = askedMs
     const known: Boots = new Map([...(before ?? []), ...found])
     this.#seen = known
     this.#memory.boots = known
@@ -61,7 +67,7 @@ export class LeafWatch {
       text: `${what}: ${fed.length} subscriptions that leaves may feed are made anew`,
     })
     for (const feed of fed) {
-      feed.remake(what)
+      feed.remake(what, sinceMs)
       // No faster than the pace lets them be made: what waits for its turn need not be given up yet.
       await sleep(clock, 2 * tuning.spacingMs, signal)
     }

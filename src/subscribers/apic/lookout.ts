@@ -10,6 +10,9 @@ import { type LeafMemory, LeafWatch } from './leaf-watch.ts'
 /** Asked at least this often, ms; more often with a shorter `reconcile_interval`. */
 const LONGEST_MS = 5 * 60_000
 
+/** A controller at which no subscription lives for so long is of no use, ms. */
+const USELESS_MS = 120_000
+
 /** What a source's sessions share of this. */
 export interface LookoutMemory extends LeafMemory {
   /** What was already told about rights that are missing. */
@@ -59,7 +62,20 @@ export class Lookout {
       }
     }
     const ms = Math.min(config.reconcile_interval, LONGEST_MS)
-    await every(clock, ms, round, { signal, immediately: false })
+    await Promise.all([every(clock, ms, round, { signal, immediately: false }), this.#lookAtUse()])
+  }
+
+  /** A controller at which nothing is live, and not by its refusal, is left for a better one. */
+  async #lookAtUse(): Promise<void> {
+    const { clock, signal, watchers, fail } = this.#core
+    let usefulAt = clock.now()
+    const look = async (): Promise<void> => {
+      const feeds = watchers()
+      if (feeds.some(feed => feed.live) || feeds.every(feed => feed.refused)) usefulAt = clock.now()
+      if (clock.now() - usefulAt < USELESS_MS || !this.#hasBetter()) return
+      fail(new Unfit('subscription_lost', `no subscription was alive for ${USELESS_MS / 1000} s here`))
+    }
+    await every(clock, USELESS_MS / 4, look, { signal, immediately: false })
   }
 
   readonly #cluster = this.#question('the state of the cluster', () => this.#lookAtCluster())
