@@ -42,8 +42,12 @@ describe('three sessions in a row', () => {
   let rig: ApicRig
   afterEach(() => rig.close())
 
-  it('tell each coming and going of endpoints without times once, in order, and no gap', async () => {
+  it.each([
+    ['both sessions keep all subscriptions', 1000],
+    ['each subscription goes when its successor is there', 1],
+  ])('tell each coming and going of endpoints without times once, in order, and no gap: %s', async (_, keptTwice) => {
     rig = await ApicRig.make({
+      tuning: { keptTwice },
       simulator: { maximumLifetimeSeconds: 6 },
       config: { subscriptions: [{ class: 'fvCEp' }, { class: 'fvTenant' }] },
     })

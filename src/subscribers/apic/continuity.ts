@@ -7,15 +7,21 @@ import { HandOver } from './hand-over.ts'
 export class Continuity {
   readonly handOver = new HandOver()
   readonly #ends = new Map<string, (() => void)[]>()
+  readonly #onClaim = new Map<string, () => void>()
+  readonly #claims = new Map<string, Promise<void>>()
   readonly #live = new Map<string, number>()
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
   readonly #logs = new Map<string, number>()
   #socketMs = Number.NEGATIVE_INFINITY
 
-  /** A feed is live from now on, until the returned function is called. Two sessions of a hand-over may both have it. */
-  begin(feed: string): () => void {
+  /**
+   * A feed is live from now on, until the returned function is called. Two sessions of a hand-over may both have it.
+   * `onClaim` is called when a successor has subscribed to the same.
+   */
+  begin(feed: string, onClaim: () => void = () => undefined): () => void {
     this.#live.set(feed, (this.#live.get(feed) ?? 0) + 1)
+    this.#onClaim.set(feed, onClaim)
     let over = false
     return () => {
       if (over) return
@@ -34,6 +40,22 @@ export class Continuity {
   /** True while some session watches this feed: what happens meanwhile is no hole. */
   isLive(feed: string): boolean {
     return this.#live.has(feed)
+  }
+
+  /** A successor has subscribed, and waits for the predecessor's end; until the returned function is called. */
+  claim(feed: string): () => void {
+    const claim = Promise.withResolvers<void>()
+    this.#claims.set(feed, claim.promise)
+    this.#onClaim.get(feed)?.()
+    return () => {
+      if (this.#claims.get(feed) === claim.promise) this.#claims.delete(feed)
+      claim.resolve()
+    }
+  }
+
+  /** Resolves when nobody claims this feed any more. */
+  async unclaimed(feed: string): Promise<void> {
+    await this.#claims.get(feed)
   }
 
   /** Resolves when no session watches this feed any more. */

@@ -37,6 +37,11 @@ export interface Tuning {
   readonly loginSpacingMs: number
   /** Records asked for at once. */
   readonly pageSize: number
+  /**
+   * So many subscriptions are kept by both sessions of a hand-over until the old one ends as a whole; of more, each goes
+   * when its successor is there: no pace could refresh them twice.
+   */
+  readonly keptTwice: number
   /** How often the socket is pinged, ms: a pong that did not come by the next ping is a dead socket. */
   readonly pingMs: number
 }
@@ -50,6 +55,7 @@ export const TUNING: Tuning = {
   burst: 50,
   loginSpacingMs: 500,
   pageSize: 1000,
+  keptTwice: 1000,
   pingMs: 15_000,
 }
 

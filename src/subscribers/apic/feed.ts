@@ -18,6 +18,7 @@ import { Hearing } from './hearing.ts'
 import { LogPosition } from './log-position.ts'
 import type { Query } from './query.ts'
 import { subscribe } from './subscribe.ts'
+import { keepSubscription } from './subscription-lease.ts'
 
 /** Ids of this session's subscriptions, and what arrives for ids that nobody knows yet. */
 export interface Dispatch {
@@ -182,14 +183,14 @@ export class Feed implements Watched {
 
   /** As `CatchUp.reconcile`; not while a new subscription does the same. */
   async reconcile(pausedSinceMs?: number): Promise<void> {
-    if (this.#held !== undefined) return
+    if (this.#held !== undefined || !this.#live) return
     const reconcile = (): Promise<void> => this.#catchUp.reconcile(pausedSinceMs)
     // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
     await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
   }
 
   async #attend(attempt: Attempt): Promise<void> {
-    const { signal, keeper, config, tuning, client, continuity, clock } = this.#core
+    const { signal, tuning, continuity, clock } = this.#core
     // A predecessor watches: what it tells until its end is not told here again. Of logs the ids see to that.
     const isSuccessor = this.contacted && this.query.logClass === undefined && continuity.isLive(this.name)
     if (!isSuccessor) this.#state(this.contacted ? 'resyncing' : 'starting')
@@ -204,6 +205,7 @@ export class Feed implements Watched {
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
+    let endClaim: (() => void) | undefined
     const endListening = isSuccessor ? continuity.handOver.listen() : undefined
     const listeningSince = clock.now()
     this.#held = []
@@ -219,46 +221,23 @@ export class Feed implements Watched {
         ended,
       )
       id = made.id
-      const { id: subscriptionId, answer, askedAt } = made
-      const lifeMs = (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs
-      const lease = keeper.add(
-        {
-          name: this.name,
-          rank: 'renewal',
-          lifeMs,
-          renewMs: lifeMs / 3,
-          renew: async renewing => {
-            await client.refreshSubscription(subscriptionId, renewing)
-            return undefined
-          },
-          isFinal: error => error instanceof Refused || isSessionError(error),
-          afterMs: error => (error instanceof Retryable ? error.afterMs : undefined),
-          onRenewed: result => {
-            if (result === 'ok' || result === 'retried') {
-              attempt.alive()
-              continuity.refreshed(this.name, this.#core.fabricNow())
-            }
-            this.#core.report({ type: 'lease_renewed', source: config.name, lease: 'subscription', result })
-          },
-          onLost: error => {
-            const reason = describe(error)
-            // A release that ignores refresh-timeout lets the subscription die after its minute (reference b28).
-            if (error instanceof Refused) this.#plainLife = true
-            this.#core.report({
-              type: 'lease_lost',
-              source: config.name,
-              lease: 'subscription',
-              name: this.name,
-              reason,
-            })
-            lost.reject(isSessionError(error) ? error : new Retryable('subscription_lost', `${this.name}: ${reason}`))
-          },
+      const { answer, askedAt } = made
+      const lease = keepSubscription(this.#core, {
+        name: this.name,
+        id: made.id,
+        lifeMs: (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs,
+        bornAt: askedAt,
+        onAlive: () => attempt.alive(),
+        onLost: (error, refused) => {
+          // A release that ignores refresh-timeout lets the subscription die after its minute (reference b28).
+          if (refused) this.#plainLife = true
+          lost.reject(error)
         },
-        askedAt,
-      )
+      })
       ended.addEventListener('abort', () => lease.drop(), { once: true })
       const fabricMs = this.#core.fabricNow() - (clock.now() - askedAt)
       if (isSuccessor) {
+        endClaim = continuity.claim(this.name)
         this.#live = true
         this.#settled.resolve()
         await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
@@ -266,14 +245,30 @@ export class Feed implements Watched {
         endListening?.()
       }
       await Promise.race([this.#catchUp.afterSubscribing(answer, { at: askedAt, fabricMs }, hole, ended), lost.promise])
-      endLive = continuity.begin(this.name)
+      const relieved = Promise.withResolvers<'relieved'>()
+      endLive = continuity.begin(this.name, () => relieved.resolve('relieved'))
       this.#release()
       this.#state('live')
       this.prove()
       attempt.alive()
       this.#settled.resolve()
       const canary = this.#canary(ended, lost.reject)
-      await Promise.race([lost.promise, canary, aborted(ended)])
+      const end = await Promise.race([
+        lost.promise,
+        canary,
+        aborted(ended),
+        this.#isOneOfMany ? relieved.promise : canary,
+      ])
+      if (end !== 'relieved') return
+      // So many can't be kept twice: this one goes when its successor is there, and comes back if that should end first.
+      lease.drop()
+      this.#live = false
+      this.#dispatch.forget(made.id, this)
+      await this.#core.outbox.flushed(this.name)
+      endLive()
+      await Promise.race([continuity.unclaimed(this.name), aborted(ended)])
+      signal.throwIfAborted()
+      throw new Retryable('subscription_lost', `${this.name}: the successor of its session ended`)
     } catch (error) {
       if (error instanceof Refused && this.#refreshTimeout !== undefined && id === undefined) {
         // An older release that refuses the option: without it the subscription lives a minute (reference b28).
@@ -284,6 +279,7 @@ export class Feed implements Watched {
     } finally {
       over.abort()
       endListening?.()
+      endClaim?.()
       // The successor goes on where this one's last word is committed.
       if (signal.aborted) void this.#core.outbox.end().then(endLive)
       else endLive?.()
@@ -306,6 +302,10 @@ export class Feed implements Watched {
   async #canary(signal: AbortSignal, onMute: (error: Error) => void): Promise<void> {
     if (this.query.logClass === undefined) return aborted(signal)
     await watchMuteness(this.#core, this, this.query.logClass, signal, onMute)
+  }
+
+  get #isOneOfMany(): boolean {
+    return this.#core.watchers().length > this.#core.tuning.keptTwice
   }
 
   get #refreshTimeout(): number | undefined {

@@ -35,6 +35,9 @@ export class Outbox {
   #ended = false
   #wake: (() => void) | undefined
   #roomWaiters: (() => void)[] = []
+  /** The feed of the batch that is being committed. */
+  #pushing: string | undefined
+  #pushWaiters: (() => void)[] = []
 
   /** `onHigh` and `onLow` alternate: stop the socket, let it run again. */
   constructor(queue: BatchQueue, onHigh: () => void, onLow: () => void) {
@@ -74,6 +77,13 @@ export class Outbox {
     if (this.#high && !this.#ended) await new Promise<void>(resolve => this.#roomWaiters.push(resolve))
   }
 
+  /** Resolves when everything that this feed has added so far was committed (or the runner walked away). */
+  async flushed(feed: string): Promise<void> {
+    while (this.#parts.has(feed) || this.#pushing === feed) {
+      await new Promise<void>(resolve => this.#pushWaiters.push(resolve))
+    }
+  }
+
   /** Resolves when everything added so far was committed (or the runner walked away). Nothing can be added after. */
   async end(): Promise<void> {
     this.#ended = true
@@ -101,7 +111,10 @@ export class Outbox {
       this.#parts.delete(feed)
       const whole = items === part.items
       if (!whole) this.#parts.set(feed, part)
+      this.#pushing = feed
       await this.#queue.push(batchOf(feed, items, whole ? part.cursor : undefined))
+      this.#pushing = undefined
+      for (const waiter of this.#pushWaiters.splice(0)) waiter()
       this.#items -= items.length
       if (this.#high && this.#items <= LOW) {
         this.#high = false
