@@ -27,6 +27,8 @@ describe('a slow fabric, whose logs say little, in XML', () => {
         natsUrl: nats.url,
         breakage,
         reading,
+        // A fault takes its next step after its last one is in the log.
+        paceMs: 25,
         fabricKnobs: {
           auditCopies: 3,
           faultRecordAffected: 'fault',

@@ -72,6 +72,8 @@ export interface PlayOptions {
   readonly reading: Reading
   /** Throw away the history of all three classes in the middle of the hole. */
   readonly purge?: boolean
+  /** Least time between two things done, ms. Default 10. */
+  readonly paceMs?: number
   /** Other readings of what the real system does. */
   readonly fabricKnobs?: Partial<Fabric['knobs']>
   readonly knobs?: Partial<Knobs>
@@ -81,11 +83,11 @@ export interface PlayOptions {
 let runs = 0
 
 export async function play(options: PlayOptions): Promise<Played> {
-  const { natsUrl, breakage, reading, purge = false, config = {} } = options
+  const { natsUrl, breakage, reading, purge = false, paceMs = 10, config = {} } = options
   const { controllers = 1, controller = {}, knobs = {} } = breakage
   const fabric = new Fabric({ time: systemClock })
   Object.assign(fabric.knobs, options.fabricKnobs)
-  const intervalMs = Math.max(10, (breakage.seconds * 1000) / (LEAST - BEFORE))
+  const intervalMs = Math.max(paceMs, (breakage.seconds * 1000) / (LEAST - BEFORE))
   const workload = new Workload({ fabric, clock: systemClock, intervalMs })
   // No fabric is without a past.
   while (workload.ticks < BEFORE) workload.tick()

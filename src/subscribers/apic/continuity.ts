@@ -12,6 +12,7 @@ export class Continuity {
   readonly #live = new Map<string, number>()
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
+  readonly #first = new Map<string, number>()
   readonly #logs = new Map<string, number>()
   #socketMs = Number.NEGATIVE_INFINITY
 
@@ -82,6 +83,16 @@ export class Continuity {
   proveLog(feed: string, fabricMs: number): void {
     this.#logs.set(feed, fabricMs)
     this.#socketMs = Math.max(this.#socketMs, fabricMs)
+  }
+
+  /** A record was pushed to this feed: its log can't have been empty since `fabricMs`. The first time counts. */
+  sawRecord(feed: string, fabricMs: number): void {
+    if (!Number.isNaN(fabricMs) && !this.#first.has(feed)) this.#first.set(feed, fabricMs)
+  }
+
+  /** When the first record of this feed was pushed: a log without anything so old was purged. */
+  firstRecord(feed: string): number | undefined {
+    return this.#first.get(feed)
   }
 
   /** Until when a log was surely pushed whole, by its canary: what is purged of it before that is no loss. */

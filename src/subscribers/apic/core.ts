@@ -109,6 +109,8 @@ export interface Watched {
   /** Of a log class, or, for faults, of the log of their transitions. */
   readonly position: LogPosition
   readonly hearing: Hearing
+  /** What was pushed while a snapshot is being read, in its order. */
+  heldBack(): readonly Change[]
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   prove(): void
   /** Subscribed, and what came before is told. */

@@ -6,6 +6,7 @@ import type { Cancel } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Asked, Core, Watched } from './core.ts'
 import { type ApicObject, type Change, changesOf } from './decode.ts'
+import { given, type Known, newsOf, type Transition } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
@@ -14,10 +15,6 @@ import { queryUrl } from './query.ts'
 
 const FAULT_LOG = 'faultRecord'
 const LOG = { path: `/api/class/${FAULT_LOG}`, options: [] } as const
-/** What a transition is about: two versions that agree in these are one state. */
-const STATE = ['severity', 'lc', 'occur'] as const
-/** The log's clock may be off the fault's own, and our idea of the fabric's clock a little off as well. */
-const SKEW_MS = 2000
 /** Rows kept for the other subscriptions of the session that close the same hole. */
 const KEPT_MS = 60_000
 
@@ -25,12 +22,6 @@ const KEPT_MS = 60_000
 export interface Stretch {
   readonly rows: readonly LogRow[]
   readonly purged: readonly { readonly fromMs: number; readonly toMs: number }[]
-}
-
-/** One transition of one fault. */
-interface Transition {
-  readonly atMs: number
-  readonly change: Change
 }
 
 /** The fault log of one session: however many subscriptions close a hole at once, a stretch of it is read once. */
@@ -110,7 +101,8 @@ export async function tellMissedFaults(
     const knownToMs = Math.max(position.readToMs, hole.fromMs ?? position.readToMs)
     await tellIfPurged(core, feed, { cls: FAULT_LOG, path: LOG.path, knownToMs }, core.signal)
   }
-  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(core.tuning.overlapMs), untilMs)
+  // What happened while the snapshot was on its way is in the log by now, or is pushed.
+  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(core.tuning.overlapMs), core.fabricNow())
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
   const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
   let told = 0
@@ -136,27 +128,29 @@ function missed(
   core: Core,
   feed: Watched,
   rows: readonly LogRow[],
-  untilMs: number,
+  askedMs: number,
   shown: ReadonlyMap<string, Change>,
 ): Transition[] {
   const byFault = new Map<string, Transition[]>()
   for (const row of rows) {
     const transition = transitionOf(row)
-    if (transition === undefined || transition.atMs > untilMs) continue
+    if (transition === undefined) continue
     const { cls, dn } = transition.change
     if (!feed.query.yields(cls, dn)) continue
     const sofar = byFault.get(dn)
     if (sofar === undefined) byFault.set(dn, [transition])
     else sofar.push(transition)
   }
+  const pushed = new Map<string, Change>()
+  for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
   return [...byFault]
-    .flatMap(([dn, transitions]) => {
-      const news = newsOf(knownOf(core, dn), transitions)
-      const now = shown.get(dn)
-      const last = news.at(-1)
-      const isLast = now !== undefined && last !== undefined && last.change.status !== 'deleted'
-      return isLast && isSameState(given(last.change), now.attributes) ? news.slice(0, -1) : news
-    })
+    .flatMap(([dn, transitions]) =>
+      newsOf(knownOf(core, dn), transitions, {
+        shown: shown.get(dn)?.attributes,
+        pushed: pushed.get(dn),
+        askedMs,
+      }),
+    )
     .sort((a, b) => a.atMs - b.atMs)
 }
 
@@ -172,77 +166,10 @@ function transitionOf({ createdMs, attributes }: LogRow): Transition | undefined
   return { atMs: createdMs, change: { ...change, attributes: { ...change.attributes, lastTransition: created } } }
 }
 
-/** What has been told of a fault. */
-interface Known {
-  readonly there: boolean
-  /** Its last state; undefined when it was never seen. */
-  readonly state: Readonly<Record<string, string>> | undefined
-  /** When it came into that state, ms; -Infinity when it doesn't say. */
-  readonly seenMs: number
-  /** When the fabric told that it is gone, ms. */
-  readonly endedMs: number | undefined
-}
-
 function knownOf(core: Core, dn: string): Known {
   const now = core.mirror.get(dn)?.attributes
   const end = core.mirror.end(dn)
-  const state = now ?? end?.last
-  const seenMs = Date.parse(state?.['lastTransition'] ?? '')
-  return {
-    there: now !== undefined,
-    state,
-    seenMs: Number.isNaN(seenMs) ? Number.NEGATIVE_INFINITY : seenMs,
-    endedMs: end?.told === true ? end.endedMs : undefined,
-  }
-}
-
-/** What follows the transition that was told last, in the order of the log; what changes nothing is none. */
-function newsOf(known: Known, transitions: readonly Transition[]): Transition[] {
-  let { there, state } = known
-  return transitions.slice(lastTold(known, transitions) + 1).filter(({ change }) => {
-    if (change.status === 'deleted') {
-      const news = there
-      there = false
-      return news
-    }
-    if (state !== undefined && (there ? isSameState(given(change), state) : isResolved(change))) return false
-    there = true
-    state = { ...state, ...given(change) }
-    return true
-  })
-}
-
-/**
- * Where the last told transition stands in the log. Its row is looked for by what it says, near its time: the log's clock
- * may be behind the fault's own. Where it isn't found, time alone must do.
- */
-function lastTold({ state, seenMs, endedMs }: Known, transitions: readonly Transition[]): number {
-  const near = (atMs: number, fits: (change: Change) => boolean): number => {
-    let found = -1
-    for (const [index, { atMs: at, change }] of transitions.entries()) {
-      const off = Math.abs(at - atMs)
-      const best = Math.abs((transitions[found]?.atMs ?? Number.POSITIVE_INFINITY) - atMs)
-      if (off <= SKEW_MS && off < best && fits(change)) found = index
-    }
-    return found
-  }
-  const end = endedMs === undefined ? -1 : near(endedMs, change => change.status === 'deleted')
-  const same =
-    state === undefined ? -1 : near(seenMs, change => change.status !== 'deleted' && isSameState(given(change), state))
-  if (end >= 0 || (endedMs === undefined && same >= 0)) return Math.max(end, same)
-  return Math.max(
-    same,
-    transitions.findLastIndex(({ atMs }) => atMs <= Math.max(seenMs, endedMs ?? seenMs)),
-  )
-}
-
-/** The end of a fault that is known to be gone is no news: it was found missing before the log showed it. */
-function isResolved({ attributes }: Change): boolean {
-  return attributes['severity'] === 'cleared' || attributes['lc'] === 'retaining'
-}
-
-function isSameState(row: Readonly<Record<string, string>>, state: Readonly<Record<string, string>>): boolean {
-  return STATE.every(name => (row[name] ?? state[name]) === (state[name] ?? row[name]))
+  return { there: now !== undefined, state: now ?? end?.last, endedMs: end?.told === true ? end.endedMs : undefined }
 }
 
 function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Change | undefined, asked: Asked) {
@@ -264,9 +191,4 @@ function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Ch
     applyChange(core, feed, whole, { origin: 'resync', publish: true, watchers, atMs, asOf: asked.at - 1 }) ===
     'published'
   )
-}
-
-/** Without what the row leaves empty: the fault may have it, and its log does not carry it. */
-function given({ attributes }: Change): Record<string, string> {
-  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''))
 }

@@ -129,6 +129,10 @@ export class Feed implements Watched {
     return [before, after].some(object => object !== undefined && accepts(change.cls, { ...object.attributes }))
   }
 
+  heldBack(): readonly Change[] {
+    return this.#held?.map(one => one.change) ?? []
+  }
+
   /** Takes what a frame says, or holds it back while a snapshot is being read. `named`: all that the frame named. */
   take(change: Change, named: readonly Watched[]): void {
     if (this.#held !== undefined) {

@@ -1,0 +1,138 @@
+/**
+ * Which transitions of a fault in its log are news: those after the last that was told, up to what a snapshot shows or a push
+ * tells. Pure. The log's own clock may be off the fault's, and a row may come late: so a row is known by what it says, and
+ * by its time only where that isn't enough.
+ */
+import type { Change } from './decode.ts'
+
+/** What a transition is about: two versions that agree in these are one state. */
+const STATE = ['severity', 'lc', 'occur'] as const
+/** The log's clock may be off the fault's own, and our idea of the fabric's clock a little off as well. */
+const SKEW_MS = 2000
+
+type Attributes = Readonly<Record<string, string>>
+
+/** One transition of one fault. */
+export interface Transition {
+  /** The fault's own time where the log has it, else the record's, ms. */
+  readonly atMs: number
+  readonly change: Change
+}
+
+/** What has been told of a fault. */
+export interface Known {
+  readonly there: boolean
+  /** Its last state; undefined when it was never seen. */
+  readonly state: Attributes | undefined
+  /** When the fabric told that it is gone, ms. */
+  readonly endedMs: number | undefined
+}
+
+/** Where the log's part ends and the snapshot's and the pushes' begins. */
+export interface Border {
+  /** The fault as the snapshot shows it. */
+  readonly shown: Attributes | undefined
+  /** The first push of it since the subscription was made: that one and what follows is told by pushes. */
+  readonly pushed: Change | undefined
+  /** When the snapshot was asked for, ms: nothing before it is pushed. */
+  readonly askedMs: number
+}
+
+/**
+ * `transitions` of one fault, in the order of the log. What led to the state shown is not among the news: the comparison
+ * with the snapshot tells it whole.
+ */
+export function newsOf(known: Known, transitions: readonly Transition[], border: Border): Transition[] {
+  let { there, state } = known
+  const news = upToSnapshot(transitions, border)
+    .slice(lastTold(known, transitions) + 1)
+    .filter(({ change }) => {
+      if (change.status === 'deleted') {
+        const isNews = there
+        there = false
+        return isNews
+      }
+      if (state !== undefined && (there ? isSameState(given(change), state) : isResolved(change))) return false
+      there = true
+      state = { ...state, ...given(change) }
+      return true
+    })
+  const last = news.at(-1)
+  const isShown = border.shown !== undefined && last !== undefined && last.change.status !== 'deleted'
+  return isShown && isSameState(given(last.change), border.shown) ? news.slice(0, -1) : news
+}
+
+/** Without what the row leaves empty: the fault may have it, and its log does not carry it. */
+export function given({ attributes }: Change): Record<string, string> {
+  return Object.fromEntries(Object.entries(attributes).filter(([, value]) => value !== ''))
+}
+
+/**
+ * The snapshot was taken somewhere between question and answer, and from there on there are pushes. Of a fault that it shows,
+ * its own time says where. One that it does not show was gone: the log up to an end is before it, unless it was pushed.
+ */
+function upToSnapshot(transitions: readonly Transition[], { shown, pushed, askedMs }: Border): readonly Transition[] {
+  if (shown !== undefined) {
+    const shownMs = timeOf(shown)
+    const at = nearest(transitions, shownMs, change => isState(change, shown))
+    if (at >= 0) return transitions.slice(0, at + 1)
+    return transitions.filter(({ atMs }) => atMs <= (Number.isNaN(shownMs) ? askedMs : shownMs))
+  }
+  const pushedMs = pushed === undefined ? Number.NaN : timeOf(pushed.attributes)
+  const at = pushed === undefined ? -1 : nearest(transitions, pushedMs, change => isState(change, pushed.attributes))
+  const before = at >= 0 ? transitions.slice(0, at) : transitions.filter(({ atMs }) => !(atMs >= pushedMs))
+  const end = before.findLastIndex(({ change }) => change.status === 'deleted')
+  return before.filter(({ atMs }, index) => index <= end || atMs <= askedMs)
+}
+
+/** Where the last told transition stands in the log; -1 when all of it is later. */
+function lastTold({ state, endedMs }: Known, transitions: readonly Transition[]): number {
+  const seenMs = state === undefined ? Number.NaN : timeOf(state)
+  const end = nearest(
+    transitions,
+    endedMs ?? Number.NaN,
+    // An end before the last state was seen is an earlier one.
+    (change, atMs) => change.status === 'deleted' && !(atMs < seenMs),
+  )
+  const same = state === undefined ? -1 : nearest(transitions, seenMs, change => isState(change, state))
+  if (end >= 0 || (endedMs === undefined && same >= 0)) return Math.max(end, same)
+  const latest = Math.max(...[seenMs, endedMs ?? Number.NaN].filter(ms => !Number.isNaN(ms)))
+  return Math.max(
+    same,
+    transitions.findLastIndex(({ atMs }) => atMs <= latest),
+  )
+}
+
+/** The transition that fits and is nearest to that time, not too far from it; -1 when there is none. */
+function nearest(
+  transitions: readonly Transition[],
+  ms: number,
+  fits: (change: Change, atMs: number) => boolean,
+): number {
+  let found = -1
+  let best = SKEW_MS
+  for (const [index, { atMs, change }] of transitions.entries()) {
+    const off = Math.abs(atMs - ms)
+    if (!(off <= best) || (found >= 0 && off === best) || !fits(change, atMs)) continue
+    found = index
+    best = off
+  }
+  return found
+}
+
+function timeOf(attributes: Attributes): number {
+  return Date.parse(attributes['lastTransition'] ?? '')
+}
+
+function isState(change: Change, state: Attributes): boolean {
+  return change.status !== 'deleted' && isSameState(given(change), state)
+}
+
+/** The end of a fault that is known to be gone is no news: it was found missing before the log showed it. */
+function isResolved({ attributes }: Change): boolean {
+  return attributes['severity'] === 'cleared' || attributes['lc'] === 'retaining'
+}
+
+function isSameState(row: Attributes, state: Attributes): boolean {
+  return STATE.every(name => (row[name] ?? state[name]) === (state[name] ?? row[name]))
+}
