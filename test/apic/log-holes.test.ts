@@ -141,3 +141,31 @@ describe('a pause of the socket that outlasts a subscription', () => {
     expect(rig.simulator.record.lapses).toEqual([])
   })
 })
+
+describe('two subscriptions of one log whose filters overlap', () => {
+  it('are both known to hear what one frame names for both', async () => {
+    rig = await ApicRig.make({
+      config: {
+        canary_interval: '1s',
+        subscriptions: [
+          { class: 'eventRecord', filter: { ne: ['eventRecord.severity', 'major'] } },
+          { class: 'eventRecord', filter: { ne: ['eventRecord.severity', 'critical'] } },
+        ],
+      },
+      tuning: { canaryGraceMs: 300 },
+    })
+    const feeds = await until(() => {
+      const names = new Set(rig.happenings.flatMap(one => (one.type === 'feed_declared' ? [one.feed] : [])))
+      return names.size === 2 && [...names]
+    }, 'two feeds')
+    await rig.live(feeds)
+    rig.simulator.emit('eventRecord', { descr: 'for both', severity: 'minor' })
+    await rig.until(all => all.length === 1, 'the event')
+    const canaries = (): number =>
+      rig.happenings.filter(one => one.type === 'request' && one.operation === 'canary').length
+    const before = canaries()
+    await until(() => canaries() >= before + 6, 'three canaries of each')
+    expect(feeds.flatMap(feed => rig.feedStates(feed)).filter(state => state === 'lost')).toEqual([])
+    expect(rig.simulator.record.subscriptions.length).toBe(2)
+  })
+})

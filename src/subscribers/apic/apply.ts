@@ -47,8 +47,13 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
         })
   if (log) {
     const createdMs = Date.parse(change.attributes['created'] ?? '')
-    feed.position.note(change.dn, createdMs, fabricMs)
+    for (const watcher of options.watchers ?? [feed]) watcher.position.note(change.dn, createdMs, fabricMs)
     if (options.origin === 'live') core.late.note(feed.name, createdMs, fabricMs)
+  }
+  // What is pushed shows that its log can't be empty.
+  const recordedAt = log ? change.attributes['created'] : change.attributes['lastTransition']
+  if (options.origin === 'live' && recordedAt !== undefined && (log || change.cls === 'faultInst')) {
+    for (const watcher of options.watchers ?? [feed]) core.continuity.sawRecord(watcher.name, Date.parse(recordedAt))
   }
   if (outcome.fact !== undefined && options.origin === 'resync') feed.hearing.found(change.dn)
   const after = outcome.mirror?.object ?? undefined

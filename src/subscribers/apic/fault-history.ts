@@ -6,7 +6,7 @@ import type { Cancel } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Asked, Core, Watched } from './core.ts'
 import { type ApicObject, type Change, changesOf } from './decode.ts'
-import { given, type Known, newsOf, type Transition } from './fault-news.ts'
+import { given, type Known, newsOf, SKEW_MS, type Transition } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
@@ -97,8 +97,11 @@ export async function tellMissedFaults(
     await firstContact(core, feed, untilMs)
     return 0
   }
-  if (hole !== undefined && position.sawRecord) {
-    const knownToMs = Math.max(position.readToMs, hole.fromMs ?? position.readToMs)
+  const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
+  if (hole !== undefined && (position.sawRecord || firstMs !== undefined)) {
+    const { readToMs } = position
+    // The record of a transition may be dated a little after it.
+    const knownToMs = Math.max(readToMs, hole.fromMs ?? readToMs, firstMs === undefined ? readToMs : firstMs + SKEW_MS)
     await tellIfPurged(core, feed, { cls: FAULT_LOG, path: LOG.path, knownToMs }, core.signal)
   }
   // What happened while the snapshot was on its way is in the log by now, or is pushed.

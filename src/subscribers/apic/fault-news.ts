@@ -8,7 +8,7 @@ import type { Change } from './decode.ts'
 /** What a transition is about: two versions that agree in these are one state. */
 const STATE = ['severity', 'lc', 'occur'] as const
 /** The log's clock may be off the fault's own, and our idea of the fabric's clock a little off as well. */
-const SKEW_MS = 2000
+export const SKEW_MS = 2000
 
 type Attributes = Readonly<Record<string, string>>
 
@@ -88,32 +88,22 @@ function upToSnapshot(transitions: readonly Transition[], { shown, pushed, asked
 /** Where the last told transition stands in the log; -1 when all of it is later. */
 function lastTold({ state, endedMs }: Known, transitions: readonly Transition[]): number {
   const seenMs = state === undefined ? Number.NaN : timeOf(state)
-  const end = nearest(
-    transitions,
-    endedMs ?? Number.NaN,
-    // An end before the last state was seen is an earlier one.
-    (change, atMs) => change.status === 'deleted' && !(atMs < seenMs),
-  )
   const same = state === undefined ? -1 : nearest(transitions, seenMs, change => isState(change, state))
-  if (end >= 0 || (endedMs === undefined && same >= 0)) return Math.max(end, same)
-  const latest = Math.max(...[seenMs, endedMs ?? Number.NaN].filter(ms => !Number.isNaN(ms)))
-  return Math.max(
-    same,
-    transitions.findLastIndex(({ atMs }) => atMs <= latest),
-  )
+  if (endedMs === undefined) return same >= 0 ? same : transitions.findLastIndex(({ atMs }) => atMs <= seenMs)
+  const isEnd = (at: number): boolean => transitions[at]?.change.status === 'deleted'
+  // Its end follows its last state; where it doesn't, the log is behind, and what comes there is another life.
+  if (same >= 0) return isEnd(same + 1) ? same + 1 : same
+  const end = transitions.findIndex(({ atMs }, at) => isEnd(at) && !(atMs < seenMs) && atMs <= endedMs + SKEW_MS)
+  return end >= 0 ? end : transitions.findLastIndex(({ atMs }) => atMs <= endedMs)
 }
 
 /** The transition that fits and is nearest to that time, not too far from it; -1 when there is none. */
-function nearest(
-  transitions: readonly Transition[],
-  ms: number,
-  fits: (change: Change, atMs: number) => boolean,
-): number {
+function nearest(transitions: readonly Transition[], ms: number, fits: (change: Change) => boolean): number {
   let found = -1
   let best = SKEW_MS
   for (const [index, { atMs, change }] of transitions.entries()) {
     const off = Math.abs(atMs - ms)
-    if (!(off <= best) || (found >= 0 && off === best) || !fits(change, atMs)) continue
+    if (!(off <= best) || (found >= 0 && off === best) || !fits(change)) continue
     found = index
     best = off
   }

@@ -34,8 +34,10 @@ export async function readHistory(core: Core, feed: Watched, cls: string, signal
   const { position } = feed
   // A canary only compares from now on: nobody waits for what it would read.
   if (position.readToMs === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
-  if (position.sawRecord) {
-    const knownToMs = Math.max(position.readToMs, core.continuity.logKnownTo(feed.name) ?? position.readToMs)
+  const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
+  if (position.sawRecord || firstMs !== undefined) {
+    const { readToMs } = position
+    const knownToMs = Math.max(readToMs, core.continuity.logKnownTo(feed.name) ?? readToMs, firstMs ?? readToMs)
     await tellIfPurged(core, feed, { cls, path: feed.query.path, knownToMs }, signal)
   }
   await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal)
