@@ -3,7 +3,8 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Change } from '../../src/subscribers/apic/decode.ts'
 import { HandOver } from '../../src/subscribers/apic/hand-over.ts'
 import { ApicRig } from '../support/apic-source.ts'
-import { until } from '../support/manual-clock.ts'
+import { ManualClock, until } from '../support/manual-clock.ts'
+import { within } from '../support/turning.ts'
 
 const DN = 'uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:55'
 
@@ -38,8 +39,36 @@ describe('what a successor was pushed and its predecessor had applied', () => {
   })
 })
 
+let rig: ApicRig
+
+describe('a successor that comes too late', () => {
+  afterEach(() => rig.close())
+
+  it('says what nobody watched: subscribing took longer than the predecessor lived', async () => {
+    const clock = new ManualClock()
+    rig = await ApicRig.make({
+      clock,
+      simulator: { maximumLifetimeSeconds: 40 },
+      config: { subscriptions: [{ class: 'fvTenant' }, { class: 'eventRecord' }] },
+    })
+    const { simulator } = rig
+    const said = (): string | undefined => rig.feedStates('class/fvTenant').at(-1)
+    await within(clock, 10, () => said() === 'live', 'live')
+    simulator.knobs.latencyOf = { subscribe: 28_000 }
+    await within(clock, 60, () => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first')
+    const endedAt = clock.wall()
+    simulator.post('uni/tn-ghost', { fvTenant: { attributes: { name: 'ghost' } } })
+    simulator.remove('uni/tn-ghost')
+    simulator.knobs.latencyOf = {}
+    await within(clock, 90, () => rig.facts().some(fact => fact.data.kind === 'gap'), 'the gap')
+    const [gap] = rig.facts().flatMap(fact => fact.data.gap ?? [])
+    expect(gap).toMatchObject({ feed: 'class/fvTenant', reason: 'outage_no_history' })
+    expect(Date.parse(gap?.from ?? '')).toBeLessThanOrEqual(endedAt)
+    expect(Date.parse(gap?.to ?? '')).toBeGreaterThanOrEqual(endedAt)
+  })
+})
+
 describe('three sessions in a row', () => {
-  let rig: ApicRig
   afterEach(() => rig.close())
 
   it.each([

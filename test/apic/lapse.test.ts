@@ -90,6 +90,18 @@ describe('on the hand-turned clock', () => {
     expect(rig.simulator.record.lapses).toEqual([])
   })
 
+  it('asks for refresh-timeout again after a subscription that had lived with it was dropped', async () => {
+    const clock = new ManualClock()
+    rig = await ApicRig.make({ clock, config: { subscriptions: [{ class: 'fvTenant', refresh_timeout: 600 }] } })
+    await rig.live(['class/fvTenant'])
+    await turn(clock, 650)
+    const made = () => rig.simulator.record.subscriptions.filter(one => one.path.includes('fvTenant'))
+    rig.simulator.expireSubscription(made()[0]?.id ?? '')
+    await turn(clock, 250)
+    expect(made().length).toBe(2)
+    expect(made()[1]?.path).toContain('refresh-timeout=600')
+  })
+
   it('keeps the leases while the controller answers refreshes with 503 for a while', async () => {
     const clock = new ManualClock()
     rig = await ApicRig.make({ clock, config: { subscriptions: SUBSCRIPTIONS } })

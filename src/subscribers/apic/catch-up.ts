@@ -76,8 +76,9 @@ export class CatchUp {
       if (!hidden) await readHistory(core, this.#feed, query.logClass, core.signal)
       return
     }
-    const asked = { at: core.clock.now(), fabricMs: core.fabricNow() }
+    const [at, fabricMs] = [core.clock.now(), core.fabricNow()]
     const whole = await readWhole(core, query, core.signal)
+    const asked = { at, fabricMs, answeredMs: core.fabricNow() }
     await this.#close(
       whole,
       asked,
@@ -96,7 +97,7 @@ export class CatchUp {
     const compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at })
     const recovered = (faults ?? 0) + compared
     if (hole !== undefined) {
-      tellHole(core, feed, { ...hole, toMs: asked.fabricMs, recovered, faultsRead: faults !== undefined })
+      tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
     }
     this.#contacted = true
     core.outbox.add(feed.name, undefined, { ...feed.position.cursor(), provedMs: asked.fabricMs })

@@ -9,6 +9,8 @@ export class Continuity {
   readonly #ends = new Map<string, (() => void)[]>()
   readonly #onClaim = new Map<string, () => void>()
   readonly #claims = new Map<string, Promise<void>>()
+  readonly #watched = new Map<string, number>()
+  readonly #leftAt = new Map<string, number | undefined>()
   readonly #live = new Map<string, number>()
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
@@ -41,6 +43,33 @@ export class Continuity {
   /** True while some session watches this feed: what happens meanwhile is no hole. */
   isLive(feed: string): boolean {
     return this.#live.has(feed)
+  }
+
+  /** Somebody hears what is pushed to this feed from now on, until the returned function is called. */
+  watch(feed: string): () => void {
+    this.#watched.set(feed, (this.#watched.get(feed) ?? 0) + 1)
+    let over = false
+    return () => {
+      if (over) return
+      over = true
+      const left = (this.#watched.get(feed) ?? 1) - 1
+      if (left > 0) {
+        this.#watched.set(feed, left)
+        return
+      }
+      this.#watched.delete(feed)
+      this.#leftAt.set(feed, this.knownTo(feed))
+    }
+  }
+
+  /** Unlike `isLive`, false as soon as the last session that watched has ended, though it may still have things to store. */
+  isWatched(feed: string): boolean {
+    return this.#watched.has(feed)
+  }
+
+  /** Until when everything was surely told when the last one stopped to watch; undefined when nobody knows. */
+  leftAt(feed: string): number | undefined {
+    return this.#leftAt.get(feed)
   }
 
   /** A successor has subscribed, and waits for the predecessor's end; until the returned function is called. */

@@ -93,6 +93,8 @@ export interface Core {
 export interface Asked {
   readonly at: number
   readonly fabricMs: number
+  /** When the answer, or the last page of it, had come, by the fabric's clock: what it shows is of some time before. */
+  readonly answeredMs: number
 }
 
 /** One subscription, as reads and pushes see it. */

@@ -5,11 +5,43 @@ import { patient } from './patient.ts'
 
 /** Logins are the dearest thing to ask for: one page of nginx's is no reason to make another. */
 const PATIENCE_MS = 30_000
+/** So far our two clocks may drift apart before the fabric's is asked for again: the machine slept, or was set. */
+const DRIFT_MS = 2000
 
-/** How far the fabric's clock is ahead of ours, ms; undefined when the answer does not say. Throws as `client.get`. */
-export async function fabricOffset(client: ApicClient, clock: Clock, signal: AbortSignal): Promise<number | undefined> {
-  const ask = () => client.get('/api/mo/info.json', 'clock', signal)
-  const { objects } = await patient(clock, signal, ask, PATIENCE_MS)
-  const now = Date.parse(objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
-  return Number.isNaN(now) ? undefined : now - clock.wall()
+/** Goes on by our monotonic clock between two readings: a step of our wall clock is none of the fabric's. */
+export class FabricClock {
+  readonly #clock: Clock
+  #fabricMs: number
+  #readAt: number
+  #readWall: number
+
+  /** Until it is read it is taken to agree with our own. */
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#readAt = clock.now()
+    this.#readWall = clock.wall()
+    this.#fabricMs = this.#readWall
+  }
+
+  /** ms since the epoch. */
+  now(): number {
+    return this.#fabricMs + this.#clock.now() - this.#readAt
+  }
+
+  /** True when our wall clock has jumped since the reading, so that one of our clocks can't be trusted. */
+  get isDoubtful(): boolean {
+    const { now, wall } = { now: this.#clock.now() - this.#readAt, wall: this.#clock.wall() - this.#readWall }
+    return Math.abs(now - wall) > DRIFT_MS
+  }
+
+  /** Asks the controller. An answer that doesn't say leaves it as it is. Throws as `client.get`. */
+  async read(client: ApicClient, signal: AbortSignal): Promise<void> {
+    const ask = () => client.get('/api/mo/info.json', 'clock', signal)
+    const { objects } = await patient(this.#clock, signal, ask, PATIENCE_MS)
+    const fabricMs = Date.parse(objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
+    if (!Number.isNaN(fabricMs)) this.#fabricMs = fabricMs
+    else this.#fabricMs = this.now()
+    this.#readAt = this.#clock.now()
+    this.#readWall = this.#clock.wall()
+  }
 }

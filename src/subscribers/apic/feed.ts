@@ -204,13 +204,12 @@ export class Feed implements Watched {
     const lost = Promise.withResolvers<never>()
     lost.promise.catch(() => undefined)
     this.#lose = lost.reject
-    const hole = this.#catchUp.hole(this.#deafSinceMs)
+    let hole = this.#catchUp.hole(this.#deafSinceMs)
     this.#deafSinceMs = undefined
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
-    let endClaim: (() => void) | undefined
-    const endListening = isSuccessor ? continuity.handOver.listen() : undefined
+    const ends = isSuccessor ? [continuity.handOver.listen()] : []
     const listeningSince = clock.now()
     this.#held = []
     try {
@@ -225,30 +224,37 @@ export class Feed implements Watched {
         ended,
       )
       id = made.id
+      // The predecessor may be gone before the turn of this one came.
+      if (isSuccessor && !continuity.isWatched(this.name)) {
+        hole = { fromMs: continuity.leftAt(this.name), reason: 'outage_no_history' }
+        this.#state('resyncing')
+      }
+      ends.push(continuity.watch(this.name))
       const { answer, askedAt } = made
+      const lifeMs = (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs
       const lease = keepSubscription(this.#core, {
         name: this.name,
         id: made.id,
-        lifeMs: (this.#refreshTimeout ?? 0) * 1000 || tuning.subscriptionLifeMs,
+        lifeMs,
         bornAt: askedAt,
         onAlive: () => attempt.alive(),
         onLost: (error, refused) => {
-          // A release that ignores refresh-timeout lets the subscription die after its minute (reference b28).
-          if (refused) this.#plainLife = true
+          // A release that ignores refresh-timeout lets it die after its first minute (reference b28).
+          if (refused && clock.now() - askedAt < lifeMs) this.#plainLife = true
           lost.reject(error)
         },
       })
       ended.addEventListener('abort', () => lease.drop(), { once: true })
-      const fabricMs = this.#core.fabricNow() - (clock.now() - askedAt)
+      const answeredMs = this.#core.fabricNow()
+      const asked = { at: askedAt, fabricMs: answeredMs - (clock.now() - askedAt), answeredMs }
       if (isSuccessor) {
-        endClaim = continuity.claim(this.name)
+        ends.push(continuity.claim(this.name))
         this.#live = true
         this.#settled.resolve()
         await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
         this.#held = continuity.handOver.news(this.#held ?? [], listeningSince)
-        endListening?.()
       }
-      await Promise.race([this.#catchUp.afterSubscribing(answer, { at: askedAt, fabricMs }, hole, ended), lost.promise])
+      await Promise.race([this.#catchUp.afterSubscribing(answer, asked, hole, ended), lost.promise])
       const relieved = Promise.withResolvers<'relieved'>()
       endLive = continuity.begin(this.name, () => relieved.resolve('relieved'))
       this.#release()
@@ -256,14 +262,9 @@ export class Feed implements Watched {
       this.prove()
       attempt.alive()
       this.#settled.resolve()
-      const canary = this.#canary(ended, lost.reject)
-      const end = await Promise.race([
-        lost.promise,
-        canary,
-        aborted(ended),
-        this.#isOneOfMany ? relieved.promise : canary,
-      ])
-      if (end !== 'relieved') return
+      const tasks = [lost.promise, this.#canary(ended, lost.reject), aborted(ended)]
+      const many = this.#core.watchers().length > tuning.keptTwice
+      if ((await Promise.race(many ? [...tasks, relieved.promise] : tasks)) !== 'relieved') return
       // So many can't be kept twice: this one goes when its successor is there, and comes back if that should end first.
       lease.drop()
       this.#live = false
@@ -282,8 +283,7 @@ export class Feed implements Watched {
       throw error
     } finally {
       over.abort()
-      endListening?.()
-      endClaim?.()
+      for (const end of ends) end()
       // The successor goes on where this one's last word is committed.
       if (signal.aborted) void this.#core.outbox.end().then(endLive)
       else endLive?.()
@@ -306,10 +306,6 @@ export class Feed implements Watched {
   async #canary(signal: AbortSignal, onMute: (error: Error) => void): Promise<void> {
     if (this.query.logClass === undefined) return aborted(signal)
     await watchMuteness(this.#core, this, this.query.logClass, signal, onMute)
-  }
-
-  get #isOneOfMany(): boolean {
-    return this.#core.watchers().length > this.#core.tuning.keptTwice
   }
 
   get #refreshTimeout(): number | undefined {

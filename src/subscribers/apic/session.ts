@@ -14,7 +14,7 @@ import type { Continuity } from './continuity.ts'
 import { type ControllerRow, Unfit } from './controllers.ts'
 import type { Core, Tuning } from './core.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { fabricOffset } from './fabric-clock.ts'
+import { FabricClock } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
 import type { Feed } from './feed.ts'
 import { makeFeeds } from './feeds.ts'
@@ -42,6 +42,8 @@ export interface SessionOptions {
 
 /** Refresh the session at the latest after this, however long it lives. */
 const SESSION_REFRESH_CAP_MS = 240_000
+/** How often our own clock is looked at: after a jump of it the fabric's is asked for anew. */
+const CLOCK_LOOK_MS = 15_000
 /**
  * How long before its hard end a session is handed over: a twentieth of its life, and in the shortest ones a quarter, since
  * a login may have to wait its turn and thousands of subscriptions take a minute to make.
@@ -74,13 +76,14 @@ export class ApicSession implements Session {
   #settledAt: number | undefined
   #closing: Promise<void> | undefined
   #allSettled: Promise<void> = Promise.resolve()
-  #fabricOffsetMs = 0
+  readonly #fabricClock: FabricClock
 
   private constructor(options: SessionOptions) {
     this.#options = options
     const { config, controller, auth, context, source, mirror, tuning, pace } = options
     const { clock, report } = context
     const signal = AbortSignal.any([this.#over.signal, context.signal])
+    this.#fabricClock = new FabricClock(clock)
     this.#outbox = new Outbox(
       this.#queue,
       () => this.#pause(),
@@ -109,7 +112,7 @@ export class ApicSession implements Session {
       outbox: this.#outbox,
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
-      fabricNow: () => clock.wall() + this.#fabricOffsetMs,
+      fabricNow: () => this.#fabricClock.now(),
       watchers: () => this.#feeds,
       pausedWithin: ms => this.#pausedAt !== undefined || clock.now() - this.#resumedAt < ms,
       pause: () => this.#pause(),
@@ -186,7 +189,7 @@ export class ApicSession implements Session {
       onFrame: text => this.#dispatcher.take(text),
       onLost: error => this.#fail(error),
     })
-    await Promise.all([this.#readFabricClock(), this.#lookout.prime()])
+    await Promise.all([this.#fabricClock.read(this.#client, this.#core.signal), this.#lookout.prime()])
     this.#feeds.push(...makeFeeds(this.#core, this.#dispatcher))
     for (const feed of this.#feeds) this.#running.push(feed.run())
     this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
@@ -227,11 +230,6 @@ export class ApicSession implements Session {
     )
   }
 
-  async #readFabricClock(): Promise<void> {
-    const { clock, signal } = this.#core
-    this.#fabricOffsetMs = (await fabricOffset(this.#client, clock, signal)) ?? this.#fabricOffsetMs
-  }
-
   async #reconcileLoop(): Promise<void> {
     const { clock, config, signal } = this.#core
     const options = { signal, immediately: false, jitter: 0.1 }
@@ -240,14 +238,17 @@ export class ApicSession implements Session {
 
   async #clockLoop(): Promise<void> {
     const { clock, config, signal } = this.#core
-    const read = async (): Promise<void> => {
+    let readAt = clock.now()
+    const look = async (): Promise<void> => {
+      if (clock.now() - readAt < config.reconcile_interval && !this.#fabricClock.isDoubtful) return
       try {
-        await this.#readFabricClock()
+        await this.#fabricClock.read(this.#client, signal)
+        readAt = clock.now()
       } catch (error) {
         if (isSessionError(error)) this.#fail(error)
       }
     }
-    await every(clock, config.reconcile_interval, read, { signal, immediately: false })
+    await every(clock, Math.min(CLOCK_LOOK_MS, config.reconcile_interval), look, { signal, immediately: false })
   }
 
   async #reconcileAll(pausedSinceMs?: number): Promise<void> {
