@@ -56,3 +56,11 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
 export function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
+
+/** Resolves when the signal has aborted. Never rejects. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}

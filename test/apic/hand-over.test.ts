@@ -23,6 +23,7 @@ describe('what a successor was pushed and its predecessor had applied', () => {
     ['its beginning', '+-', '+-+', '+'],
     ['its beginning, after what came before the successor', '12+-', '+-34', '34'],
     ['more than the successor was pushed', '+-+-', '+-', ''],
+    ['more, ending otherwise', '+-+', '+-', ''],
     ['something else altogether', '12', '+-', '+-'],
   ])('is told apart when it is %s', (_, applied, pushed, news) => {
     const handOver = new HandOver()

@@ -62,6 +62,8 @@ export async function watchMuteness(
       if (signal.aborted || isSessionError(error) || error instanceof Refused) throw error
       return
     }
+    // Asked and pushed agree there because both are old.
+    if (core.cutOff()) return
     // Under suspicion only a push proves that the socket carries anything: what was read since may be all there is.
     if (feed.mutes === 0) core.continuity.proveLog(feed.name, atMs)
     feed.prove()

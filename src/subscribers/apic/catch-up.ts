@@ -34,18 +34,16 @@ export class CatchUp {
 
   /**
    * What a subscription made now would find before it: undefined when there is no hole, as at first contact, or while a
-   * predecessor is still watching. Ask before subscribing: pushes prove the new one at once. `deafSinceMs` (fabric's
-   * clock): the one before was suspected to hear nothing since then, whatever it seemed to prove.
+   * predecessor is still watching.
    */
-  hole(deafSinceMs?: number): Missed | undefined {
+  hole(): Missed | undefined {
     const { continuity, cursor } = this.#core
     const { name } = this.#feed
     if (!this.#contacted || continuity.isLive(name)) return undefined
     // After a restart: as the earlier process left it.
     const provedMs = cursor(name)?.['provedMs']
     const fromMs = continuity.knownTo(name) ?? (typeof provedMs === 'number' ? provedMs : undefined)
-    const since = [fromMs, deafSinceMs].filter(ms => ms !== undefined)
-    return { fromMs: since.length === 0 ? undefined : Math.min(...since), reason: 'outage_no_history' }
+    return { fromMs, reason: 'outage_no_history' }
   }
 
   /** Closes the hole between what is known and what is, after a subscription was made: `answer` is its own. */
@@ -59,8 +57,8 @@ export class CatchUp {
       return
     }
     const whole = isWhole(answer) ? { objects: answer.objects, paged: false } : await readPages(core, query, signal)
-    await this.#close(whole, asked, hole)
-    core.continuity.prove(name, asked.fabricMs)
+    await this.#close(whole, asked, hole, signal)
+    if (!core.cutOff()) core.continuity.prove(name, asked.fabricMs)
     core.continuity.refreshed(name, asked.fabricMs)
   }
 
@@ -84,16 +82,23 @@ export class CatchUp {
       asked,
       pausedSinceMs === undefined ? undefined : { fromMs: pausedSinceMs, reason: 'paused' },
     )
-    this.#feed.prove()
+    if (!core.cutOff()) this.#feed.prove()
   }
 
   /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */
-  async #close(whole: Whole, asked: Asked, hole: Missed | undefined): Promise<void> {
+  async #close(
+    whole: Whole,
+    asked: Asked,
+    hole: Missed | undefined,
+    signal: AbortSignal = this.#core.signal,
+  ): Promise<void> {
     const core = this.#core
     const feed = this.#feed
     const origin = this.#contacted ? 'resync' : 'snapshot'
     const publish = this.#contacted || feed.subscription.snapshot === 'publish'
     const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole) : undefined
+    // A subscription that was lost meanwhile has a successor with a newer snapshot: this one is old news.
+    signal.throwIfAborted()
     const compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at })
     const recovered = (faults ?? 0) + compared
     if (hole !== undefined) {

@@ -103,6 +103,14 @@ export class Continuity {
     this.#proved.set(feed, Math.max(this.#proved.get(feed) ?? Number.NEGATIVE_INFINITY, fabricMs))
   }
 
+  /** The feed is suspected to be deaf since then, whatever it seemed to prove. */
+  suspect(feed: string, fabricMs: number): void {
+    for (const known of [this.#proved, this.#refreshed]) {
+      const ms = known.get(feed)
+      if (ms !== undefined) known.set(feed, Math.min(ms, fabricMs))
+    }
+  }
+
   /** The controller said at `fabricMs` that the subscription lives: what it pushes is another matter. */
   refreshed(feed: string, fabricMs: number): void {
     this.#refreshed.set(feed, fabricMs)

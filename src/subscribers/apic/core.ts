@@ -85,6 +85,10 @@ export interface Core {
   /** Holds the socket back, until `resume`: more is waiting than shall be kept. */
   pause(): void
   resume(): void
+  /** True while the controller is cut off from its cluster: what it answers may be old, and proves nothing. */
+  cutOff(): boolean
+  /** What speaks against the session as a whole; undefined when that is over. */
+  doubt(about: string, text: string | undefined): void
   /** The session can't go on: the one door out. */
   fail(error: unknown): void
 }
@@ -113,10 +117,10 @@ export interface Watched {
   readonly hearing: Hearing
   /** What was pushed while a snapshot is being read, in its order. */
   heldBack(): readonly Change[]
+  /** True when something pushed of this object waits so. */
+  holdsBack(dn: string): boolean
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   prove(): void
-  /** Subscribed, and what came before is told. */
-  readonly live: boolean
   /** The controller refuses the question: another one would, too. */
   readonly refused: boolean
   /**

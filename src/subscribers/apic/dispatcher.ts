@@ -74,7 +74,8 @@ export class Dispatcher implements Dispatch {
     // One of them applies it; each of them may want it told. One that is reading its snapshot would only hold it back.
     const taker = named.find(feed => !feed.holding) ?? named[0]
     if (taker !== undefined) {
-      for (const change of frame.changes) taker.take(change, named)
+      // Behind what waits already of an object, though: its order counts.
+      for (const change of frame.changes) (named.find(feed => feed.holdsBack(change.dn)) ?? taker).take(change, named)
       return
     }
     // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.

@@ -15,6 +15,7 @@ import { queryUrl } from './query.ts'
 
 const FAULT_LOG = 'faultRecord'
 const LOG = { path: `/api/class/${FAULT_LOG}`, options: [] } as const
+const DAY_MS = 86_400_000
 /** Rows kept for the other subscriptions of the session that close the same hole. */
 const KEPT_MS = 60_000
 
@@ -104,8 +105,10 @@ export async function tellMissedFaults(
     const knownToMs = Math.max(readToMs, hole.fromMs ?? readToMs, firstMs === undefined ? readToMs : firstMs + SKEW_MS)
     await tellIfPurged(core, feed, { cls: FAULT_LOG, path: LOG.path, knownToMs }, core.signal)
   }
+  // Of so long ago nobody remembers the ends: on a quiet log the last rows were looked at many times.
+  const overlapMs = untilMs - position.readToMs > DAY_MS ? 0 : core.tuning.overlapMs
   // What happened while the snapshot was on its way is in the log by now, or is pushed.
-  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(core.tuning.overlapMs), core.fabricNow())
+  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(overlapMs), core.fabricNow())
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
   const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
   let told = 0

@@ -6,6 +6,7 @@ import type { SubscriptionConfig } from '../../config/query.ts'
 import { codeOf, describe, Fatal, Retryable } from '../../errors.ts'
 import type { ManagedObject } from '../../record.ts'
 import type { FeedState } from '../../report.ts'
+import { aborted } from '../../scheduler/clock.ts'
 import { type Attempt, supervise } from '../../scheduler/supervise.ts'
 import { applyChange, isStale } from './apply.ts'
 import { watchMuteness } from './canary.ts'
@@ -15,6 +16,7 @@ import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { Filler } from './fill.ts'
 import { Hearing } from './hearing.ts'
+import { HeldBack } from './held-back.ts'
 import { LogPosition } from './log-position.ts'
 import type { Query } from './query.ts'
 import { subscribe } from './subscribe.ts'
@@ -49,12 +51,10 @@ export class Feed implements Watched {
   readonly #filler: Filler
   readonly #settled = Promise.withResolvers<void>()
   readonly #catchUp: CatchUp
-  #held: { readonly change: Change; readonly named: readonly Watched[] }[] | undefined
+  #held: HeldBack | undefined
   #attempt: Attempt | undefined
   /** This controller does not know `refresh-timeout`. */
   #plainLife = false
-  /** By the fabric's clock: what the subscription that was given up may have missed began then. */
-  #deafSinceMs: number | undefined
   #live = false
   #refused = false
   #lose: ((error: Error) => void) | undefined
@@ -86,10 +86,6 @@ export class Feed implements Watched {
     return this.#catchUp.contacted
   }
 
-  get live(): boolean {
-    return this.#live
-  }
-
   get refused(): boolean {
     return this.#refused
   }
@@ -118,7 +114,8 @@ export class Feed implements Watched {
     const now = this.#core.clock.now()
     if (now - this.#provedAt < 1000) return
     this.#provedAt = now
-    this.#core.continuity.prove(this.name, this.#core.fabricNow())
+    // What is only held back may be dropped with a subscription that does not come to life: it proves nothing yet.
+    if (this.#isHearing) this.#core.continuity.prove(this.name, this.#core.fabricNow())
     this.#core.report({ type: 'feed_proof', source: this.#core.source.name, feed: this.name })
   }
 
@@ -130,14 +127,18 @@ export class Feed implements Watched {
   }
 
   heldBack(): readonly Change[] {
-    return this.#held?.map(one => one.change) ?? []
+    return this.#held?.pushes.map(one => one.change) ?? []
+  }
+
+  holdsBack(dn: string): boolean {
+    return this.#held?.has(dn) ?? false
   }
 
   /** Takes what a frame says, or holds it back while a snapshot is being read. `named`: all that the frame named. */
   take(change: Change, named: readonly Watched[]): void {
     if (this.#held !== undefined) {
-      this.#held.push({ change, named })
-      if (this.#held.length % MOST_HELD === 0) this.#core.pause()
+      this.#held.add({ change, named })
+      if (this.#held.size % MOST_HELD === 0) this.#core.pause()
       return
     }
     if (this.#filler.holds(change)) return
@@ -146,11 +147,12 @@ export class Feed implements Watched {
 
   #apply(change: Change, named: readonly Watched[], anyway: boolean): void {
     // What waited while a snapshot was read that knew it already is no news.
-    if (isStale(this.#core, change)) {
-      this.#note(change)
-      return
-    }
-    const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers: named }, anyway)
+    if (isStale(this.#core, change)) return void this.#note(change)
+    // What all that the frame names filter out may be news for one that is deaf, or being made anew.
+    const covers = (one: Watched): boolean => named.includes(one) || one.query.covers(change.cls, change.dn)
+    const isHeard = named.some(one => one.query.accepts === undefined)
+    const watchers = isHeard ? named : this.#core.watchers().filter(covers)
+    const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers }, anyway)
     if (applied === 'partial') void this.#filler.fill(change)
     else this.#note(change)
   }
@@ -181,13 +183,13 @@ export class Feed implements Watched {
   }
 
   remake(reason: string, sinceMs?: number): void {
-    this.#deafSinceMs = sinceMs
+    if (sinceMs !== undefined) this.#core.continuity.suspect(this.name, sinceMs)
     this.#lose?.(new Retryable('subscription_lost', `${this.name}: ${reason}`))
   }
 
   /** As `CatchUp.reconcile`; not while a new subscription does the same. */
   async reconcile(pausedSinceMs?: number): Promise<void> {
-    if (this.#held !== undefined || !this.#live) return
+    if (!this.#isHearing) return
     const reconcile = (): Promise<void> => this.#catchUp.reconcile(pausedSinceMs)
     // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
     await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
@@ -204,14 +206,13 @@ export class Feed implements Watched {
     const lost = Promise.withResolvers<never>()
     lost.promise.catch(() => undefined)
     this.#lose = lost.reject
-    let hole = this.#catchUp.hole(this.#deafSinceMs)
-    this.#deafSinceMs = undefined
+    let hole = this.#catchUp.hole()
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
     const ends = isSuccessor ? [continuity.handOver.listen()] : []
     const listeningSince = clock.now()
-    this.#held = []
+    this.#held = new HeldBack()
     try {
       const made = await subscribe(
         this.#core,
@@ -237,7 +238,10 @@ export class Feed implements Watched {
         id: made.id,
         lifeMs,
         bornAt: askedAt,
-        onAlive: () => attempt.alive(),
+        onAlive: () => {
+          attempt.alive()
+          if (this.#isHearing) continuity.refreshed(this.name, this.#core.fabricNow())
+        },
         onLost: (error, refused) => {
           // A release that ignores refresh-timeout lets it die after its first minute (reference b28).
           if (refused && clock.now() - askedAt < lifeMs) this.#plainLife = true
@@ -252,17 +256,21 @@ export class Feed implements Watched {
         this.#live = true
         this.#settled.resolve()
         await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
-        this.#held = continuity.handOver.news(this.#held ?? [], listeningSince)
+        const news = continuity.handOver.news(this.#held.pushes, listeningSince)
+        this.#held = new HeldBack()
+        for (const push of news) this.#held.add(push)
       }
       await Promise.race([this.#catchUp.afterSubscribing(answer, asked, hole, ended), lost.promise])
       const relieved = Promise.withResolvers<'relieved'>()
       endLive = continuity.begin(this.name, () => relieved.resolve('relieved'))
       this.#release()
       this.#state('live')
-      this.prove()
+      if (!this.#core.cutOff()) this.prove()
       attempt.alive()
       this.#settled.resolve()
-      const tasks = [lost.promise, this.#canary(ended, lost.reject), aborted(ended)]
+      const { logClass } = this.query
+      const tasks = [lost.promise, aborted(ended)]
+      if (logClass !== undefined) tasks.push(watchMuteness(this.#core, this, logClass, ended, lost.reject))
       const many = this.#core.watchers().length > tuning.keptTwice
       if ((await Promise.race(many ? [...tasks, relieved.promise] : tasks)) !== 'relieved') return
       // So many can't be kept twice: this one goes when its successor is there, and comes back if that should end first.
@@ -297,15 +305,15 @@ export class Feed implements Watched {
 
   /** What was pushed while the snapshot was read is the later news, unless its own time says otherwise. */
   #release(): void {
-    const held = this.#held ?? []
+    const held = this.#held?.pushes ?? []
     this.#held = undefined
     for (const { change, named } of held) this.take(change, named)
     this.#core.resume()
   }
 
-  async #canary(signal: AbortSignal, onMute: (error: Error) => void): Promise<void> {
-    if (this.query.logClass === undefined) return aborted(signal)
-    await watchMuteness(this.#core, this, this.query.logClass, signal, onMute)
+  /** Live, and what is pushed is told at once. */
+  get #isHearing(): boolean {
+    return this.#live && this.#held === undefined
   }
 
   get #refreshTimeout(): number | undefined {
@@ -335,11 +343,4 @@ export class Feed implements Watched {
       ...(error === undefined ? {} : { reason: describe(error), code: codeOf(error) }),
     })
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
 }

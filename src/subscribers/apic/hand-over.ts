@@ -56,6 +56,10 @@ export class HandOver {
 
 /** How many of the first of `later` are the last of `earlier`, at most. */
 function overlapOf(earlier: readonly string[], later: readonly string[]): number {
+  // The predecessor may be ahead: then all of it is known.
+  for (let offset = 0; offset + later.length <= earlier.length; offset++) {
+    if (later.every((sign, index) => sign === earlier[offset + index])) return later.length
+  }
   for (let length = Math.min(earlier.length, later.length); length > 0; length--) {
     const offset = earlier.length - length
     if (later.slice(0, length).every((sign, index) => sign === earlier[offset + index])) return length

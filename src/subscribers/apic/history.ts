@@ -33,7 +33,7 @@ export function newestFirst(cls: string): readonly (readonly [string, string])[]
 export async function readHistory(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<void> {
   const { position } = feed
   // A canary only compares from now on: nobody waits for what it would read.
-  if (position.readToMs === undefined || feed.hidden) return firstContact(core, feed, cls, signal)
+  if (position.readToMs === undefined || feed.hidden || !feed.contacted) return firstContact(core, feed, cls, signal)
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
   if (position.sawRecord || firstMs !== undefined) {
     const { readToMs } = position

@@ -16,7 +16,10 @@ export interface Hole {
 
 /** True when this subscription can show faults, whose transitions are logged. */
 export function showsFaults(feed: Watched): boolean {
-  const { classes, logClass } = feed.query
+  const { classes, logClass, path, options } = feed.query
+  // One object of any class, and nothing below it: a fault only if it is one.
+  const isOne = classes === undefined && !options.some(([name]) => name === 'query-target' || name.startsWith('rsp-'))
+  if (isOne && !/\/fault-[^/]*$/.test(path)) return false
   return !feed.hidden && logClass === undefined && (classes === undefined || classes.includes('faultInst'))
 }
 

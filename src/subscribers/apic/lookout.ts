@@ -10,8 +10,10 @@ import { type LeafMemory, LeafWatch } from './leaf-watch.ts'
 /** Asked at least this often, ms; more often with a shorter `reconcile_interval`. */
 const LONGEST_MS = 5 * 60_000
 
-/** A controller at which no subscription lives for so long is of no use, ms. */
+/** A controller that holds no subscription for so long is of no use, ms. */
 const USELESS_MS = 120_000
+/** Subscriptions that could not be made within this after the session's begin are too many, or the pace is too slow, ms. */
+const TOO_MANY_MS = 5 * 60_000
 
 /** What a source's sessions share of this. */
 export interface LookoutMemory extends LeafMemory {
@@ -21,6 +23,14 @@ export interface LookoutMemory extends LeafMemory {
 
 export function lookoutMemory(): LookoutMemory {
   return { boots: undefined, refused: new Set() }
+}
+
+/** What a session's lookout asks its session. */
+export interface LookoutOptions {
+  /** Whether another controller was in no trouble lately. */
+  hasBetter(): boolean
+  /** Whether every subscription was made once, or has failed once. */
+  isSettled(): boolean
 }
 
 interface Question {
@@ -33,16 +43,20 @@ interface Question {
 export class Lookout {
   readonly #core: Core
   readonly #memory: LookoutMemory
-  readonly #hasBetter: () => boolean
+  readonly #options: LookoutOptions
   readonly #leaves: LeafWatch
   #cutOff = false
 
-  /** `hasBetter`: whether another controller was in no trouble lately. */
-  constructor(core: Core, memory: LookoutMemory, hasBetter: () => boolean) {
+  constructor(core: Core, memory: LookoutMemory, options: LookoutOptions) {
     this.#core = core
     this.#memory = memory
-    this.#hasBetter = hasBetter
+    this.#options = options
     this.#leaves = new LeafWatch(core, memory)
+  }
+
+  /** True from a look that showed the controller cut off from its cluster until one that shows it back. */
+  get cutOff(): boolean {
+    return this.#cutOff
   }
 
   /** Before the session subscribes. Throws `Unfit`, and what ends a session; any other trouble waits for the next round. */
@@ -62,17 +76,33 @@ export class Lookout {
       }
     }
     const ms = Math.min(config.reconcile_interval, LONGEST_MS)
-    await Promise.all([every(clock, ms, round, { signal, immediately: false }), this.#lookAtUse()])
+    const endWait = clock.after(TOO_MANY_MS, () => this.#adviseIfTooMany())
+    try {
+      await Promise.all([every(clock, ms, round, { signal, immediately: false }), this.#lookAtUse()])
+    } finally {
+      endWait()
+    }
   }
 
-  /** A controller at which nothing is live, and not by its refusal, is left for a better one. */
+  /** Says which settings help, when subscriptions still wait to be made. One that is made and reads its past does not. */
+  #adviseIfTooMany(): void {
+    const { watchers, keeper, report, source } = this.#core
+    const feeds = watchers()
+    const missing = feeds.filter(feed => !feed.refused).length - keeper.size
+    if (this.#options.isSettled() || missing <= 0) return
+    const most = `${missing} of ${feeds.length} subscriptions could not be made or kept within ${TOO_MANY_MS / 60_000} minutes`
+    const text = `${most}: raise max_concurrency, give subscriptions a longer refresh_timeout, or have fewer of them`
+    report({ type: 'advice', source: source.name, text })
+  }
+
+  /** A controller that keeps no subscription, and not because it refuses the questions, is left for a better one. */
   async #lookAtUse(): Promise<void> {
-    const { clock, signal, watchers, fail } = this.#core
+    const { clock, signal, watchers, keeper, fail } = this.#core
     let usefulAt = clock.now()
     const look = async (): Promise<void> => {
-      const feeds = watchers()
-      if (feeds.some(feed => feed.live) || feeds.every(feed => feed.refused)) usefulAt = clock.now()
-      if (clock.now() - usefulAt < USELESS_MS || !this.#hasBetter()) return
+      // A subscription that is kept may still read its past, for however long: its leases run out where nothing works.
+      if (keeper.size > 0 || watchers().every(feed => feed.refused)) usefulAt = clock.now()
+      if (clock.now() - usefulAt < USELESS_MS || !this.#options.hasBetter()) return
       fail(new Unfit('subscription_lost', `no subscription was alive for ${USELESS_MS / 1000} s here`))
     }
     await every(clock, USELESS_MS / 4, look, { signal, immediately: false })
@@ -105,15 +135,17 @@ export class Lookout {
   }
 
   async #lookAtCluster(): Promise<void> {
-    const { report, source } = this.#core
+    const { report, source, doubt } = this.#core
     const view = await readClusterView(this.#core)
     if (view === undefined) return
     const was = this.#cutOff
     this.#cutOff = isCutOff(view)
     const sees = `controller ${view.node} sees ${view.available} of ${view.members} controllers`
-    if (this.#cutOff && this.#hasBetter()) {
-      throw new Unfit('session_lost', `${sees}: it is cut off from its cluster, and what it answers may be old`)
+    const cutOff = `${sees}: it is cut off from its cluster, what it answers may be old`
+    if (this.#cutOff && this.#options.hasBetter()) {
+      throw new Unfit('session_lost', cutOff)
     }
+    doubt('cluster', this.#cutOff ? cutOff : undefined)
     if (was === this.#cutOff) return
     const text = this.#cutOff
       ? `${sees}: what it answers may be old; no other controller is known to be better`

@@ -17,6 +17,10 @@ export interface Item {
 interface Part {
   items: Item[]
   cursor: Cursor | undefined
+  /** Objects of which something waits here: what comes of them next waits here too, so that their order holds. */
+  readonly keys: Set<string>
+  /** Other feeds that have something here; their cursors wait for it. */
+  readonly guests: Set<string>
 }
 
 /** Items in one commit: a larger one would hold up the event loop. */
@@ -30,6 +34,8 @@ export class Outbox {
   readonly #onLow: () => void
   readonly #parts = new Map<string, Part>()
   readonly #done: Promise<void>
+  /** The feed in whose part something of an object waits. */
+  readonly #hostOf = new Map<string, string>()
   #items = 0
   #high = false
   #ended = false
@@ -37,6 +43,8 @@ export class Outbox {
   #roomWaiters: (() => void)[] = []
   /** The feed of the batch that is being committed. */
   #pushing: string | undefined
+  /** In how many parts of others a feed has something. */
+  readonly #stays = new Map<string, number>()
   #pushWaiters: (() => void)[] = []
 
   /** `onHigh` and `onLow` alternate: stop the socket, let it run again. */
@@ -52,24 +60,39 @@ export class Outbox {
     return this.#high
   }
 
-  /** Adds one thing; the cursor covers everything added to this feed before it and goes out with the last of them. */
+  /** Adds one thing; the cursor covers everything added by this feed before it and goes out with or after the last of them. */
   add(feed: string, item: Item | undefined, cursor?: Cursor): void {
     if (this.#ended) return
-    let part = this.#parts.get(feed)
-    if (part === undefined) {
-      part = { items: [], cursor: undefined }
-      this.#parts.set(feed, part)
-    }
     if (item !== undefined) {
+      const key = item.mirror?.key ?? item.fact?.partitionkey
+      const host = (key === undefined ? undefined : this.#hostOf.get(key)) ?? feed
+      const part = this.#partOf(host)
       part.items.push(item)
+      if (host !== feed && !part.guests.has(feed)) {
+        part.guests.add(feed)
+        this.#stays.set(feed, (this.#stays.get(feed) ?? 0) + 1)
+      }
+      if (key !== undefined) {
+        part.keys.add(key)
+        this.#hostOf.set(key, host)
+      }
       this.#items++
     }
-    if (cursor !== undefined) part.cursor = cursor
+    if (cursor !== undefined) this.#partOf(feed).cursor = cursor
     this.#wake?.()
     if (!this.#high && this.#items >= HIGH) {
       this.#high = true
       this.#onHigh()
     }
+  }
+
+  #partOf(feed: string): Part {
+    let part = this.#parts.get(feed)
+    if (part === undefined) {
+      part = { items: [], cursor: undefined, keys: new Set(), guests: new Set() }
+      this.#parts.set(feed, part)
+    }
+    return part
   }
 
   /** Resolves when a read may add more. */
@@ -79,7 +102,7 @@ export class Outbox {
 
   /** Resolves when everything that this feed has added so far was committed (or the runner walked away). */
   async flushed(feed: string): Promise<void> {
-    while (this.#parts.has(feed) || this.#pushing === feed) {
+    while (this.#parts.has(feed) || this.#pushing === feed || this.#stays.has(feed)) {
       await new Promise<void>(resolve => this.#pushWaiters.push(resolve))
     }
   }
@@ -92,9 +115,24 @@ export class Outbox {
     await this.#done
   }
 
+  /** A cursor waits for what its feed has in the parts of others; should all wait so, the first one goes. */
+  #next(): [feed: string, part: Part] | undefined {
+    for (const entry of this.#parts) {
+      const [feed, part] = entry
+      if (part.cursor === undefined || !this.#stays.has(feed)) return entry
+    }
+    return this.#parts.entries().next().value
+  }
+
+  #leave(guest: string): void {
+    const left = (this.#stays.get(guest) ?? 1) - 1
+    if (left === 0) this.#stays.delete(guest)
+    else this.#stays.set(guest, left)
+  }
+
   async #run(): Promise<void> {
     for (;;) {
-      const first = this.#parts.entries().next().value
+      const first = this.#next()
       if (first === undefined) {
         if (this.#ended) return
         await new Promise<void>(resolve => {
@@ -111,9 +149,13 @@ export class Outbox {
       this.#parts.delete(feed)
       const whole = items === part.items
       if (!whole) this.#parts.set(feed, part)
+      if (whole) {
+        for (const key of part.keys) this.#hostOf.delete(key)
+      }
       this.#pushing = feed
       await this.#queue.push(batchOf(feed, items, whole ? part.cursor : undefined))
       this.#pushing = undefined
+      if (whole) for (const guest of part.guests) this.#leave(guest)
       for (const waiter of this.#pushWaiters.splice(0)) waiter()
       this.#items -= items.length
       if (this.#high && this.#items <= LOW) {

@@ -69,6 +69,8 @@ export class ApicSession implements Session {
   #socket: ApicSocket | undefined
   #sessionLease: Lease | undefined
   #retireBy: number | undefined
+  /** When the controller ends it, however often it was refreshed; monotonic ms. */
+  #hardEnd: number | undefined
   #pausedAt: number | undefined
   #resumedAt = Number.NEGATIVE_INFINITY
   readonly #lookout: Lookout
@@ -117,10 +119,15 @@ export class ApicSession implements Session {
       pausedWithin: ms => this.#pausedAt !== undefined || clock.now() - this.#resumedAt < ms,
       pause: () => this.#pause(),
       resume: () => this.#resume(),
+      cutOff: () => this.#lookout.cutOff,
+      doubt: (about, text) => context.doubt(about, text),
       fail: error => this.#fail(error),
     }
     const { controllers, lookout } = options
-    this.#lookout = new Lookout(this.#core, lookout, () => controllers.hasBetterThan(controller, clock.now()))
+    this.#lookout = new Lookout(this.#core, lookout, {
+      hasBetter: () => controllers.hasBetterThan(controller, clock.now()),
+      isSettled: () => this.#settledAt !== undefined,
+    })
   }
 
   /** Logs in, opens the socket and starts to subscribe, in that order (reference a6). Throws `Fatal` or `Retryable`. */
@@ -158,7 +165,7 @@ export class ApicSession implements Session {
     return {
       ...(this.#sessionLease === undefined ? {} : { session: this.#sessionLease.marginMs() / 1000 }),
       ...(subscription === undefined ? {} : { subscription: subscription / 1000 }),
-      ...(this.#retireBy === undefined ? {} : { lifetime: (this.#retireBy - clock.now()) / 1000 }),
+      ...(this.#hardEnd === undefined ? {} : { lifetime: (this.#hardEnd - clock.now()) / 1000 }),
     }
   }
 
@@ -176,7 +183,8 @@ export class ApicSession implements Session {
     const { clock, report, signal } = context
     report({ type: 'controller', source: config.name, address: controller })
     const grant = await this.#client.login()
-    this.#retireBy = grant.askedAt + grant.maximumLifetimeMs - handOverMs(grant.maximumLifetimeMs)
+    this.#hardEnd = grant.askedAt + grant.maximumLifetimeMs
+    this.#retireBy = this.#hardEnd - handOverMs(grant.maximumLifetimeMs)
     this.#keepSession(grant)
     this.#socket = await ApicSocket.open({
       url: this.#client.socketUrl,

@@ -54,7 +54,7 @@ export async function compare(
   }
   for (const object of [...mirror.values()]) {
     if (seen.has(object.key) || !feed.query.covers(object.family, object.key)) continue
-    if (mirror.changedSince(object.key, options.askedAt)) continue
+    if (mirror.changedSince(object.key, options.askedAt) || feed.holdsBack(object.key)) continue
     if (paged && ((await isThere(core, object.key)) || mirror.changedSince(object.key, options.askedAt))) continue
     await apply({ cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' })
   }

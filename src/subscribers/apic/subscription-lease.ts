@@ -19,7 +19,7 @@ export interface SubscriptionLeaseOptions {
 
 /** Refreshes the subscription at a third of its life until the lease is dropped or lost. */
 export function keepSubscription(core: Core, options: SubscriptionLeaseOptions): Lease {
-  const { client, continuity, report, source, keeper } = core
+  const { client, report, source, keeper } = core
   const { name, id, lifeMs, bornAt, onAlive, onLost } = options
   return keeper.add(
     {
@@ -34,10 +34,7 @@ export function keepSubscription(core: Core, options: SubscriptionLeaseOptions):
       isFinal: error => error instanceof Refused || isSessionError(error),
       afterMs: error => (error instanceof Retryable ? error.afterMs : undefined),
       onRenewed: result => {
-        if (result === 'ok' || result === 'retried') {
-          onAlive()
-          continuity.refreshed(name, core.fabricNow())
-        }
+        if (result === 'ok' || result === 'retried') onAlive()
         report({ type: 'lease_renewed', source: source.name, lease: 'subscription', result })
       },
       onLost: error => {
