@@ -3,11 +3,12 @@ import type { Config } from './config/schema.ts'
 import { onFileChange, secretFiles } from './config/secret-watch.ts'
 import type { SourceConfig } from './config/sources.ts'
 import { describe } from './errors.ts'
-import { gapFact } from './event.ts'
+import { gapFact, type System } from './event.ts'
 import { type RunningHttp, startHttp } from './ops/http.ts'
 import { createOps, type Ops } from './ops/ops.ts'
 import type { Pull } from './ops/pull.ts'
 import { createNotifier } from './ops/systemd.ts'
+import type { Happening } from './report.ts'
 import type { Clock } from './scheduler/clock.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
@@ -134,14 +135,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       return { source, subscriber }
     })
     for (const { source, subscriber } of made) {
-      report({
-        type: 'source_declared',
-        source: source.name,
-        system: subscriber.ref.system,
-        required: source.required,
-        address: source.kind === 'apic' ? (source.controllers[0] ?? '') : source.url,
-        tlsVerified: source.tls.verify || source.tls.fingerprint_sha256 !== null,
-      })
+      report(declarationOf(source, subscriber.ref.system))
     }
     tellLoss = lost => {
       const subscribers = made.map(entry => entry.subscriber)
@@ -169,6 +163,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** What is said of a source before anything is asked of it. One address in clear text makes the whole source unverified. */
+export function declarationOf(source: SourceConfig, system: System): Happening {
+  const addresses = source.kind === 'apic' ? source.controllers : [source.url]
+  const clear = addresses.find(address => new URL(address).protocol === 'http:')
+  return {
+    type: 'source_declared',
+    source: source.name,
+    system,
+    required: source.required,
+    address: clear ?? addresses[0] ?? '',
+    tlsVerified: clear === undefined && (source.tls.verify || source.tls.fingerprint_sha256 !== null),
   }
 }
 

@@ -33,7 +33,10 @@ export class Fatal extends Error {
   }
 }
 
-/** Will pass: try again, after `afterMs` if the other side named a time. */
+/** No wish of another side to be left alone is heeded for longer than this, ms: a mistake in a page must not cost a day. */
+const LONGEST_AFTER_MS = 5 * 60_000
+
+/** Will pass: try again, after `afterMs` if the other side named a time. Whatever it named, that is 0 to 5 minutes. */
 export class Retryable extends Error {
   readonly code: ErrorCode
   readonly afterMs: number | undefined
@@ -41,7 +44,9 @@ export class Retryable extends Error {
     super(message, options)
     this.name = 'Retryable'
     this.code = code
-    this.afterMs = options?.afterMs
+    const afterMs = options?.afterMs
+    this.afterMs =
+      afterMs === undefined || Number.isNaN(afterMs) ? undefined : Math.min(Math.max(0, afterMs), LONGEST_AFTER_MS)
   }
 }
 

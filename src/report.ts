@@ -19,8 +19,16 @@ export type Happening =
       address: string
       tlsVerified: boolean
     }
-  /** A source changed state. The runner says this, nobody else. */
-  | { type: 'source_state'; source: string; state: SourceState; reason?: string; code?: ErrorCode; retryInMs?: number }
+  /** A source changed state. The runner says this, nobody else. `doubts`: what of `reason` is about the session as a whole. */
+  | {
+      type: 'source_state'
+      source: string
+      state: SourceState
+      reason?: string
+      code?: ErrorCode
+      retryInMs?: number
+      doubts?: readonly string[]
+    }
   /** A feed exists; `proofBoundMs` is how old its last proof of life may be before the feed counts as deaf. */
   | { type: 'feed_declared'; source: string; feed: string; proofBoundMs: number }
   | { type: 'feed_gone'; source: string; feed: string }

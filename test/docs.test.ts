@@ -19,13 +19,19 @@ function read(path: string): string {
 }
 
 const readme = read('README.md')
-const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'docs/ARCHITECTURE.md', 'docs/ERRORS.md'].concat(
-  readdirSync(join(ROOT, 'docs/decisions')).map(name => `docs/decisions/${name}`),
-)
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...['docs', 'docs/decisions'].flatMap(folder =>
+    readdirSync(join(ROOT, folder))
+      .filter(name => name.endsWith('.md'))
+      .map(name => `${folder}/${name}`),
+  ),
+]
 
 const FILES = [
   ...readdirSync(ROOT),
-  ...['src', 'test', 'scripts', 'config', 'docs'].flatMap(folder =>
+  ...['src', 'test', 'bench', 'scripts', 'config', 'docs'].flatMap(folder =>
     readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' }).map(name => `${folder}/${name}`),
   ),
 ]
@@ -96,6 +102,11 @@ describe('docs/ERRORS.md', () => {
     const codes = Object.values(EXIT).map(String)
     expect(firstCells(read('docs/ERRORS.md'), 'Exit codes')).toEqual(codes)
   })
+})
+
+it('all of them are read here', () => {
+  const named = ['ARCHITECTURE', 'BENCHMARKS', 'ERRORS', 'FAULTS', 'LIVENESS'].map(name => `docs/${name}.md`)
+  expect(DOCUMENTS).toEqual(expect.arrayContaining(named))
 })
 
 describe.each(DOCUMENTS)('%s', path => {

@@ -15,6 +15,7 @@ const LEAST_FEEDS = 5
 const DOUBTS = 5
 const NOT_VERIFIED =
   'the certificate is NOT verified (tls.verify: false), anyone on the way can read the password: set tls.ca_file or tls.fingerprint_sha256'
+const NOT_ENCRYPTED = 'the connection is NOT encrypted, anyone on the way can read the password: use https:'
 
 /** How long ago, by the daemon's clock. */
 type Ago = (time: string | null) => string
@@ -66,7 +67,9 @@ function sourceLines(source: SourceStatus, ago: Ago, cut: Cut, paint: Paint): st
         : `, handed over in ${span(session.handOverSeconds)}`
   const age = session === null ? 'no session' : `session ${span(session.ageSeconds)} old${next}`
   const lines = [paint('bold', cut(`${name}  ${address}  ${age}`))]
-  if (!source.tlsVerified) lines.push(paint('red', cut(NOT_VERIFIED, '  ')))
+  if (!source.tlsVerified) {
+    lines.push(paint('red', cut(address.startsWith('http:') ? NOT_ENCRYPTED : NOT_VERIFIED, '  ')))
+  }
   for (const doubt of doubts.slice(0, DOUBTS)) lines.push(paint('red', cut(doubt, '  ')))
   if (doubts.length > DOUBTS) lines.push(paint('red', cut(`and ${doubts.length - DOUBTS} more lines of doubt`, '  ')))
   if (lastError !== null) {

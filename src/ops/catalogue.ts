@@ -174,12 +174,12 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   perSource(
     'opswire_source_last_proof_timestamp_seconds',
-    'Tells when the feed that has been silent longest last proved itself alive, in seconds since 1970.',
-    source => toSeconds(source.provedAtMs),
+    'Tells when the feed that has been silent longest last proved itself alive (one that never did: when it was first read), in seconds since 1970.',
+    source => toSeconds(source.silentSinceMs),
   )
   perSource(
     'opswire_tls_verified',
-    "Tells whether the source's certificate is verified (1) or any certificate is accepted (0).",
+    "Tells whether the source's certificate is verified (1) or not (0): any certificate is accepted, or the address starts with http:.",
     source => (source.tlsVerified ? 1 : 0),
   )
   perSource(
@@ -215,7 +215,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   gauge(
     'opswire_lease_margin_seconds',
-    'Tells the time left until the tightest lease of this kind lapses, below 0 once it lapsed.',
+    'Tells the time left until the tightest lease of this kind lapses (lifetime: until the session ends for good), below 0 once it lapsed.',
     ['source', 'lease'],
     function* () {
       for (const { source, lease, seconds } of asked().leases) yield [[source, lease], seconds]

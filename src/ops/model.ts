@@ -141,7 +141,7 @@ export class Model {
         if (feed !== undefined) feed.declared(happening.proofBoundMs)
         else {
           const { feed: name, proofBoundMs } = happening
-          source.feeds.set(name, new FeedModel(name, proofBoundMs, this.#clock.now()))
+          source.feeds.set(name, new FeedModel(name, proofBoundMs, this.#clock.now(), this.#clock.wall()))
         }
         return
       }
@@ -220,6 +220,7 @@ export class Model {
     if (source.state !== state) source.sinceMs = this.#clock.wall()
     source.state = state
     source.why = reason === undefined ? undefined : printable(code === undefined ? reason : `${reason} (${code})`)
+    source.sessionDoubts = (happening.doubts ?? []).map(doubt => printable(doubt))
     source.retryAt = retryInMs === undefined ? undefined : this.#clock.now() + retryInMs
     if (code !== undefined) source.lastError = this.#errorOf(code, reason)
     // A feed without a session is not read: nobody shall take its last state for the present one.

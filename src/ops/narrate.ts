@@ -11,6 +11,8 @@ import { isoTime, joined, word } from './text.ts'
 const EXPIRY_WARNING_MS = 14 * 86_400_000
 /** Dead letters of one source and reason are told at most this often: a flood of them is one piece of news. */
 const FLOOD_PAUSE_MS = 60_000
+/** Advice that still holds is told again after this. */
+const ADVICE_PAUSE_MS = 3_600_000
 /** Pieces of advice and expiries remembered as told. */
 const TOLD_LIMIT = 1000
 /** A source whose certificate is not verified says so again when it reconnects, at most this often. */
@@ -40,7 +42,8 @@ export class Narrator {
   readonly #feeds: FeedNarrator
   /** Controllers, store, sinks: what the next line is compared with. */
   readonly #last = new Map<string, string>()
-  readonly #told = new Set<string>()
+  /** When each was told, monotonic ms. */
+  readonly #told = new Map<string, number>()
   readonly #floods = new Map<string, FloodMemory>()
   /** Sources whose certificate is not verified: their address, and when that was told last. */
   readonly #unverified = new Map<string, { address: string; toldAt: number }>()
@@ -104,7 +107,9 @@ export class Narrator {
         this.#expiry(happening)
         return
       case 'advice':
-        if (this.#first(`advice ${happening.source} ${happening.text}`)) this.#detail('warn', happening, happening.text)
+        if (this.#first(`advice ${happening.source} ${happening.text}`, ADVICE_PAUSE_MS)) {
+          this.#detail('warn', happening, happening.text)
+        }
         return
       case 'gap':
         this.#log.write('warn', `${happening.source}: ${happening.summary}`, {
@@ -159,8 +164,10 @@ export class Narrator {
 
   #warnUnverified(source: string, address: string): void {
     this.#unverified.set(source, { address, toldAt: this.#clock.now() })
-    const text = `the certificate of ${address} is NOT verified (tls.verify: false): anyone on the way can read the password`
-    this.#log.write('warn', `${source}: ${text}; set tls.ca_file or tls.fingerprint_sha256`, { source })
+    const text = address.startsWith('http:')
+      ? `the connection to ${address} is NOT encrypted: anyone on the way can read the password; use https:`
+      : `the certificate of ${address} is NOT verified (tls.verify: false): anyone on the way can read the password; set tls.ca_file or tls.fingerprint_sha256`
+    this.#log.write('warn', `${source}: ${text}`, { source })
   }
 
   #warnAgain(source: string): void {
@@ -269,11 +276,13 @@ export class Narrator {
     return before
   }
 
-  /** True the first time. Bounded: what is told again after a thousand others is told again. */
-  #first(text: string): boolean {
-    if (this.#told.has(text)) return false
+  /** True the first time, and when the last was `pauseMs` ago. Bounded: after a thousand others it is the first time again. */
+  #first(text: string, pauseMs = Number.POSITIVE_INFINITY): boolean {
+    const now = this.#clock.now()
+    const toldAt = this.#told.get(text)
+    if (toldAt !== undefined && now - toldAt < pauseMs) return false
     if (this.#told.size >= TOLD_LIMIT) this.#told.clear()
-    this.#told.add(text)
+    this.#told.set(text, now)
     return true
   }
 }

@@ -17,6 +17,8 @@ export class FeedModel {
   /** The name, fit to be shown and to be a label: cleaned once, there may be thousands. */
   readonly label: string
   readonly #health: FeedHealth
+  /** Wall ms when it was first declared. */
+  readonly #bornMs: number
   mode: string | undefined
   /** Every mode it was ever in: the gauge shows the others as 0. */
   readonly modes = new Set<string>()
@@ -34,7 +36,8 @@ export class FeedModel {
   #away = false
 
   /** `now`: monotonic ms. */
-  constructor(name: string, boundMs: number, now: number) {
+  constructor(name: string, boundMs: number, now: number, wallMs: number) {
+    this.#bornMs = wallMs
     this.name = name
     this.label = printable(name, 120)
     this.#health = new FeedHealth(this.label, boundMs, now)
@@ -71,6 +74,11 @@ export class FeedModel {
   prove(now: number, wallMs: number): void {
     this.#health.prove(now)
     this.provedAtMs = wallMs
+  }
+
+  /** Wall ms since when nothing was heard of it: its last proof, or, without one, its declaration. */
+  get silentSinceMs(): number {
+    return this.provedAtMs ?? this.#bornMs
   }
 
   /** Its session is over. */
@@ -113,6 +121,8 @@ export class SourceModel {
   /** Wall ms of the last change of `state`. */
   sinceMs: number
   why: string | undefined
+  /** What speaks against its session as a whole. */
+  sessionDoubts: readonly string[] = []
   /** Monotonic ms when the next attempt was promised: there is no session until then. */
   retryAt: number | undefined
   /** Monotonic ms of the last thing heard about this source. */
@@ -147,10 +157,10 @@ export class SourceModel {
   doubts(now: number): string[] {
     if (!this.open) return [`${this.state}${this.why === undefined ? '' : `: ${this.why}`}`]
     if (this.feeds.size === 0) return ['no feed has been declared yet']
-    return [...this.feeds.values()].flatMap(feed => feed.complaint(now) ?? [])
+    return [...this.sessionDoubts, ...[...this.feeds.values()].flatMap(feed => feed.complaint(now) ?? [])]
   }
 
-  /** True when nothing speaks against it. */
+  /** True when it has a session and nothing speaks against any feed: doubts about the session come on top. */
   isUp(now: number): boolean {
     return this.open && this.feeds.size > 0 && this.feeds.values().every(feed => feed.isWell(now))
   }
@@ -162,6 +172,13 @@ export class SourceModel {
       if (feed.provedAtMs === undefined) return undefined
       oldest = Math.min(oldest ?? feed.provedAtMs, feed.provedAtMs)
     }
+    return oldest
+  }
+
+  /** As `provedAtMs`, but a feed without a proof counts from its declaration; undefined without feeds. What alerts need. */
+  get silentSinceMs(): number | undefined {
+    let oldest: number | undefined
+    for (const { silentSinceMs } of this.feeds.values()) oldest = Math.min(oldest ?? silentSinceMs, silentSinceMs)
     return oldest
   }
 }

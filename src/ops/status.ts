@@ -48,11 +48,11 @@ export interface SourceStatus {
   readonly required: boolean
   /** Session open and every feed's last proof younger than its bound. */
   readonly up: boolean
-  /** What speaks against it, in words, at most 21 lines; empty when it is up. */
+  /** What speaks against it, in words, at most 21 lines, doubts about its session first: those may stand while it is up. */
   readonly doubts: readonly string[]
   /** The address in use: of several controllers, the one that is asked now. */
   readonly address: string
-  /** By its signer or by the configured fingerprint; false: any certificate is accepted. */
+  /** By its signer or by the configured fingerprint; false: any certificate is accepted, or there is none (http:). */
   readonly tlsVerified: boolean
   /** Null while there is no session. `handOverSeconds`: until its successor is opened; null for one that needs none. */
   readonly session: { readonly ageSeconds: number; readonly handOverSeconds: number | null } | null
@@ -182,7 +182,7 @@ function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): Sou
     state: source.state,
     since: isoTime(source.sinceMs),
     required: source.required,
-    up: doubts.length === 0,
+    up: source.isUp(now),
     doubts: doubts.length > DOUBTS ? [...doubts.slice(0, DOUBTS), `and ${doubts.length - DOUBTS} more`] : doubts,
     address: source.address,
     tlsVerified: source.tlsVerified,

@@ -243,7 +243,7 @@ export class LeaseKeeper {
 }
 
 function turnOf({ options, bornAt, terms }: Held): Turn {
-  if (options.rank === 'session') return { rank: 'session' }
+  if (options.rank === 'session') return { rank: 'session', living: true }
   const at = (part: number): number => bornAt + part * terms.lifeMs
   return { rank: 'renewal', pressingAt: at(PRESSING), lateAt: at(LATE), latestAt: at(LATEST) }
 }

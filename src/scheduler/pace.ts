@@ -7,8 +7,8 @@ import { Heap } from './heap.ts'
 
 /** What a request is for, which decides when it gets its turn. */
 export type Turn =
-  /** A login or the renewal of a session: one at a time, ahead of everything. */
-  | { readonly rank: 'session' }
+  /** A login or, with `living`, the renewal of a session: one at a time, ahead of everything, renewals first. */
+  | { readonly rank: 'session'; readonly living?: true }
   /** The end of a session: counted, never kept waiting. Whoever says it is on the way out. */
   | { readonly rank: 'goodbye' }
   | Renewal
@@ -193,7 +193,7 @@ export class Pace {
     if (this.#busy >= this.#most) return undefined
     const { ratePerSecond, burst } = this.#options
     const token = this.#fullAt - ((burst - 1) * 1000) / ratePerSecond
-    const session = this.#busySessions > 0 ? undefined : candidate(first(this.#sessions), token, this.#nextSession)
+    const session = this.#busySessions > 0 ? undefined : candidate(this.#session(), token, this.#nextSession)
     if (session !== undefined && session.at <= now) return session
     const renewal = candidate(this.#renewal(), token)
     const ordinary = this.#ordinary(now, token, renewal?.waiting.turn)
@@ -216,6 +216,12 @@ export class Pace {
 
   get #slowed(): boolean {
     return this.ordinaryRate < this.#options.ratePerSecond
+  }
+
+  /** A session that lives is kept before another is begun: logins may be many, and can wait. */
+  #session(): Waiting | undefined {
+    for (const waiting of this.#sessions) if (waiting.turn.rank === 'session' && waiting.turn.living) return waiting
+    return first(this.#sessions)
   }
 
   #renewal(): Waiting | undefined {

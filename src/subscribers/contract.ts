@@ -30,6 +30,11 @@ export interface OpenContext {
   /** What is committed. A session that runs ahead of commits keeps its own overlay. */
   readonly mirror: MirrorView
   readonly report: Report
+  /**
+   * What speaks against the session as a whole, though its feeds may seem well: the source is degraded until `text` is
+   * undefined. `about` tells one doubt from another.
+   */
+  doubt(about: string, text: string | undefined): void
   /** Where a source may keep small private files (a rotated token); undefined when there is no state_dir. */
   readonly stateDir: string | undefined
 }

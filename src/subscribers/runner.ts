@@ -196,6 +196,7 @@ class SourceRunner implements Runner {
   /** Waits until the session watches all it shall, then calls the source up. False, without a word, when it ends first. */
   async #settled({ session, view }: Opened, reading: Promise<void>): Promise<boolean> {
     let over = false
+    this.#health.opened(view)
     const end = ended(reading).then(() => {
       over = true
     })
@@ -221,6 +222,7 @@ class SourceRunner implements Runner {
         if (happening.type === 'feed_proof') attempt.alive()
         view.hear(happening)
       },
+      doubt: (about, text) => view.doubt(about, text),
       stateDir,
     }
     let session: Session

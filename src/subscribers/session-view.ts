@@ -13,10 +13,14 @@ export interface SessionViewOptions {
   readonly report: Report
   /** A feed of the current session changed for better or worse. */
   readonly onChange: (feed: FeedHealth) => void
+  /** What speaks against the current session as a whole changed; `worse`: by a new doubt. */
+  readonly onDoubt: (worse: boolean) => void
 }
 
 export class SessionView {
   readonly feeds = new Map<string, FeedHealth>()
+  /** What speaks against the session as a whole, by what it is about. */
+  readonly doubts = new Map<string, string>()
   /** The session whose words count until this one takes over. */
   #before: SessionView | undefined
   #over = false
@@ -57,6 +61,15 @@ export class SessionView {
       default:
         this.#options.report(happening)
     }
+  }
+
+  /** As `OpenContext.doubt`. Before it takes over nobody else hears of it. */
+  doubt(about: string, text: string | undefined): void {
+    const before = this.doubts.get(about)
+    if (before === text) return
+    if (text === undefined) this.doubts.delete(about)
+    else this.doubts.set(about, text)
+    if (this.#before === undefined && !this.#over) this.#options.onDoubt(text !== undefined && before === undefined)
   }
 
   /** From now on this session's words count; what they differ in from the predecessor's is told. */

@@ -29,6 +29,11 @@ export class SourceNews {
   #fellAt = Number.NEGATIVE_INFINITY
   /** The worst that was published since it was well. */
   #worst: Severity = 'info'
+  /** Says what has come to light while the health stayed as bad as it was told; undefined when that is over by then. */
+  #more: (() => string | undefined) | undefined
+  #cancelMore: Cancel | undefined
+  /** Monotonic ms of the last event that only said more. */
+  #saidMoreAt = Number.NEGATIVE_INFINITY
   /** Wall ms of the last event. */
   #publishedMs = 0
   #cancel: Cancel | undefined
@@ -37,13 +42,17 @@ export class SourceNews {
     this.#options = options
   }
 
-  /** Takes in the health as it is now; what was told already, or waits to be, is no news. */
-  tell(state: Health, reason: string | undefined): void {
+  /**
+   * Takes in the health as it is now; what was told already, or waits to be, is no news. True when it is no better and no
+   * worse than what was told last: then `tellMore` may say what is new about it.
+   */
+  tell(state: Health, reason: string | undefined): boolean {
+    const before = this.#now
     if (state !== 'up' && this.#now === 'up') this.#fell()
-    if (state === this.#now && this.#cancel !== undefined) return
+    if (state === this.#now && this.#cancel !== undefined) return false
     this.#now = state
-    this.close()
-    if (state === this.#told) return
+    this.#drop()
+    if (state === this.#told) return before === state
     const { clock } = this.#options
     const at = clock.wall()
     const isBetter = this.#told !== undefined && RANK[state] < RANK[this.#told]
@@ -51,10 +60,45 @@ export class SourceNews {
     const tellHeld = (): void => this.#publish(state, reason, at)
     if (holdMs === 0) tellHeld()
     else this.#cancel = clock.after(holdMs, tellHeld)
+    return false
+  }
+
+  /**
+   * Still degraded, and worse: `reason` tells it, asked when the event is made. At once, then at most once in ten minutes, so
+   * that thousands of feeds that fall one by one are a few events.
+   */
+  tellMore(reason: () => string | undefined): void {
+    const { clock } = this.#options
+    this.#more = reason
+    if (this.#cancelMore !== undefined) return
+    const waitMs = this.#saidMoreAt + CALM_MS - clock.now()
+    const say = (): void => this.#sayMore()
+    if (waitMs <= 0) say()
+    else this.#cancelMore = clock.after(waitMs, say)
   }
 
   /** Drops what waits to be told. */
   close(): void {
+    this.#drop()
+    this.#dropMore()
+  }
+
+  #sayMore(): void {
+    const reason = this.#more?.()
+    this.#dropMore()
+    // Otherwise the next event tells all of it, or says that it is well.
+    if (reason === undefined || this.#now !== 'degraded' || this.#told !== 'degraded') return
+    this.#saidMoreAt = this.#options.clock.now()
+    this.#publish('degraded', reason, this.#options.clock.wall())
+  }
+
+  #dropMore(): void {
+    this.#cancelMore?.()
+    this.#cancelMore = undefined
+    this.#more = undefined
+  }
+
+  #drop(): void {
     this.#cancel?.()
     this.#cancel = undefined
   }

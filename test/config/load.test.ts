@@ -157,6 +157,19 @@ describe('warnings', () => {
     expect(await codes('api_token_credential: vcd')).toHaveLength(1)
   })
 
+  it('name a question that is asked twice', async () => {
+    const subscriptions = '[{ class: fvTenant }, { class: fvBD }, { class: fvTenant, snapshot: publish }]'
+    const source = "  - { name: fabric-a, kind: apic, controllers: ['https://apic.example.net'], username: admin"
+    const text = `sources:\n${source}, password_env: HOME, subscriptions: ${subscriptions} }\n`
+    expect((await parse(text, { HOME: 'x' })).warnings).toMatchObject([
+      {
+        code: 'loss',
+        path: ['sources', 0, 'subscriptions', 2],
+        message: 'asks the same as subscriptions[0]: it does nothing, the first one counts',
+      },
+    ])
+  })
+
   it('name a store in memory in front of NATS, and keys that do nothing', async () => {
     const nats = 'nats: { servers: ["nats://127.0.0.1"] }\n'
     expect(warned(await parse(nats + VCD))).toEqual(['loss '])

@@ -111,6 +111,7 @@ export class Rig {
       cursor: feed => keeper.cursors.get(feed),
       mirror: { get: key => keeper.mirror.get(key), values: () => keeper.mirror.values() },
       report: happening => keeper.happenings.push(happening),
+      doubt: () => undefined,
       stateDir: undefined,
     }
   }

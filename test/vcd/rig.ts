@@ -94,6 +94,7 @@ export class Rig {
       cursor: () => this.cursor,
       mirror: { get: () => undefined, values: () => [] },
       report: happening => this.happenings.push(happening),
+      doubt: () => undefined,
       stateDir: stateDir ? this.directory : undefined,
     })
   }

@@ -7,6 +7,7 @@ import type { Cancel, Clock } from '../../scheduler/clock.ts'
 import type { HttpAnswer, HttpClient } from '../http.ts'
 import { type ApicAnswer, decodeAnswer } from './decode.ts'
 import { hintOf, listDomains } from './domains.ts'
+import { Refusals } from './refusals.ts'
 
 /** What a login or refresh answered. Times are the controller's own. */
 export interface Grant {
@@ -56,8 +57,11 @@ const SHORTEST_S = 1
 /** A login that is under way when the daemon stops is waited for this long, ms: the session that it makes must end. */
 const LAST_LOGIN_MS = 3000
 
-/** User name and password, with login domain and challenge token (guide: aaaLogin; reference a2–a4). */
-export function passwordAuthentication(config: ApicConfig): Authentication {
+/**
+ * User name and password, with login domain and challenge token (guide: aaaLogin; reference a2–a4). What is in `refusals`
+ * is not asked for again.
+ */
+export function passwordAuthentication(config: ApicConfig, refusals = new Refusals()): Authentication {
   const user = config.username
   const name = config.fallback_domain
     ? `apic#fallback\\${user}`
@@ -70,6 +74,7 @@ export function passwordAuthentication(config: ApicConfig): Authentication {
     async login(http, clock, signal) {
       const pwd = await config.password.read()
       signal.throwIfAborted()
+      refusals.check(config.controllers, name, pwd, clock.now())
       const askedAt = clock.now()
       const answer = await outliving(clock, signal, last =>
         http.request({
@@ -83,11 +88,16 @@ export function passwordAuthentication(config: ApicConfig): Authentication {
       )
       const refusal = refusalOf(answer)
       if (refusal !== undefined) {
+        // At once: what follows may fail, and another source may log in meanwhile.
+        refusals.note(config.controllers, name, pwd, `login as ${name} refused: ${refusal}`, clock.now())
         const hint = hintOf(config.login_domain, await listDomains(http, signal))
-        throw new Fatal('auth_refused', `login as ${name} refused: ${refusal}${hint}`)
+        const message = `login as ${name} refused: ${refusal}${hint}`
+        refusals.note(config.controllers, name, pwd, message, clock.now())
+        throw new Fatal('auth_refused', message)
       }
       const decoded = decodeChecked(answer)
       const grant = grantOf(answer, decoded, askedAt)
+      refusals.forget(config.controllers, name)
       if (challenge !== false && grant.challenge === undefined) {
         await this.logout(http, grant).catch(() => undefined)
         throw new Fatal('config', 'challenge_token is set, but the controller gave no urlToken')

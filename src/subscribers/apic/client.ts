@@ -33,6 +33,11 @@ export interface ApicClientOptions {
   readonly pace: Pace
 }
 
+/** As many as the pace may ever have under way (`max_concurrency` is 64 at most), and some for goodbyes. */
+const CONNECTIONS = 72
+/** A renewal that is not answered in this part of the life is asked again, whatever `request_timeout` says. */
+const RENEWAL_SHARE = 1 / 4
+
 export class ApicClient {
   readonly #options: ApicClientOptions
   readonly #http: HttpClient
@@ -52,8 +57,9 @@ export class ApicClient {
       clock,
       report,
     }
-    // The pace bounds what is under way: nothing waits for a connection, renewals least of all.
-    this.#http = new HttpClient({ ...common, connections: config.max_concurrency + 1 })
+    // The pace bounds what is under way, and other sources may have made it wider than this one's `max_concurrency`:
+    // nothing waits for a connection, renewals least of all.
+    this.#http = new HttpClient({ ...common, connections: CONNECTIONS })
   }
 
   /** The grant of the login or of the last refresh. */
@@ -101,7 +107,7 @@ export class ApicClient {
     const askedAt = this.#options.clock.now()
     const before = this.grant
     const { answer, decoded } = await this.#slowing(
-      this.#send('/api/aaaRefresh.json', 'refresh_session', before, signal),
+      this.#send('/api/aaaRefresh.json', 'refresh_session', before, signal, this.#renewalMs(before.refreshTimeoutMs)),
     )
     const grant = grantOf(answer, decoded, askedAt, before)
     this.#grant = grant
@@ -122,26 +128,35 @@ export class ApicClient {
     return decoded
   }
 
-  /** One refresh of a subscription, asked by the lease keeper, which has got the turn for it. Throws like `get`. */
-  async refreshSubscription(id: string, signal: AbortSignal): Promise<void> {
-    await this.#ask(`/api/subscriptionRefresh.json?id=${id}`, 'refresh_subscription', signal)
+  /**
+   * One refresh of a subscription that lives `lifeMs`, asked by the lease keeper, which has got the turn for it. Throws
+   * like `get`.
+   */
+  async refreshSubscription(id: string, lifeMs: number, signal: AbortSignal): Promise<void> {
+    const timeoutMs = this.#renewalMs(lifeMs)
+    await this.#ask(`/api/subscriptionRefresh.json?id=${id}`, 'refresh_subscription', signal, timeoutMs)
   }
 
-  #ask(path: string, operation: string, signal: AbortSignal) {
-    return this.#slowing(this.#withToken(path, operation, signal))
+  /** How long the answer to a renewal is waited for, ms: one that hangs must leave time for another. */
+  #renewalMs(lifeMs: number): number {
+    return Math.min(this.#options.config.request_timeout, lifeMs * RENEWAL_SHARE)
+  }
+
+  #ask(path: string, operation: string, signal: AbortSignal, timeoutMs?: number) {
+    return this.#slowing(this.#withToken(path, operation, signal, timeoutMs))
   }
 
   /** A request that was on its way while the token was renewed may come too late for the old one: once more. */
-  async #withToken(path: string, operation: string, signal: AbortSignal) {
+  async #withToken(path: string, operation: string, signal: AbortSignal, timeoutMs?: number) {
     const { grant } = this
     try {
-      return await this.#send(path, operation, grant, signal)
+      return await this.#send(path, operation, grant, signal, timeoutMs)
     } catch (error) {
       if (codeOf(error) !== 'session_lost') throw error
       await this.#refreshing
       const newer = this.grant
       if (newer.token === grant.token) throw error
-      return this.#send(path, operation, newer, signal)
+      return this.#send(path, operation, newer, signal, timeoutMs)
     }
   }
 
@@ -157,7 +172,7 @@ export class ApicClient {
     }
   }
 
-  async #send(path: string, operation: string, grant: Grant, signal: AbortSignal) {
+  async #send(path: string, operation: string, grant: Grant, signal: AbortSignal, timeoutMs?: number) {
     const { auth } = this.#options
     let full = path
     for (const [name, value] of auth.options(grant))
@@ -168,6 +183,7 @@ export class ApicClient {
       headers: auth.headers(grant),
       operation,
       signal: AbortSignal.any([signal, this.#options.signal]),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
       // A class-wide snapshot of a large fabric: 100,000 objects of a few kB.
       maxBytes: 1024 * 1024 * 1024,
     })

@@ -1,6 +1,9 @@
 /** The fabric's own clock: cursors go by it, not by ours (reference b2: topInfo.currentTime). */
+
+import { describe } from '../../errors.ts'
 import type { Clock } from '../../scheduler/clock.ts'
-import type { ApicClient } from './client.ts'
+import { type ApicClient, Refused } from './client.ts'
+import type { ApicAnswer } from './decode.ts'
 import { patient } from './patient.ts'
 
 /** Logins are the dearest thing to ask for: one page of nginx's is no reason to make another. */
@@ -11,13 +14,18 @@ const DRIFT_MS = 2000
 /** Goes on by our monotonic clock between two readings: a step of our wall clock is none of the fabric's. */
 export class FabricClock {
   readonly #clock: Clock
+  readonly #onRefused: (reason: string) => void
   #fabricMs: number
   #readAt: number
   #readWall: number
 
-  /** Until it is read it is taken to agree with our own. */
-  constructor(clock: Clock) {
+  /**
+   * Until it is read it is taken to agree with our own. `onRefused` is told each time that the controller refuses the
+   * question.
+   */
+  constructor(clock: Clock, onRefused: (reason: string) => void) {
     this.#clock = clock
+    this.#onRefused = onRefused
     this.#readAt = clock.now()
     this.#readWall = clock.wall()
     this.#fabricMs = this.#readWall
@@ -34,10 +42,19 @@ export class FabricClock {
     return Math.abs(now - wall) > DRIFT_MS
   }
 
-  /** Asks the controller. An answer that doesn't say leaves it as it is. Throws as `client.get`. */
+  /**
+   * Asks the controller. An answer that doesn't say leaves it as it is, and so does a refusal: an account without that
+   * right is no reason to end a session. Throws as `client.get` for the rest.
+   */
   async read(client: ApicClient, signal: AbortSignal): Promise<void> {
     const ask = () => client.get('/api/mo/info.json', 'clock', signal)
-    const { objects } = await patient(this.#clock, signal, ask, PATIENCE_MS)
+    let objects: ApicAnswer['objects'] = []
+    try {
+      objects = (await patient(this.#clock, signal, ask, PATIENCE_MS)).objects
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      this.#onRefused(describe(error))
+    }
     const fabricMs = Date.parse(objects.find(object => object.cls === 'topInfo')?.attributes['currentTime'] ?? '')
     if (!Number.isNaN(fabricMs)) this.#fabricMs = fabricMs
     else this.#fabricMs = this.now()

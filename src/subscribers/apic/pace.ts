@@ -1,7 +1,8 @@
-/** The pace of each controller: shared by all who ask it, also by two sources that name the same one. */
+/** What all sources of a process share of a controller: its pace, and which logins it refused. */
 import type { Clock } from '../../scheduler/clock.ts'
 import { Pace } from '../../scheduler/pace.ts'
 import type { Tuning } from './core.ts'
+import { Refusals } from './refusals.ts'
 
 export interface PaceTerms {
   readonly clock: Clock
@@ -11,6 +12,7 @@ export interface PaceTerms {
 }
 
 export class Paces {
+  readonly refusals = new Refusals()
   readonly #paces = new Map<string, Pace>()
 
   /** That of the controller at `address`, made when it is first asked for. */

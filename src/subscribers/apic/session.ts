@@ -180,7 +180,7 @@ export class ApicSession implements Session {
 
   async #open(): Promise<void> {
     const { config, context, controller } = this.#options
-    const { clock, report, signal } = context
+    const { clock, report } = context
     report({ type: 'controller', source: config.name, address: controller })
     const grant = await this.#client.login()
     this.#hardEnd = grant.askedAt + grant.maximumLifetimeMs
@@ -193,7 +193,7 @@ export class ApicSession implements Session {
       clock,
       timeoutMs: config.request_timeout,
       pingMs: this.#core.tuning.pingMs,
-      signal,
+      signal: this.#core.signal,
       onFrame: text => this.#dispatcher.take(text),
       onLost: error => this.#fail(error),
     })
@@ -316,6 +316,8 @@ export class ApicSession implements Session {
 
   async #close(): Promise<void> {
     if (!this.#over.signal.aborted) this.#end(undefined)
+    // It may have opened after the end.
+    this.#socket?.close()
     await Promise.allSettled(this.#running)
     // The controller need not wait until a backlog is stored: its session ends now.
     await Promise.all([this.#outbox.end(), this.#client.logout()])

@@ -29,7 +29,7 @@ export function apicSubscriber(
 ): ApicSubscriber {
   for (const subscription of config.subscriptions) buildQuery(subscription)
   const source = { system: 'apic', name: config.name } as const
-  const auth = passwordAuthentication(config)
+  const auth = passwordAuthentication(config, paces.refusals)
   const tuned = { ...TUNING, ...tuning }
   const continuity = new Continuity()
   const controllers = new ControllerRow(config.controllers)
@@ -58,10 +58,11 @@ export function apicSubscriber(
         })
       } catch (error) {
         // A certificate is one controller's matter; credentials are wrong everywhere, and accounts get locked.
-        if (error instanceof Fatal && error.code === 'tls' && controllers.hasBetterThan(address, context.clock.now())) {
-          throw new Retryable('tls', error.message, { cause: error })
-        }
-        throw error
+        const own =
+          error instanceof Retryable ? error.afterMs !== undefined : error instanceof Fatal && error.code === 'tls'
+        if (!own || !controllers.hasBetterThan(address, context.clock.now())) throw error
+        // So is its wish to be left alone: the next one has no such wish.
+        throw new Retryable(error.code, error.message, { cause: error })
       }
     },
   }

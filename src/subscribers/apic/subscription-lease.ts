@@ -28,7 +28,7 @@ export function keepSubscription(core: Core, options: SubscriptionLeaseOptions):
       lifeMs,
       renewMs: lifeMs / 3,
       renew: async signal => {
-        await client.refreshSubscription(id, signal)
+        await client.refreshSubscription(id, lifeMs, signal)
         return undefined
       },
       isFinal: error => error instanceof Refused || isSessionError(error),
