@@ -48,6 +48,8 @@ export interface Session extends AsyncIterable<Batch> {
   close(): Promise<void>
   /** Monotonic ms (`clock.now()`): the runner opens the successor before this and then closes this one. */
   readonly retireBy?: number
+  /** Monotonic ms: when the source ends this session, come what may. Absent: not known, or never. */
+  readonly endsBy?: number
   /**
    * Resolves when all that this session watches is watched (or has failed once): then it counts as up, and a
    * predecessor may go. Absent: at once. Never rejects.

@@ -1,7 +1,7 @@
 /**
  * A source's life: open, read, append, report; open again. Knows no protocol. The one place that tries again.
  */
-import { codeOf, describe, Fatal, Retryable } from '../errors.ts'
+import { codeOf, describe, Retryable } from '../errors.ts'
 import type { Fact, SourceRef } from '../event.ts'
 import type { LeaseKind, Report } from '../report.ts'
 import { type Clock, sleep } from '../scheduler/clock.ts'
@@ -11,13 +11,10 @@ import type { OpenContext, Session, Subscriber } from './contract.ts'
 import { Intake } from './intake.ts'
 import type { SessionView } from './session-view.ts'
 import { SourceHealth } from './source-health.ts'
+import { holdMs, SuccessorWaits } from './waits.ts'
 
-/** Refused credentials are not tried more often than this: restarts and retries lock accounts. */
-const FATAL_HOLD_MS = 5 * 60_000
 /** First and longest bound of the wait between attempts, and how long a session must have lived to start afresh. */
 const BACKOFF = { firstMs: 1000, capMs: 60_000, stableMs: 30_000 }
-/** While a session nears its end, how often its successor is tried. */
-const SUCCESSOR_RETRY_MS = 30_000
 
 export interface RunnerOptions {
   readonly subscriber: Subscriber
@@ -95,8 +92,7 @@ class SourceRunner implements Runner {
         clock,
         signal: this.#stopping.signal,
         backoff: BACKOFF,
-        holdMs: error =>
-          error instanceof Fatal ? FATAL_HOLD_MS : error instanceof Retryable ? (error.afterMs ?? 0) : 0,
+        holdMs,
         onFailure: (error, waitMs) => this.#failed(error, waitMs),
         ...(options.wake === undefined ? {} : { wake: options.wake }),
       },
@@ -164,9 +160,10 @@ class SourceRunner implements Runner {
     let reading = this.#read(opened, attempt)
     await this.#settled(opened, reading)
     let { retireBy } = opened.session
+    let waits = new SuccessorWaits(clock, opened.session.endsBy)
     try {
       for (;;) {
-        const successor = await this.#successorOf(retireBy, reading, attempt)
+        const successor = await this.#successorOf(retireBy, waits, reading, attempt)
         if (successor === undefined) return await reading
         // Make before break: both are alive for a moment; what both deliver has the same ids.
         const nextReading = this.#read(successor, attempt)
@@ -174,7 +171,7 @@ class SourceRunner implements Runner {
         const takesOver = ended(reading).then(() => true)
         if (!(await Promise.race([this.#settled(successor, nextReading), takesOver]))) {
           // It ended before it did. Its predecessor is well: nothing is lost yet.
-          retireBy = clock.now() + this.#noSuccessor(await errorOf(nextReading))
+          retireBy = clock.now() + this.#noSuccessor(await errorOf(nextReading), waits)
           continue
         }
         report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'ok' })
@@ -183,6 +180,7 @@ class SourceRunner implements Runner {
         opened = successor
         reading = nextReading
         retireBy = opened.session.retireBy
+        waits = new SuccessorWaits(clock, opened.session.endsBy)
         this.#health.takeOver(opened.view)
         await old.close()
         // How the predecessor ended does not matter any more: the successor reads.
@@ -266,6 +264,7 @@ class SourceRunner implements Runner {
   /** Opens the session that takes over, when this one is to retire. Undefined when this one ended by itself first. */
   async #successorOf(
     retireBy: number | undefined,
+    waits: SuccessorWaits,
     reading: Promise<void>,
     attempt: Attempt,
   ): Promise<Opened | undefined> {
@@ -289,18 +288,17 @@ class SourceRunner implements Runner {
         return await this.#open(attempt)
       } catch (error) {
         if (this.#stopping.signal.aborted) return undefined
-        waitMs = this.#noSuccessor(error)
+        waitMs = this.#noSuccessor(error, waits)
       }
     }
   }
 
   /** Tells that the session goes on without a successor. Gives the wait before the next is tried, ms. */
-  #noSuccessor(error: unknown): number {
+  #noSuccessor(error: unknown, waits: SuccessorWaits): number {
     const reason = `no successor session yet: ${error === undefined ? 'it ended' : describe(error)}`
     this.#options.report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'failed' })
     this.#health.handOverFailed(reason, error === undefined ? 'session_lost' : codeOf(error))
-    const held = error instanceof Retryable ? (error.afterMs ?? 0) : error instanceof Fatal ? FATAL_HOLD_MS : 0
-    return Math.max(SUCCESSOR_RETRY_MS, held)
+    return waits.next(error)
   }
 
   #failed(error: unknown, retryInMs: number): void {

@@ -109,7 +109,7 @@ describe('a password that was refused', () => {
     expect(logins().map(login => login.ok)).toEqual([false, true, true])
   })
 
-  it('says nothing of another user, nor of another fabric', async () => {
+  it('says nothing of the user of another login domain', async () => {
     await make()
     const paces = new Paces()
     start('a', paces)

@@ -156,9 +156,10 @@ describe('a session that fails while its socket opens', () => {
     rig.simulator.knobs.latencyMs = 14_000
     rig.simulator.knobs.latencyOf = { login: 0, logout: 0, refresh: 0 }
     rig.start()
+    await within(clock, 5, () => rig.simulator.record.sessions.length === 1, 'the session')
+    rig.simulator.fail({ operation: 'login', failure: { kind: 'html' } })
     const isOver = () => rig.happenings.some(one => one.type === 'lease_lost' && one.lease === 'session')
     expect(await within(clock, 12, isOver, 'the end of the session')).toBeGreaterThan(5)
-    rig.simulator.fail({ operation: 'login', failure: { kind: 'html' } })
     await turn(clock, 120)
     expect(rig.simulator.openSockets).toBe(0)
     expect(rig.simulator.record.sessions.map(one => one.endedBy)).toEqual(['logout'])

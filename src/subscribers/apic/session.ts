@@ -42,6 +42,8 @@ export interface SessionOptions {
 
 /** Refresh the session at the latest after this, however long it lives. */
 const SESSION_REFRESH_CAP_MS = 240_000
+/** As `LookoutMemory.refused` and the log name it. */
+const CLOCK = "the fabric's clock"
 /** How often our own clock is looked at: after a jump of it the fabric's is asked for anew. */
 const CLOCK_LOOK_MS = 15_000
 /**
@@ -85,7 +87,13 @@ export class ApicSession implements Session {
     const { config, controller, auth, context, source, mirror, tuning, pace } = options
     const { clock, report } = context
     const signal = AbortSignal.any([this.#over.signal, context.signal])
-    this.#fabricClock = new FabricClock(clock)
+    this.#fabricClock = new FabricClock(clock, reason => {
+      const { refused } = options.lookout
+      if (refused.has(CLOCK)) return
+      refused.add(CLOCK)
+      const text = `${CLOCK} can't be read with this account, our own is used: ${reason}`
+      report({ type: 'advice', source: config.name, text })
+    })
     this.#outbox = new Outbox(
       this.#queue,
       () => this.#pause(),
@@ -152,6 +160,10 @@ export class ApicSession implements Session {
 
   get retireBy(): number | undefined {
     return this.#retireBy
+  }
+
+  get endsBy(): number | undefined {
+    return this.#hardEnd
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Batch> {

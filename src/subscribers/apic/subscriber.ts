@@ -57,11 +57,12 @@ export function apicSubscriber(
           lookout,
         })
       } catch (error) {
-        // A certificate is one controller's matter; credentials are wrong everywhere, and accounts get locked.
-        const own =
-          error instanceof Retryable ? error.afterMs !== undefined : error instanceof Fatal && error.code === 'tls'
-        if (!own || !controllers.hasBetterThan(address, context.clock.now())) throw error
-        // So is its wish to be left alone: the next one has no such wish.
+        // A certificate is one controller's matter, and so is its wish to be left alone; credentials are wrong everywhere,
+        // and accounts get locked.
+        const isItsOwn =
+          (error instanceof Fatal && error.code === 'tls') ||
+          (error instanceof Retryable && error.afterMs !== undefined)
+        if (!isItsOwn || !controllers.hasBetterThan(address, context.clock.now())) throw error
         throw new Retryable(error.code, error.message, { cause: error })
       }
     },
