@@ -195,23 +195,28 @@ describe('a life of a fault', () => {
 
 describe('a controller whose clock is 3 s ahead', () => {
   it('is told once of a fault that is raised while the log is read', async () => {
-    const { simulator } = await start({ start: false })
+    const clock = new ManualClock()
+    const { simulator } = await start({ clock, start: false })
     simulator.knobs.clockAheadMs = 3000
     rig.start()
-    await rig.live(['class/faultInst'])
+    await within(clock, 30, () => lives('class/faultInst') === 1, 'live')
+    // Past the time at which, by that clock, it was first looked at.
+    await turn(clock, 10)
     simulator.post(FAULT, fault('F1394'))
-    await rig.until(all => all.length === 1, 'the first')
+    await within(clock, 30, () => told(FAULT).length === 1, 'the first')
+    await turn(clock, 10)
     const log = /faultRecord/
     const before = requests(log)
     const well = simulator.fail({ operation: 'query', path: log, failure: { kind: 'html' } })
     simulator.cutSockets()
-    await until(() => requests(log) > before, 'subscribed, and reading')
+    await within(clock, 30, () => requests(log) > before, 'subscribed, and reading')
     const dn = `${NODE}/b/fault-F1394`
     simulator.post(dn, fault('F1394'))
     well()
-    await rig.live(['class/faultInst'], 2)
-    simulator.post(`${NODE}/z/fault-F1394`, fault('F1394'))
-    await rig.until(all => all.some(fact => fact.subject.includes('/z/')), 'the last')
+    await within(clock, 60, () => lives('class/faultInst') === 2, 'live again')
+    const last = `${NODE}/z/fault-F1394`
+    simulator.post(last, fault('F1394'))
+    await within(clock, 30, () => told(last).length === 1, 'the last')
     expect(told(dn).map(fact => fact.type)).toEqual(['apic.fault.raised'])
   })
 })
