@@ -88,11 +88,13 @@ it('more subscriptions than the pace can keep: said, and which settings help', a
   expect(advices()).toEqual([expect.stringMatching(/of 201 subscriptions .* max_concurrency.* refresh_timeout/)])
 })
 
-it('the same query in three spellings is one subscription', async () => {
+it('the same query in five spellings is one subscription', async () => {
   rig = await ApicRig.make({
     config: {
       subscriptions: [
         { class: 'fvBD' },
+        { class: 'fvBD', query_target: 'self' },
+        { class: 'fvBD', rsp_subtree: 'no' },
         { raw: 'class/fvBD.json' },
         { raw: 'https://apic.example.net/api/class/fvBD.json?subscription=yes' },
         { class: 'eventRecord' },

@@ -5,6 +5,12 @@ import type { Core } from './core.ts'
 import { type Dispatch, Feed } from './feed.ts'
 import { buildQuery, queryUrl } from './query.ts'
 
+/** What an APIC takes an option for that isn't written (guide: query-target, rsp-subtree). */
+const DEFAULTS: ReadonlyMap<string, string> = new Map([
+  ['query-target', 'self'],
+  ['rsp-subtree', 'no'],
+])
+
 /** The feeds of a session, none of them running yet; each is declared. */
 export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
   const { config, report } = core
@@ -17,7 +23,8 @@ export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
   for (const subscription of config.subscriptions) {
     const query = buildQuery(subscription)
     // The same question twice in the config is one subscription; a filter that is applied here belongs to it.
-    const question = JSON.stringify([queryUrl(query, config.format), subscription.filter])
+    const options = query.options.filter(([name, value]) => DEFAULTS.get(name) !== value)
+    const question = JSON.stringify([queryUrl({ ...query, options }, config.format), subscription.filter])
     if (made.has(question)) continue
     made.add(question)
     // Cursors go by name: questions that differ only in what the name leaves out must not share one.
