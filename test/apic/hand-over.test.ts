@@ -1,5 +1,5 @@
 /** The end of a session's life: a successor takes over with nothing lost and nothing told twice. */
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Change } from '../../src/subscribers/apic/decode.ts'
 import { HandOver } from '../../src/subscribers/apic/hand-over.ts'
 import { ApicRig } from '../support/apic-source.ts'
@@ -71,6 +71,33 @@ describe('a successor that comes too late', () => {
 
 describe('three sessions in a row', () => {
   afterEach(() => rig.close())
+
+  it.each([1000, 1])(
+    'keep nothing of what was compared once the successor has taken over (kept twice: %i)',
+    async keptTwice => {
+      let open = 0
+      const listen = HandOver.prototype.listen
+      const spy = vi.spyOn(HandOver.prototype, 'listen').mockImplementation(function (this: HandOver) {
+        const end = listen.call(this)
+        let isOver = false
+        open++
+        return () => {
+          if (!isOver) open--
+          isOver = true
+          end()
+        }
+      })
+      rig = await ApicRig.make({
+        tuning: { keptTwice },
+        simulator: { maximumLifetimeSeconds: 8 },
+        config: { subscriptions: [{ class: 'fvCEp' }, { class: 'fvTenant' }] },
+      })
+      await rig.live(['class/fvCEp', 'class/fvTenant'])
+      await until(() => rig.simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first')
+      await until(() => spy.mock.calls.length > 0 && open === 0, 'all forgotten')
+      spy.mockRestore()
+    },
+  )
 
   it.each([
     ['both sessions keep all subscriptions', 1000],

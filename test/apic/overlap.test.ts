@@ -115,4 +115,48 @@ describe('an endpoint of two subscriptions that catch up at different speed', ()
     expect(life.map(fact => fact.type)).toEqual(['apic.fvCEp.deleted', 'apic.fvCEp.created'])
     expect(rig.store.mirror('fabric-a').get(dn)?.attributes['mac']).toBe(dn.slice(-17))
   })
+
+  it.each([
+    ['mo/uni/tn-prod', 'class/fvCEp'],
+    ['class/fvCEp', 'mo/uni/tn-prod'],
+  ])('is told by the live one (%s) though the other (%s) fails while it catches up', async (quick, slow) => {
+    const { simulator } = await start({
+      start: false,
+      simulator: { maxResults: 3 },
+      tuning: { pageSize: 2 },
+      config: {
+        subscriptions: [
+          { class: 'fvCEp' },
+          { mo: 'uni/tn-prod', query_target: 'subtree', target_subtree_class: ['fvCEp'] },
+          { class: 'fvTenant' },
+        ],
+      },
+    })
+    const dn = dnOf('prod', 1)
+    for (const tenant of ['prod', 'other']) for (const number of [0, 1, 2, 3]) appear(dnOf(tenant, number))
+    const pagesOf = (path: string): RegExp => new RegExp(`${path}.*&page=0&page-size=2`)
+    const [letQuick, letSlow] = [quick, slow].map(path =>
+      simulator.fail({ operation: 'query', path: pagesOf(path), failure: { kind: 'html' } }),
+    )
+    rig.start()
+    const [quickFeed, slowFeed] = [await feedOf(quick), await feedOf(slow)]
+    await rig.live(['class/fvTenant'])
+    await until(() => [quick, slow].every(path => requests(pagesOf(path)) > 0), 'both subscribed, and reading')
+    simulator.remove(dn)
+    await allHeard()
+    letQuick?.()
+    await rig.live([quickFeed])
+    appear(dn)
+    simulator.remove(dn)
+    await allHeard()
+    letSlow?.()
+    const failure = { kind: 'error', status: 400, code: '103', text: 'no such thing' } as const
+    simulator.fail({ operation: 'query', path: pagesOf(slow), failure })
+    await until(() => ['lost', 'disabled'].includes(rig.feedStates(slowFeed).at(-1) ?? ''), 'it failed')
+    const last = dnOf('prod', 2)
+    simulator.remove(last)
+    await allHeard()
+    const told = rig.facts().filter(fact => fact.subject === dn)
+    expect(told.map(fact => fact.type.slice(11))).toEqual(['created', 'deleted'])
+  })
 })

@@ -115,6 +115,9 @@ export interface Watched {
   /** Of a log class, or, for faults, of the log of their transitions. */
   readonly position: LogPosition
   readonly hearing: Hearing
+  /** Subscribed, or about to be: what it is given is told, or held back until it can be. */
+  readonly isAttending: boolean
+  take(change: Change, named: readonly Watched[]): void
   /** What was pushed while a snapshot is being read, in its order. */
   heldBack(): readonly Change[]
   /** True when something pushed of this object waits so. */

@@ -90,6 +90,10 @@ export class Feed implements Watched {
     return this.#refused
   }
 
+  get isAttending(): boolean {
+    return this.#attempt !== undefined
+  }
+
   /** True while a snapshot is being read: what is pushed meanwhile waits. */
   get holding(): boolean {
     return this.#held !== undefined
@@ -98,14 +102,6 @@ export class Feed implements Watched {
   /** Resolves when the feed was live once, or failed once. */
   get settled(): Promise<void> {
     return this.#settled.promise
-  }
-
-  /** How old the last proof of life may be, ms: three canaries for a log class, two reconciles for the others. */
-  get proofBoundMs(): number {
-    const { canary_interval, reconcile_interval, request_timeout } = this.#core.config
-    return this.query.logClass === undefined
-      ? 2 * reconcile_interval + request_timeout
-      : 3 * canary_interval + request_timeout
   }
 
   /** Told at most once a second: a loud feed proves itself with every frame. */
@@ -210,7 +206,8 @@ export class Feed implements Watched {
     this.hearing.forget()
     let id: string | undefined
     let endLive: (() => void) | undefined
-    const ends = isSuccessor ? [continuity.handOver.listen()] : []
+    const ends: (() => void)[] = []
+    const endListening = isSuccessor ? continuity.handOver.listen() : undefined
     const listeningSince = clock.now()
     this.#held = new HeldBack()
     try {
@@ -259,6 +256,7 @@ export class Feed implements Watched {
         const news = continuity.handOver.news(this.#held.pushes, listeningSince)
         this.#held = new HeldBack()
         for (const push of news) this.#held.add(push)
+        endListening?.()
       }
       await Promise.race([this.#catchUp.afterSubscribing(answer, asked, hole, ended), lost.promise])
       const relieved = Promise.withResolvers<'relieved'>()
@@ -291,6 +289,7 @@ export class Feed implements Watched {
       throw error
     } finally {
       over.abort()
+      endListening?.()
       for (const end of ends) end()
       // The successor goes on where this one's last word is committed.
       if (signal.aborted) void this.#core.outbox.end().then(endLive)
@@ -298,7 +297,9 @@ export class Feed implements Watched {
       this.#attempt = undefined
       this.#lose = undefined
       if (id !== undefined) this.#dispatch.forget(id, this)
+      const left = this.#held
       this.#held = undefined
+      left?.passOn(this)
       this.#core.resume()
     }
   }

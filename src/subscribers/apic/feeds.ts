@@ -1,9 +1,10 @@
 /** Which subscriptions a session makes: those of the config, and what is watched besides without being published. */
 import { hash } from 'node:crypto'
 import type { SubscriptionConfig } from '../../config/query.ts'
+import type { ApicConfig } from '../../config/sources.ts'
 import type { Core } from './core.ts'
 import { type Dispatch, Feed } from './feed.ts'
-import { buildQuery, queryUrl } from './query.ts'
+import { buildQuery, type Query, queryUrl } from './query.ts'
 
 /** What an APIC takes an option for that isn't written (guide: query-target, rsp-subtree). */
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
@@ -42,8 +43,14 @@ export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
   if (!feeds.some(feed => feed.query.logClass !== undefined)) {
     watch('canary/aaaModLR', { class: 'aaaModLR', snapshot: 'mirror' })
   }
-  for (const { name: feed, proofBoundMs } of feeds) {
-    report({ type: 'feed_declared', source: config.name, feed, proofBoundMs })
+  for (const { name: feed, query } of feeds) {
+    report({ type: 'feed_declared', source: config.name, feed, proofBoundMs: proofBoundOf(config, query) })
   }
   return feeds
+}
+
+/** How old the last proof of life may be, ms: three canaries for a log class, two reconciles for the others. */
+function proofBoundOf(config: ApicConfig, query: Query): number {
+  const { canary_interval, reconcile_interval, request_timeout } = config
+  return query.logClass === undefined ? 2 * reconcile_interval + request_timeout : 3 * canary_interval + request_timeout
 }

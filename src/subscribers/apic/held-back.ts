@@ -25,6 +25,14 @@ export class HeldBack {
     this.#dns.add(push.change.dn)
   }
 
+  /** What only waited here is still news for the others that its frame named, and that relied on this one. */
+  passOn(self: Watched): void {
+    for (const { change, named } of this.#pushes) {
+      const others = named.filter(one => one !== self)
+      others.find(one => one.isAttending)?.take(change, others)
+    }
+  }
+
   /** True when something of this object waits: what comes of it later must wait behind. */
   has(dn: string): boolean {
     return this.#dns.has(dn)

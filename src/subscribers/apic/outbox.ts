@@ -15,12 +15,9 @@ export interface Item {
 }
 
 interface Part {
-  items: Item[]
+  /** With the feed that added it, and the object whose order holds. */
+  items: { readonly item: Item; readonly feed: string; readonly key: string | undefined }[]
   cursor: Cursor | undefined
-  /** Objects of which something waits here: what comes of them next waits here too, so that their order holds. */
-  readonly keys: Set<string>
-  /** Other feeds that have something here; their cursors wait for it. */
-  readonly guests: Set<string>
 }
 
 /** Items in one commit: a larger one would hold up the event loop. */
@@ -35,7 +32,7 @@ export class Outbox {
   readonly #parts = new Map<string, Part>()
   readonly #done: Promise<void>
   /** The feed in whose part something of an object waits. */
-  readonly #hostOf = new Map<string, string>()
+  readonly #hostOf = new Map<string, { readonly host: string; count: number }>()
   #items = 0
   #high = false
   #ended = false
@@ -43,7 +40,7 @@ export class Outbox {
   #roomWaiters: (() => void)[] = []
   /** The feed of the batch that is being committed. */
   #pushing: string | undefined
-  /** In how many parts of others a feed has something. */
+  /** How much a feed has in parts of others. */
   readonly #stays = new Map<string, number>()
   #pushWaiters: (() => void)[] = []
 
@@ -65,17 +62,12 @@ export class Outbox {
     if (this.#ended) return
     if (item !== undefined) {
       const key = item.mirror?.key ?? item.fact?.partitionkey
-      const host = (key === undefined ? undefined : this.#hostOf.get(key)) ?? feed
-      const part = this.#partOf(host)
-      part.items.push(item)
-      if (host !== feed && !part.guests.has(feed)) {
-        part.guests.add(feed)
-        this.#stays.set(feed, (this.#stays.get(feed) ?? 0) + 1)
-      }
-      if (key !== undefined) {
-        part.keys.add(key)
-        this.#hostOf.set(key, host)
-      }
+      const known = key === undefined ? undefined : this.#hostOf.get(key)
+      const host = known?.host ?? feed
+      this.#partOf(host).items.push({ item, feed, key })
+      if (host !== feed) this.#stays.set(feed, (this.#stays.get(feed) ?? 0) + 1)
+      if (known !== undefined) known.count++
+      else if (key !== undefined) this.#hostOf.set(key, { host, count: 1 })
       this.#items++
     }
     if (cursor !== undefined) this.#partOf(feed).cursor = cursor
@@ -89,7 +81,7 @@ export class Outbox {
   #partOf(feed: string): Part {
     let part = this.#parts.get(feed)
     if (part === undefined) {
-      part = { items: [], cursor: undefined, keys: new Set(), guests: new Set() }
+      part = { items: [], cursor: undefined }
       this.#parts.set(feed, part)
     }
     return part
@@ -115,13 +107,13 @@ export class Outbox {
     await this.#done
   }
 
-  /** A cursor waits for what its feed has in the parts of others; should all wait so, the first one goes. */
+  /** What has items, or a cursor that waits for nothing its feed has in the parts of others. */
   #next(): [feed: string, part: Part] | undefined {
     for (const entry of this.#parts) {
       const [feed, part] = entry
-      if (part.cursor === undefined || !this.#stays.has(feed)) return entry
+      if (part.items.length > 0 || !this.#stays.has(feed)) return entry
     }
-    return this.#parts.entries().next().value
+    return undefined
   }
 
   #leave(guest: string): void {
@@ -144,18 +136,26 @@ export class Outbox {
         continue
       }
       const [feed, part] = first
-      const items = part.items.length <= COMMIT_ITEMS ? part.items : part.items.splice(0, COMMIT_ITEMS)
+      const items = part.items.splice(0, COMMIT_ITEMS)
+      const cursor = part.items.length === 0 && !this.#stays.has(feed) ? part.cursor : undefined
       // Last in the row next time, so that one loud feed does not starve the others.
       this.#parts.delete(feed)
-      const whole = items === part.items
-      if (!whole) this.#parts.set(feed, part)
-      if (whole) {
-        for (const key of part.keys) this.#hostOf.delete(key)
+      if (part.items.length > 0 || cursor !== part.cursor) this.#parts.set(feed, part)
+      for (const { key } of items) {
+        if (key === undefined) continue
+        const known = this.#hostOf.get(key)
+        if (known !== undefined && --known.count === 0) this.#hostOf.delete(key)
       }
       this.#pushing = feed
-      await this.#queue.push(batchOf(feed, items, whole ? part.cursor : undefined))
+      await this.#queue.push(
+        batchOf(
+          feed,
+          items.map(one => one.item),
+          cursor,
+        ),
+      )
       this.#pushing = undefined
-      if (whole) for (const guest of part.guests) this.#leave(guest)
+      for (const one of items) if (one.feed !== feed) this.#leave(one.feed)
       for (const waiter of this.#pushWaiters.splice(0)) waiter()
       this.#items -= items.length
       if (this.#high && this.#items <= LOW) {

@@ -13,6 +13,8 @@ export interface CompareOptions {
   readonly publish: boolean
   /** Monotonic ms when the read was asked for: whatever changed since is newer than it. */
   readonly askedAt: number
+  /** Aborts when a newer snapshot has taken over: the rest of this one is old news. */
+  readonly signal: AbortSignal
 }
 
 /** What was read, and whether in one answer: pages shift, so what they lack must be asked for before it counts as gone. */
@@ -39,6 +41,7 @@ export async function compare(
   let told = 0
   let done = 0
   const apply = async (change: Change): Promise<void> => {
+    options.signal.throwIfAborted()
     // Others may cover the same object: what this read finds is their news as well.
     const watchers = core.watchers().filter(one => one === feed || one.query.covers(change.cls, change.dn))
     if (applyChange(core, feed, change, { ...options, watchers, missing: change.status === 'deleted' }) === 'published')
@@ -58,7 +61,7 @@ export async function compare(
     if (paged && ((await isThere(core, object.key)) || mirror.changedSince(object.key, options.askedAt))) continue
     await apply({ cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' })
   }
-  core.signal.throwIfAborted()
+  options.signal.throwIfAborted()
   return told
 }
 
