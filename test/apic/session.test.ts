@@ -207,7 +207,7 @@ describe('APIC session', () => {
 
   it('opens a successor before the maximum lifetime: no event lost, none twice', async () => {
     const { simulator } = await start({
-      simulator: { maximumLifetimeSeconds: 5 },
+      simulator: { maximumLifetimeSeconds: 10 },
       config: { subscriptions: [{ class: 'faultInst' }, { class: 'eventRecord' }] },
     })
     await rig.live(['class/faultInst', 'class/eventRecord'])
