@@ -8,6 +8,7 @@ import type { ManagedObject } from '../../record.ts'
 import type { FeedState } from '../../report.ts'
 import { aborted } from '../../scheduler/clock.ts'
 import { type Attempt, supervise } from '../../scheduler/supervise.ts'
+import { holdMs } from '../waits.ts'
 import { applyChange, isStale } from './apply.ts'
 import { watchMuteness } from './canary.ts'
 import { CatchUp } from './catch-up.ts'
@@ -43,7 +44,6 @@ export class Feed implements Watched {
   readonly hidden: boolean
   /** How often the canary found this subscription mute since its last push. */
   mutes = 0
-  /** Used by log classes only. */
   readonly position: LogPosition
   readonly hearing: Hearing
   readonly #core: Core
@@ -165,12 +165,7 @@ export class Feed implements Watched {
         clock,
         signal,
         backoff: REMAKE_BACKOFF,
-        holdMs: error =>
-          error instanceof Refused || error instanceof Fatal
-            ? REFUSED_HOLD_MS
-            : error instanceof Retryable
-              ? (error.afterMs ?? 0)
-              : 0,
+        holdMs: error => (error instanceof Refused ? REFUSED_HOLD_MS : holdMs(error)),
         onFailure: error => this.#failed(error),
       },
       attempt => this.#attend(attempt),

@@ -1,7 +1,8 @@
 /** A question that is worth asking until it is answered, while the session and its subscriptions go on. */
-import { codeOf, Retryable } from '../../errors.ts'
+import { codeOf } from '../../errors.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { supervise } from '../../scheduler/supervise.ts'
+import { holdMs } from '../waits.ts'
 import type { ApicClient } from './client.ts'
 import type { ApicAnswer } from './decode.ts'
 
@@ -40,7 +41,7 @@ export async function patient<T>(
       clock,
       signal: AbortSignal.any([signal, done.signal]),
       backoff: BACKOFF,
-      holdMs: error => (error instanceof Retryable ? (error.afterMs ?? 0) : 0),
+      holdMs,
       onFailure: () => undefined,
     },
     async () => {
