@@ -1,6 +1,6 @@
 /** APIC subscriptions as the config says them: the guide's option names with `-` as `_`. */
 import { z } from 'zod'
-import { across } from './rules.ts'
+import { type AddIssue, across, type Block } from './rules.ts'
 import { duration } from './units.ts'
 
 /** One filter expression: an operator of the guide and its arguments, e.g. `{ eq: [fvTenant.name, blue] }`. */
@@ -75,6 +75,10 @@ const options = {
   page: z.int().nonnegative().optional().describe('The number of the page, from 0.'),
   page_size: z.int().positive().optional().describe('Objects on one page.'),
   time_range: z.string().optional().describe('A range of time: 24h, 1week, or two times with a bar between them.'),
+}
+
+/** What concerns a subscription and not its question. */
+const subscribing = {
   refresh_timeout: z
     .int()
     .min(300)
@@ -88,43 +92,52 @@ const options = {
   backfill: duration().optional().describe('Log classes: publish this much history at first contact.'),
 }
 
-/** One subscription: exactly one of class, mo, tag, raw, and the guide's options. */
-export const subscriptionSchema = z
-  .strictObject({
-    class: className.optional().describe('Every object of a class.'),
-    mo: z.string().min(1).optional().describe('One object by its DN; with query_target also what is below it.'),
-    tag: z
-      .string()
-      .regex(/^[^/?#%&\s]+$/, 'must be a tag name')
-      .optional()
-      .describe('The objects that carry a tag.'),
-    raw: z.string().min(1).optional().describe('The path after /api/, as the guide prints it.'),
-    ...options,
-  })
-  .superRefine(
-    ...across((subscription, issue) => {
-      const kinds = ['class', 'mo', 'tag', 'raw'].filter(key => subscription[key] !== undefined)
-      if (kinds.length !== 1) {
-        issue(
-          `give exactly one of class, mo, tag, raw (${kinds.length === 0 ? 'none is set' : `${kinds.join(' and ')} are set`})`,
-        )
-      }
-      const { mo, query_target, target_subtree_class, backfill } = subscription
-      if (typeof mo === 'string' && /(^|\/)\.\.?(\/|$)/.test(mo)) {
-        issue('a DN with "." or ".." segments would be rewritten on its way', ['mo'])
-      }
-      if (target_subtree_class !== undefined && (query_target === undefined || query_target === 'self')) {
-        issue('needs query_target: children or subtree (an APIC ignores it otherwise, without a word)', [
-          'target_subtree_class',
-        ])
-      }
-      const one = subscription['class']
-      if (backfill !== undefined && typeof one === 'string' && !LOG_CLASSES.includes(one)) {
-        issue(`${one} has no history to read: backfill is for ${LOG_CLASSES.join(', ')}; use snapshot: publish`, [
-          'backfill',
-        ])
-      }
-    }),
-  )
+const targets = {
+  class: className.optional().describe('Every object of a class.'),
+  mo: z.string().min(1).optional().describe('One object by its DN; with query_target also what is below it.'),
+  tag: z
+    .string()
+    .regex(/^[^/?#%&\s]+$/, 'must be a tag name')
+    .optional()
+    .describe('The objects that carry a tag.'),
+  raw: z.string().min(1).optional().describe('The path after /api/, as the guide prints it.'),
+}
 
+/** One question: exactly one of class, mo, tag, raw, and the guide's options. What `opswire query` asks. */
+export const questionSchema = z.strictObject({ ...targets, ...options }).superRefine(...across(goTogether))
+
+/** One subscription: a question, and how it is kept. */
+export const subscriptionSchema = z.strictObject({ ...targets, ...options, ...subscribing }).superRefine(
+  ...across((subscription, issue) => {
+    goTogether(subscription, issue)
+    const { backfill } = subscription
+    const one = subscription['class']
+    if (backfill !== undefined && typeof one === 'string' && !LOG_CLASSES.includes(one)) {
+      issue(`${one} has no history to read: backfill is for ${LOG_CLASSES.join(', ')}; use snapshot: publish`, [
+        'backfill',
+      ])
+    }
+  }),
+)
+
+/** Which keys of a question exclude or need each other. */
+function goTogether(subscription: Block, issue: AddIssue): void {
+  const kinds = ['class', 'mo', 'tag', 'raw'].filter(key => subscription[key] !== undefined)
+  if (kinds.length !== 1) {
+    issue(
+      `give exactly one of class, mo, tag, raw (${kinds.length === 0 ? 'none is set' : `${kinds.join(' and ')} are set`})`,
+    )
+  }
+  const { mo, query_target, target_subtree_class } = subscription
+  if (typeof mo === 'string' && /(^|\/)\.\.?(\/|$)/.test(mo)) {
+    issue('a DN with "." or ".." segments would be rewritten on its way', ['mo'])
+  }
+  if (target_subtree_class !== undefined && (query_target === undefined || query_target === 'self')) {
+    issue('needs query_target: children or subtree (an APIC ignores it otherwise, without a word)', [
+      'target_subtree_class',
+    ])
+  }
+}
+
+export type QuestionConfig = z.infer<typeof questionSchema>
 export type SubscriptionConfig = z.infer<typeof subscriptionSchema>

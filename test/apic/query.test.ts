@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { subscriptionSchema } from '../../src/config/query.ts'
+import { questionSchema, subscriptionSchema } from '../../src/config/query.ts'
 import { Fatal } from '../../src/errors.ts'
 import { buildQuery, type Query, queryUrl } from '../../src/subscribers/apic/query.ts'
 
@@ -313,5 +313,21 @@ describe('refused, by the key that is wrong', () => {
     const attempt = (): Query => build(subscription)
     expect(attempt).toThrow(Fatal)
     expect(attempt).toThrow(message)
+  })
+})
+
+describe('asked once, without a subscription', () => {
+  const asked = (question: Record<string, unknown>): string =>
+    queryUrl(buildQuery(questionSchema.parse(question), 'ask'), 'json')
+
+  it("a filter is the controller's to apply, on any class", () => {
+    expect(asked({ class: 'aaaUser', filter: { eq: ['aaaUser.lastName', 'Washington'] } })).toBe(
+      '/api/class/aaaUser.json?query-target-filter=eq(aaaUser.lastName,%22Washington%22)',
+    )
+  })
+
+  it('what is never pushed can be asked for', () => {
+    expect(asked({ class: 'l2IngrBytes5min' })).toBe('/api/class/l2IngrBytes5min.json')
+    expect(asked({ class: 'fvTenant', time_range: '24h' })).toBe('/api/class/fvTenant.json?time-range=24h')
   })
 })

@@ -1,6 +1,6 @@
 /** From a subscription of the config to what is asked, what can come back, and what is judged here. */
 import { hash } from 'node:crypto'
-import type { FilterExpression, SubscriptionConfig } from '../../config/query.ts'
+import type { FilterExpression, QuestionConfig } from '../../config/query.ts'
 import { Fatal } from '../../errors.ts'
 import { concreteClasses, isLogClass, isStatisticsClass } from './classes.ts'
 import { isBelow, parentOf } from './dn.ts'
@@ -48,18 +48,33 @@ const INCLUDED: Readonly<Record<string, readonly string[] | undefined>> = {
   required: [],
 }
 
-/** Throws `Fatal('config')`, naming the key, for what an APIC would refuse, ignore silently or never push. */
-export function buildQuery(subscription: SubscriptionConfig): Query {
-  const { target, options } = wanted(subscription)
+/**
+ * `subscribe`: to be told of every change. `ask`: one answer, as `opswire query` wants it: what only concerns pushes does
+ * not matter (statistics, a time range on any class), and a filter is always the controller's to apply.
+ */
+export type Purpose = 'subscribe' | 'ask'
+
+/**
+ * The question that the config or the command line puts. For one question to a controller:
+ *
+ *     const query = buildQuery(questionSchema.parse({ class: 'fvTenant', … }), 'ask')
+ *     const answer = await client.get(queryUrl(query, 'json', [['page', '0'], ['page-size', '1000']]), 'query', signal)
+ *
+ * Throws `Fatal('config')`, naming the key, for what an APIC would refuse, ignore silently or, when subscribing, never push.
+ */
+export function buildQuery(question: QuestionConfig, purpose: Purpose = 'subscribe'): Query {
+  const { target, options } = wanted(question)
   const classes = classesOf(target, options)
-  for (const cls of classes ?? []) {
-    if (isStatisticsClass(cls)) throw new Fatal('config', `class: ${cls} holds statistics: an APIC never pushes them`)
-  }
   const logs = classes?.every(isLogClass) ?? false
-  if (options.has('time-range') && !logs) {
-    throw new Fatal('config', 'time_range: only log classes (eventRecord, aaaModLR, …) have a time to range over')
+  if (purpose === 'subscribe') {
+    for (const cls of classes ?? []) {
+      if (isStatisticsClass(cls)) throw new Fatal('config', `class: ${cls} holds statistics: an APIC never pushes them`)
+    }
+    if (options.has('time-range') && !logs) {
+      throw new Fatal('config', 'time_range: only log classes (eventRecord, aaaModLR, …) have a time to range over')
+    }
   }
-  const { filter, opaque } = filterOf(subscription, options, classes, logs)
+  const { filter, opaque } = filterOf(question, options, classes, logs || purpose === 'ask')
   const sent = OPTION_NAMES.flatMap(name => {
     const value = name === 'query-target-filter' ? opaque : options.get(name)
     return value === undefined ? [] : [[name, value] as const]
@@ -107,7 +122,7 @@ function escaped(text: string): string {
   return text.toWellFormed().replace(/[^A-Za-z0-9\-_.~()[\],/:|=!*'@;$]/gu, encodeURIComponent)
 }
 
-function wanted(subscription: SubscriptionConfig): { target: Target; options: Map<string, string> } {
+function wanted(subscription: QuestionConfig): { target: Target; options: Map<string, string> } {
   const options = new Map<string, string>()
   const put = (name: string, value: string | undefined): void => {
     if (value === undefined) return
@@ -159,10 +174,10 @@ function check(options: ReadonlyMap<string, string>, name: string, form: RegExp)
 
 /** `filter` is ours to judge; `opaque` goes to the controller. */
 function filterOf(
-  subscription: SubscriptionConfig,
+  subscription: QuestionConfig,
   options: ReadonlyMap<string, string>,
   classes: readonly string[] | undefined,
-  logs: boolean,
+  theirs: boolean,
 ): { filter: FilterExpression | undefined; opaque: string | undefined } {
   const text = options.get('query-target-filter')
   if (text === undefined) return { filter: undefined, opaque: undefined }
@@ -174,7 +189,7 @@ function filterOf(
     }
   }
   // What can't be judged here (pholder, passive) goes out as written: whoever writes it asks for it.
-  return logs || filter === undefined ? { filter: undefined, opaque: text } : { filter, opaque: undefined }
+  return theirs || filter === undefined ? { filter: undefined, opaque: text } : { filter, opaque: undefined }
 }
 
 /** On an abstract class its name stands for whatever concrete class comes back, also one that isn't in our table. */
