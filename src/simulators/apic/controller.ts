@@ -168,10 +168,10 @@ export class ApicSimulator {
     }
   }
 
-  /** Sends a text over every open socket, whatever it is. */
-  inject(text: string): void {
+  /** Sends a frame over every open socket, whatever it is; bytes go as a text frame, too, unless it shall be `binary`. */
+  inject(content: string | Uint8Array, binary = false): void {
     const { sockets } = this.#parts
-    for (const socket of sockets.open) sockets.send(socket, text)
+    for (const socket of sockets.open) sockets.send(socket, content, binary)
   }
 
   /** Dead to the network: connections are taken and nothing is answered; sockets fall silent. */

@@ -86,14 +86,14 @@ export class Sockets {
     return given === session.challenge ? session : undefined
   }
 
-  /** Sends one frame, or swallows it where the socket is dead to the client. */
-  send(socket: SimSocket, text: string): void {
+  /** Sends one frame, of text unless told otherwise, or swallows it where the socket is dead to the client. */
+  send(socket: SimSocket, content: string | Uint8Array, binary = false): void {
     if (socket.silent || socket.forgotten || socket.ws.readyState !== socket.ws.OPEN) {
       socket.log.swallowed++
       return
     }
     socket.log.frames++
-    socket.ws.send(text)
+    socket.ws.send(content, { binary })
   }
 
   /** Half-open: the connection stands, and nothing goes over it in either direction. */

@@ -47,7 +47,9 @@ export function advance(change: Change, known: ManagedObject | undefined): Step 
   for (const property in told) {
     if (isMessageProperty(property)) continue
     const value = told[property] ?? ''
-    const old = before?.[property]
+    const known: unknown = before?.[property]
+    // A property may be called `constructor`: what every object has by birth is nobody's old value.
+    const old = typeof known === 'string' ? known : undefined
     if (old === value) continue
     stale = true
     attributes[property] = value

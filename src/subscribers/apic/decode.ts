@@ -35,8 +35,14 @@ export interface Change {
 export interface Frame {
   readonly subscriptionIds: readonly string[]
   readonly changes: readonly Change[]
-  /** Objects of the frame without a class, a dn or attributes, as JSON: dead letters. The others go on. */
-  readonly unreadable: readonly string[]
+  /** What of the frame could not be read, for the dead letters. All else of it goes on. */
+  readonly unreadable: readonly Unreadable[]
+}
+
+/** A part of a frame, as JSON (the whole frame where it can't be spelt out), and why; the reason quotes nothing. */
+export interface Unreadable {
+  readonly reason: string
+  readonly content: string
 }
 
 type Bag = Readonly<Record<string, unknown>>
@@ -46,6 +52,12 @@ const DEEPEST = 100
 
 /** Thrown by `word` and caught by `reading`: the text has a bare number, whose digits must be read again, exactly. */
 const BARE_NUMBER = new Error('bare number')
+
+const SURROGATE = /\\u[dD][89a-fA-F]/
+
+const NO_OBJECT = 'an object without class, dn or attributes'
+const TOO_DEEP = 'objects nested too deep'
+const AN_ERROR = 'a frame that holds an error'
 
 /**
  * An answer to a request. An error body becomes `error`, whatever the HTTP status was. The flat list of
@@ -83,16 +95,21 @@ export function decodeFrame(text: string): Frame {
     const subscriptionIds = idsOf(envelope['subscriptionId'])
     if (subscriptionIds.length === 0) throw new Poison('a frame without a subscriptionId')
     const changes: Change[] = []
-    const unreadable: string[] = []
+    const unreadable: Unreadable[] = []
+    const into: Unfolding = {
+      changes,
+      bury: (reason, part) => {
+        const content = spelt(part) ?? text
+        if (!unreadable.some(one => one.content === content)) unreadable.push({ reason, content })
+      },
+    }
     for (const entry of imdataOf(envelope)) {
-      if (!isBag(entry)) {
-        unreadable.push(JSON.stringify(entry))
-        continue
-      }
-      if ('error' in entry) throw new Poison('a frame that holds an error')
-      const before = changes.length + unreadable.length
-      for (const cls in entry) unfold(cls, entry[cls], undefined, 'created', changes, unreadable, 0)
-      if (changes.length + unreadable.length === before) unreadable.push(JSON.stringify(entry))
+      if (isBag(entry) && Object.keys(entry).length > 0) {
+        for (const cls in entry) unfold(into, cls, entry[cls], undefined, 'created', 0)
+      } else into.bury(NO_OBJECT, entry)
+    }
+    if (changes.length === 0 && unreadable.length > 0 && unreadable.every(({ reason }) => reason === AN_ERROR)) {
+      throw new Poison(AN_ERROR)
     }
     return { subscriptionIds, changes, unreadable }
   })
@@ -116,12 +133,13 @@ export function changesOf(objects: readonly ApicObject[]): Change[] {
 
 /** Parses by the first byte, and once more with exact digits if a bare number is met. */
 function reading<T>(text: string, read: (envelope: Bag) => T): T {
-  const envelope = parse(text, undefined)
+  // Only an escape can make half a surrogate pair: what came over the wire is whole.
+  const envelope = parse(text, SURROGATE.test(text) ? exact : undefined)
   try {
     return read(envelope)
   } catch (error) {
     if (error !== BARE_NUMBER) throw error
-    return read(parse(text, exactNumbers))
+    return read(parse(text, exact))
   }
 }
 
@@ -143,8 +161,9 @@ function parse(text: string, reviver: ((key: string, value: unknown) => unknown)
   return value
 }
 
-/** A number as it is spelt: `Number` would round ids. */
-function exactNumbers(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+/** A number as it is spelt: `Number` would round ids. Text as it can be stored: half a surrogate pair can't. */
+function exact(_key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
   return typeof value === 'number' ? (context?.source ?? String(value)) : value
 }
 
@@ -156,8 +175,8 @@ function imdataOf(envelope: Bag): readonly unknown[] {
 
 function idsOf(value: unknown): readonly string[] {
   if (value === undefined || value === null || value === '') return []
-  if (!Array.isArray(value)) return [word(value)]
-  return value.map(word).filter(id => id !== '')
+  // Joined in XML; taken apart wherever it stands.
+  return (Array.isArray(value) ? value : [value]).flatMap(id => word(id).split(/[\s,]+/)).filter(id => id !== '')
 }
 
 function objectsOf(entry: unknown, depth: number): ApicObject[] {
@@ -181,30 +200,43 @@ function objectsOf(entry: unknown, depth: number): ApicObject[] {
   return found
 }
 
+/** Where the objects of one frame go. */
+interface Unfolding {
+  readonly changes: Change[]
+  /** A part that can't be read, and why. */
+  readonly bury: (reason: string, part: unknown) => void
+}
+
 function unfold(
+  into: Unfolding,
   cls: string,
   body: unknown,
   parent: string | undefined,
   inherited: Change['status'],
-  changes: Change[],
-  unreadable: string[],
   depth: number,
 ): void {
-  const attributes = isBag(body) ? words(body['attributes']) : undefined
-  const dn = attributes === undefined ? undefined : dnOf(attributes, parent)
-  if (!isBag(body) || attributes === undefined || dn === undefined || depth > DEEPEST) {
-    unreadable.push(JSON.stringify({ [cls]: body }))
-    return
+  // Below what can't be read only what names itself can be; the rest is buried with it.
+  const bury = (reason: string, part: unknown = { [cls]: body }): void => {
+    if (depth === 0 || parent !== undefined) into.bury(reason, part)
   }
-  const status = statusOf(attributes['status'], inherited)
-  changes.push({ cls, dn, attributes: withDn(attributes, dn), status })
-  const children = body['children']
-  if (!Array.isArray(children)) return
+  if (depth > DEEPEST || cls === 'error') return void bury(cls === 'error' ? AN_ERROR : TOO_DEEP)
+  if (!isBag(body) || cls === '' || cls === '__proto__') return void bury(NO_OBJECT)
+  const attributes = words(body['attributes'])
+  const dn = attributes === undefined ? undefined : dnOf(attributes, parent)
+  let status = inherited
+  if (attributes === undefined || dn === undefined) bury(NO_OBJECT)
+  else {
+    status = statusOf(attributes['status'], inherited)
+    into.changes.push({ cls, dn, attributes: withDn(attributes, dn), status })
+  }
+  const { children } = body
+  if (children === undefined || children === null || children === '') return
+  if (!Array.isArray(children)) return void bury('children that are no list')
   // What stands below a deleted object is gone with it; otherwise a child without a status is shown whole.
   const below = status === 'deleted' ? 'deleted' : 'created'
   for (const child of children) {
-    if (!isBag(child)) unreadable.push(JSON.stringify(child))
-    else for (const name in child) unfold(name, child[name], dn, below, changes, unreadable, depth + 1)
+    if (isBag(child)) for (const name in child) unfold(into, name, child[name], dn, below, depth + 1)
+    else if (dn !== undefined) bury(NO_OBJECT, child)
   }
 }
 
@@ -231,8 +263,11 @@ function withDn(attributes: Record<string, string>, dn: string): Record<string, 
 function words(value: unknown): Record<string, string> | undefined {
   if (!isBag(value)) return undefined
   for (const name in value) {
-    if (typeof value[name] === 'string') continue
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, word(item)]))
+    if (typeof value[name] === 'string' && name !== '__proto__') continue
+    const plain: Record<string, string> = {}
+    // No property is called `__proto__`, and nobody downstream should have to think of one that is.
+    for (const [key, item] of Object.entries(value)) if (key !== '__proto__') plain[key] = word(item)
+    return plain
   }
   return value as Record<string, string>
 }
@@ -241,7 +276,16 @@ function word(value: unknown): string {
   if (typeof value === 'string') return value
   if (typeof value === 'number') throw BARE_NUMBER
   if (value === null || value === undefined) return ''
-  return typeof value === 'boolean' ? String(value) : JSON.stringify(value)
+  return typeof value === 'boolean' ? String(value) : (spelt(value) ?? '')
+}
+
+/** As JSON; undefined for what is nested deeper than the stack. */
+function spelt(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch {
+    return undefined
+  }
 }
 
 function isBag(value: unknown): value is Bag {

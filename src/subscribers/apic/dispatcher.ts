@@ -58,10 +58,7 @@ export class Dispatcher implements Dispatch {
 
   /** A frame may name several subscriptions: its objects are told once. */
   #dispatch(frame: Frame): void {
-    for (const content of frame.unreadable) {
-      const reason = 'an object without class, dn or attributes'
-      this.#options.outbox.add(SOCKET_FEED, { dead: { reason, content } })
-    }
+    for (const dead of frame.unreadable) this.#options.outbox.add(SOCKET_FEED, { dead })
     const named: Feed[] = []
     for (const id of frame.subscriptionIds) {
       const feed = this.#byId.get(id)

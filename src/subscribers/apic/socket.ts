@@ -42,6 +42,8 @@ export class ApicSocket {
       headers: { ...options.headers },
       perMessageDeflate: false,
       maxPayload: MAX_FRAME_BYTES,
+      // A text cut within a character would end the socket; so it is one message with an odd character in it.
+      skipUTF8Validation: true,
       followRedirects: false,
       handshakeTimeout: options.timeoutMs,
       ...tlsOptions(options.tls),

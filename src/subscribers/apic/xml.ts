@@ -26,7 +26,7 @@ const parser = new XMLParser({
 
 /**
  * `<imdata totalCount="…" subscriptionId="…"><fvTenant dn="…"/></imdata>` as
- * `{ totalCount, subscriptionId, imdata: [{ fvTenant: { attributes, children } }] }`; several ids become an array.
+ * `{ totalCount, subscriptionId, imdata: [{ fvTenant: { attributes, children } }] }`; several ids stay joined by commas.
  * Throws `Poison` when it is not XML, or not APIC's (a proxy's HTML page, a document type).
  */
 export function parseXml(text: string): Record<string, unknown> {
@@ -40,20 +40,14 @@ export function parseXml(text: string): Record<string, unknown> {
   }
   const root = nodes.find(node => 'imdata' in node)
   if (root === undefined) throw new Poison('not APIC XML: no imdata element')
-  const { subscriptionId, ...rest } = attributesOf(root)
-  const ids = subscriptionId?.split(/[\s,]+/).filter(id => id !== '')
-  return {
-    ...rest,
-    ...(ids === undefined ? {} : { subscriptionId: ids.length === 1 ? ids[0] : ids }),
-    imdata: childrenOf(root, 'imdata'),
-  }
+  return { ...attributesOf(root), imdata: childrenOf(root, 'imdata') }
 }
 
 function attributesOf(node: Node): Record<string, string> {
   const found: Record<string, string> = {}
   const given = node[':@']
   if (typeof given !== 'object' || given === null) return found
-  for (const [name, value] of Object.entries(given)) found[name] = decodeEntities(String(value))
+  for (const [name, value] of Object.entries(given)) found[name] = decodeEntities(String(value)).toWellFormed()
   return found
 }
 
