@@ -168,6 +168,22 @@ describe('API version', () => {
     expect(rig.simulator.record.requests.filter(({ path }) => path === '/api/versions')).toHaveLength(2)
   })
 
+  it('keeps its version while cells of two releases stand behind one balancer', async () => {
+    rig = await startRig()
+    rig.read()
+    await rig.turns(3)
+    const skew = { id: 'cell', skewMs: 0 }
+    rig.simulator.knobs.cells = [
+      { ...skew, versions: VERSIONS['10.3'] },
+      { ...skew, versions: VERSIONS['10.6'] },
+    ]
+    await rig.turns(20)
+    const { requests } = rig.simulator.record
+    expect(requests.filter(({ status }) => status === 406).length).toBeGreaterThan(5)
+    expect(requests.filter(({ path }) => path === '/api/versions')).toHaveLength(1)
+    expect(rig.failures).toEqual([])
+  })
+
   it('does not hammer a cell that offers what it does not take', async () => {
     rig = await startRig({
       fail: ({ path }) => (path.includes('auditTrail') ? { kind: 'status', status: 406 } : undefined),

@@ -209,11 +209,20 @@ export class Rig {
 }
 
 /** A fresh cloud and an empty state directory. */
-export async function startRig(knobs: Partial<VcdOptions> = {}, time?: Clock): Promise<Rig> {
+export async function startRig(
+  { managesAll = [], ...knobs }: Partial<VcdOptions> & { readonly managesAll?: readonly string[] } = {},
+  time?: Clock,
+): Promise<Rig> {
   const clock = new ManualClock()
   const pems = await certificate
   const directory = mkdtempSync(join(tmpdir(), 'opswire-vcd-'))
   writeFileSync(join(directory, 'ca.pem'), pems.cert)
-  const simulator = await startVcdSimulator({ ...CLOUD, time: clock, certificate: pems, ...knobs })
+  const simulator = await startVcdSimulator({
+    ...CLOUD,
+    users: CLOUD.users.map(user => ({ ...user, managesAllTokens: managesAll.includes(user.name) })),
+    time: clock,
+    certificate: pems,
+    ...knobs,
+  })
   return new Rig(clock, simulator, directory, time ?? clock)
 }

@@ -99,7 +99,7 @@ export function tokensPage(call: PageCall): Reply {
     return jsonError(403, 'ACCESS_TO_RESOURCE_IS_FORBIDDEN', 'This operation is denied', call.requestId)
   }
   const fields = new URLSearchParams(call.search)
-  const at = paging(fields, 128)
+  const at = paging(fields, call.knobs.maxTokensPageSize)
   if (typeof at === 'string') return jsonError(400, 'BAD_REQUEST', at, call.requestId)
   try {
     const filter = fields.get('filter')

@@ -81,6 +81,7 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     refusedStatus: 400,
     tokenLoginEvents: true,
     maxPageSize: 128,
+    maxTokensPageSize: 128,
     retentionMs: 90 * 86_400_000,
     latenessMs: () => 0,
     cells: [{ id: world.uuid(), skewMs: 0 }],
@@ -96,6 +97,7 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
   const sessions = new Sessions(time, world, knobs, trail)
   const acts = new Acts(world, trail)
   const requests: RequestRecord[] = []
+  let turn = 0
 
   const answer = async (request: IncomingMessage, path: string, requestId: string): Promise<Reply> => {
     const { pathname, search } = new URL(path, 'https://cell')
@@ -103,7 +105,9 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     const address = String(request.headers['x-forwarded-for'] ?? request.socket.remoteAddress ?? '')
     const form = request.headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true
     const body = method === 'GET' ? '' : await readBody(request)
-    if (method === 'GET' && pathname === '/api/versions') return versionsXml(knobs.versions, knobs.publicUrl)
+    const cell = knobs.cells[turn++ % knobs.cells.length]
+    const spoken = cell?.versions ?? knobs.versions
+    if (method === 'GET' && pathname === '/api/versions') return versionsXml(spoken, knobs.publicUrl)
 
     const oauth = /^\/oauth\/(?:(provider)|tenant\/([^/]+))\/token$/.exec(pathname)
     if (oauth !== null) {
@@ -124,8 +128,8 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     const flavour = pathname.startsWith('/cloudapi/') ? 'cloudapi' : 'api'
     const fault = flavour === 'cloudapi' ? jsonError : xmlError
     const version = acceptVersion(request.headers.accept, flavour)
-    if (version === undefined || !knobs.versions.some(offered => offered.version === version)) {
-      const offered = knobs.versions.map(one => `${one.version}${one.deprecated === true ? ' [D]' : ''}`).join(', ')
+    if (version === undefined || !spoken.some(offered => offered.version === version)) {
+      const offered = spoken.map(one => `${one.version}${one.deprecated === true ? ' [D]' : ''}`).join(', ')
       const why = `The request has invalid accept header: ${request.headers.accept ?? 'none'}. Supported API versions are: [ ${offered} ]`
       return fault(406, 'NOT_ACCEPTABLE', why, requestId)
     }

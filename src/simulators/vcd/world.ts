@@ -73,6 +73,8 @@ export interface Cell {
   readonly id: string
   /** How far this cell's clock is ahead (or, below zero, behind). */
   readonly skewMs: number
+  /** What this cell speaks when it is not what all speak: cells are upgraded one after the other. */
+  readonly versions?: readonly ApiVersion[]
 }
 
 /** Everything that can be turned while the simulator runs. */
@@ -87,10 +89,13 @@ export interface VcdKnobs {
   /** Logins with an API token write session/login and session/authorize (the sample of the reference shows so). */
   tokenLoginEvents: boolean
   maxPageSize: number
+  /** Each endpoint has a ceiling of its own. */
+  maxTokensPageSize: number
   /** Rows older than this are purged. */
   retentionMs: number
   /** How long after its stamp the next row becomes visible (a long transaction, another cell). */
   latenessMs: () => number
+  /** The balancer gives each its turn with requests; which of them writes a row is chance. */
   cells: readonly Cell[]
   /** Rows of equal stamp change places from request to request. */
   shuffleTies: boolean

@@ -7,7 +7,8 @@ import type { Clock } from '../../scheduler/clock.ts'
 import { type HttpAnswer, HttpClient } from '../http.ts'
 import { Access, type AccessMemory, type AccessToken } from './access.ts'
 import { TokenFile } from './token-file.ts'
-import { chooseVersion, parseVersions } from './versions.ts'
+import { type ListedToken, type Login, tokensOfUser } from './user-login.ts'
+import { chooseVersion, type OfferedVersion, parseVersions } from './versions.ts'
 
 /** No second look at /api/versions within this time: mixed cells behind one balancer would make us flap. */
 const RENEGOTIATE_MS = 60_000
@@ -79,13 +80,34 @@ export class VcdApi {
     if (token === before) await this.get('/cloudapi/1.0.0/sessions/current', 'session')
   }
 
+  /** What the cell offers, asked anew; needs no login. Throws `Retryable`. */
+  async offered(): Promise<OfferedVersion[]> {
+    const { signal } = this.#options
+    const answer = await this.#http.request({
+      method: 'GET',
+      path: `${this.#basePath}/api/versions`,
+      operation: 'versions',
+      signal,
+      headers: { ...this.#headers(), Accept: 'application/*+xml' },
+    })
+    if (!answer.ok || answer.isHtml) {
+      const { retryAfterMs } = answer
+      const options = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }
+      throw new Retryable('throttled', `GET /api/versions answered ${answer.status}`, options)
+    }
+    return parseVersions(answer.text)
+  }
+
   /**
-   * One authorised GET under /cloudapi; resolves with any status but 401, 406, 429 and 5xx, which are dealt with here: one new login
-   * and one retry (then `Fatal('auth_refused')`), one renegotiation and one retry, and `Retryable('throttled')`.
+   * One authorised GET, of JSON under /cloudapi and of XML under /api; resolves with any status but 401, 406, 429 and 5xx, which
+   * are dealt with here: one new login and one retry (then `Fatal('auth_refused')`), one renegotiation and one retry, and
+   * `Retryable('throttled')`.
    */
   async get(path: string, operation: string): Promise<HttpAnswer> {
     let token = await this.#authorised()
     let answer = await this.#send(path, operation, token)
+    // Mixed cells behind one balancer, during an upgrade: the next one may well take it (vcd.md b7).
+    if (answer.status === 406) answer = await this.#send(path, operation, token)
     if (answer.status === 406) {
       await this.#renegotiate()
       answer = await this.#send(path, operation, token)
@@ -113,6 +135,14 @@ export class VcdApi {
     if (answer.status === 406) throw new Retryable('protocol', `${operation}: no API version fits (HTTP 406)`)
     token.usedAt = this.#options.clock.now()
     return answer
+  }
+
+  /** The API tokens that this user may see; logs in as that user, and out. Throws `Fatal` and `Retryable`. */
+  async tokensOf(login: Login): Promise<ListedToken[]> {
+    const { memory, config, signal } = this.#options
+    if (memory.version === undefined) await this.#negotiate()
+    const version = memory.version ?? ''
+    return tokensOfUser({ config, signal, version, http: this.#http, basePath: this.#basePath }, login)
   }
 
   /** The cell's wall clock now, ms, as of the last answer; our own before any. */
@@ -158,7 +188,7 @@ export class VcdApi {
       maxBytes: MAX_BYTES,
       headers: {
         ...this.#headers(),
-        Accept: `application/json;version=${memory.version ?? ''}`,
+        Accept: `${path.startsWith('/api/') ? 'application/*+xml' : 'application/json'};version=${memory.version ?? ''}`,
         Authorization: `Bearer ${token.bearer}`,
       },
     })
@@ -208,20 +238,8 @@ export class VcdApi {
   }
 
   async #negotiate(): Promise<void> {
-    const { memory, clock, report, config, signal } = this.#options
-    const answer = await this.#http.request({
-      method: 'GET',
-      path: `${this.#basePath}/api/versions`,
-      operation: 'versions',
-      signal,
-      headers: { ...this.#headers(), Accept: 'application/*+xml' },
-    })
-    if (!answer.ok || answer.isHtml) {
-      const { retryAfterMs } = answer
-      const options = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }
-      throw new Retryable('throttled', `GET /api/versions answered ${answer.status}`, options)
-    }
-    const { version, advice } = chooseVersion(parseVersions(answer.text))
+    const { memory, clock, report, config } = this.#options
+    const { version, advice } = chooseVersion(await this.offered())
     if (advice !== undefined && memory.version !== version)
       report({ type: 'advice', source: config.name, text: advice })
     memory.version = version

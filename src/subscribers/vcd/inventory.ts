@@ -1,8 +1,9 @@
 /** The token inventory: which API token is whose. Our own session may not ask for it (the vendor's guide), so a file. */
 import { readFile, stat } from 'node:fs/promises'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { describe } from '../../errors.ts'
 import { lastSegment } from './row.ts'
+import type { ListedToken } from './user-login.ts'
 
 export interface KnownToken {
   readonly name: string
@@ -47,6 +48,22 @@ export function parseInventory(text: string): Inventory {
   })
   return { configured: true, get: tokenId => tokens.get(tokenId) }
 }
+
+/** The text of a `token_inventory_file`, by name and then id, so that two lists of the same tokens are the same file. */
+export function inventoryText(tokens: readonly ListedToken[]): string {
+  const sorted = [...tokens].sort((a, b) => compare(a.name, b.name) || compare(a.id, b.id))
+  return stringify(
+    sorted.map(({ id, name, owner, org, expires }) => ({
+      id,
+      name,
+      ...(owner === undefined ? {} : { owner }),
+      ...(org === undefined ? {} : { org }),
+      ...(expires === undefined ? {} : { expires }),
+    })),
+  )
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 function optionalText(value: unknown, where: string): string | undefined {
   if (value === undefined || value === null) return undefined

@@ -162,6 +162,11 @@ function boundedRaw(row: AuditRow): { raw: unknown; truncated: boolean } {
   return { raw: Buffer.byteLength(JSON.stringify(kept)) <= MAX_RAW_BYTES ? kept : null, truncated: true }
 }
 
+/** The same without what may be a secret by its name, bounded in depth. */
+export function withoutSecrets(value: unknown): unknown {
+  return masked(value, 0)
+}
+
 function masked(value: unknown, depth: number): unknown {
   if (Array.isArray(value)) return depth >= MAX_DEPTH ? '[…]' : value.map(item => masked(item, depth + 1))
   if (!isObject(value)) return value

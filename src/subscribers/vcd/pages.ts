@@ -23,7 +23,9 @@ export interface AuditPage {
 export interface Span {
   readonly fromMs: number
   /** Exclusive. */
-  readonly untilMs?: number
+  readonly untilMs?: number | undefined
+  /** More of the cell's filter language, in force beside the times. Values with blanks or `+` must be percent-encoded. */
+  readonly filter?: string | undefined
 }
 
 /** The rows of one millisecond; `missing` of them never showed although the cell counts them (0 where it doesn't). */
@@ -39,11 +41,13 @@ export interface PagesMemory {
 }
 
 /** The literal must have exactly three decimals and a zone: `toISOString()` has. */
-function filterOf({ fromMs, untilMs }: Span): string {
+function filterOf({ fromMs, untilMs, filter }: Span): string {
   const parts = [`timestamp=ge=${new Date(fromMs).toISOString()}`]
   // Never `==`: the database may keep microseconds that the wire does not show.
   if (untilMs !== undefined) parts.push(`timestamp=lt=${new Date(untilMs).toISOString()}`)
-  return `(${parts.join(';')})`
+  if (filter !== undefined) parts.push(`(${filter})`)
+  const query = `filter=${encodeURIComponent(`(${parts.join(';')})`)}`
+  return filter?.includes('%') === true ? `filterEncoded=true&${query}` : query
 }
 
 export class Pages {
@@ -63,7 +67,7 @@ export class Pages {
     for (;;) {
       const size = pageSize.current
       const answer = await this.#ask(
-        `filter=${encodeURIComponent(filterOf(span))}&${descending ? 'sortDesc' : 'sortAsc'}=timestamp&page=${page}`,
+        `${filterOf(span)}&${descending ? 'sortDesc' : 'sortAsc'}=timestamp&page=${page}`,
         size,
       )
       if (answer.ok) {
@@ -77,7 +81,7 @@ export class Pages {
         continue
       }
       pageSize.reset()
-      throw refused(answer)
+      throw refused(answer, span.filter)
     }
   }
 
@@ -93,7 +97,7 @@ export class Pages {
    * of one reading may repeat and skip rows: it is read again, from either end, until as many were seen as are counted,
    * or, where the cell counts nothing, until a reading from each end has shown nothing new.
    */
-  async millisecond(ms: number): Promise<Millisecond> {
+  async millisecond(ms: number, filter?: string): Promise<Millisecond> {
     const rows = new Map<string, AuditRow>()
     const dead = new Map<string, DeadLetter>()
     let missing = 0
@@ -104,7 +108,7 @@ export class Pages {
       const met = new Set<string>()
       let counted = true
       for (let page = 1; ; page++) {
-        const got = await this.page({ fromMs: ms, untilMs: ms + 1 }, page, reading % 2 === 1)
+        const got = await this.page({ fromMs: ms, untilMs: ms + 1, filter }, page, reading % 2 === 1)
         const before = met.size
         for (const row of got.rows) {
           rows.set(row.id, row)
@@ -162,7 +166,20 @@ export class Pages {
   }
 }
 
-function refused(answer: HttpAnswer): Error {
+/** What the cell says of a filter that a person wrote; the request's id stands in brackets before it. */
+function saidOf(answer: HttpAnswer): string {
+  try {
+    const { message } = JSON.parse(answer.text) as { message?: unknown }
+    return typeof message === 'string' ? `: ${message.replace(/^\[[^\]]*\]\s*/, '').slice(0, 200)}` : ''
+  } catch {
+    return ''
+  }
+}
+
+function refused(answer: HttpAnswer, filter?: string): Error {
+  if (answer.status === 400 && filter !== undefined) {
+    return new Fatal('config', `auditTrail refused the filter ${filter}${saidOf(answer)}`)
+  }
   if (answer.status === 403) {
     return new Fatal('permission', "auditTrail answered HTTP 403: the API token's role may not read the audit trail")
   }
