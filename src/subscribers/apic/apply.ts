@@ -18,6 +18,8 @@ export interface ApplyOptions {
   readonly asOf?: number
   /** The end of an object was not told by the fabric: it is missing from a whole read. */
   readonly missing?: boolean
+  /** A faultDelegate that waited for its twin in vain: told as it stands in the mirror, for the first time. */
+  readonly alone?: boolean
 }
 
 /** What became of it: `partial` asks the caller to fetch the whole object first. */
@@ -28,14 +30,16 @@ export type Applied = 'published' | 'silent' | 'partial'
  * `anyway` says that fetching was no use.
  */
 export function applyChange(core: Core, feed: Watched, change: Change, options: ApplyOptions, anyway = false): Applied {
-  const { source, config, mirror, outbox, clock } = core
+  const { source, config, mirror, outbox, clock, delegates } = core
   // The outbox takes nothing any more: a mirror that went on would hide from the next session what was never told.
   if (core.signal.aborted) return 'silent'
   const log = isLogClass(change.cls)
-  const previous = log ? undefined : mirror.get(change.dn)
-  const context = { source, raw: config.raw, origin: options.origin, after: log ? undefined : mirror.endOf(change.dn) }
-  const outcome = normalise(context, change, previous)
-  if (outcome.partial && !anyway) return 'partial'
+  const known = log ? undefined : mirror.get(change.dn)
+  const previous = options.alone === true ? undefined : known
+  const after = log ? undefined : options.alone === true ? known?.version : mirror.endOf(change.dn)
+  const normalised = normalise({ source, raw: config.raw, origin: options.origin, after }, change, previous)
+  if (normalised.partial && !anyway) return 'partial'
+  const outcome = delegates.judge(core, feed, change, options, { previous, outcome: normalised })
   const fabricMs = core.fabricNow()
   const learned =
     outcome.mirror === undefined
@@ -55,16 +59,19 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   if (options.origin === 'live' && recordedAt !== undefined && (log || change.cls === 'faultInst')) {
     for (const watcher of options.watchers ?? [feed]) core.continuity.sawRecord(watcher.name, Date.parse(recordedAt))
   }
-  if (outcome.fact !== undefined && options.origin === 'resync') feed.hearing.found(change.dn)
-  const after = outcome.mirror?.object ?? undefined
+  const isFound = normalised.fact !== undefined && options.alone !== true
+  if (isFound && options.origin === 'resync') feed.hearing.found(change.dn)
+  const now = outcome.mirror?.object ?? undefined
   const wanted = (watcher: Watched): boolean =>
     !watcher.hidden &&
     (watcher === feed ? options.publish : watcher.contacted || watcher.subscription.snapshot === 'publish') &&
-    watcher.accepts(change, previous, after)
+    watcher.accepts(change, previous, now)
   const publish = outcome.fact !== undefined && !isOwnSession(core, change) && (options.watchers ?? [feed]).some(wanted)
-  if (!publish && learned.length === 0) return 'silent'
-  outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
-  for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
+  if (publish || learned.length > 0) {
+    outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
+    for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
+  }
+  if (!log) delegates.settle(core, feed, change, options, normalised.fact !== undefined && outcome.fact === undefined)
   return publish ? 'published' : 'silent'
 }
 

@@ -9,6 +9,7 @@ import type { LeaseKeeper } from '../../scheduler/leases.ts'
 import type { ApicClient } from './client.ts'
 import type { Continuity } from './continuity.ts'
 import type { Change } from './decode.ts'
+import type { Delegates } from './delegates.ts'
 import type { FaultLog } from './fault-history.ts'
 import type { Hearing } from './hearing.ts'
 import type { Lateness } from './lateness.ts'
@@ -72,6 +73,7 @@ export interface Core {
   readonly late: Lateness
   readonly continuity: Continuity
   readonly faultLog: FaultLog
+  readonly delegates: Delegates
   readonly outbox: Outbox
   readonly keeper: LeaseKeeper
   /** What is committed for a feed. */

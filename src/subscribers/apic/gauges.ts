@@ -1,5 +1,6 @@
 /** Numbers from the mirror, for live gauges: nothing is asked for them. */
 import type { ManagedObject } from '../../record.ts'
+import { isUntold } from './twins.ts'
 
 export interface ApicGauges {
   readonly faults: { severity: string; state: string; count: number }[]
@@ -33,7 +34,9 @@ export function gaugesOf(objects: Iterable<ManagedObject>, healthScopes: readonl
   const nodes = new Map<string, number>()
   const health: ApicGauges['health'] = []
   const scopes = new Map(healthScopes.map(scope => [`${scope}/health`, scope]))
-  for (const { family, key, attributes } of objects) {
+  for (const { family, key, version, attributes } of objects) {
+    // One problem, counted once: its faultInst is there.
+    if (family === 'faultDelegate' && isUntold({ version })) continue
     if (family === 'faultInst' || family === 'faultDelegate') {
       count(faults, known(SEVERITIES, attributes['severity']), known(LIFE_CYCLES, attributes['lc']))
     } else if (family === 'fabricNode') {

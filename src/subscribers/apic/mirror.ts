@@ -3,6 +3,7 @@
  * two sessions that overlap see the same versions, so what both deliver is told once.
  */
 import type { ManagedObject, MirrorChange, MirrorView } from '../../record.ts'
+import { TwinIndex } from './twins.ts'
 
 interface Entry {
   readonly object: ManagedObject
@@ -38,6 +39,8 @@ const MOST_TOMBSTONES = 200_000
 export class ApicMirror {
   readonly #entries = new Map<string, Entry>()
   readonly #tombstones = new Map<string, Tombstone>()
+  /** Which faults and delegates of what is there tell of one problem. */
+  readonly twins = new TwinIndex(() => this.values())
 
   /** Takes over what the store has committed. */
   constructor(committed: MirrorView) {
@@ -48,6 +51,7 @@ export class ApicMirror {
       else ends.push([object.key, { ...end, at: Number.NEGATIVE_INFINITY }])
     }
     // Oldest first, as they are forgotten.
+    for (const { object } of this.#entries.values()) this.twins.replace(undefined, object)
     for (const [key, end] of ends.sort(([, a], [, b]) => a.endedMs - b.endedMs)) this.#tombstones.set(key, end)
   }
 
@@ -74,6 +78,7 @@ export class ApicMirror {
     { fabricMs, event, told }: { fabricMs: number; event: string | undefined; told: boolean },
   ): MirrorChange[] {
     this.#tombstones.delete(change.key)
+    this.twins.replace(this.#entries.get(change.key)?.object, change.object ?? undefined)
     if (change.object !== null) {
       this.#entries.set(change.key, { object: change.object, at: now })
       return [change]

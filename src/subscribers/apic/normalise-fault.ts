@@ -59,6 +59,11 @@ export function faultOfRecord(record: ApicObject): Change | undefined {
   }
 }
 
+/** True until a fault is resolved: its alert, once told, is open. */
+export function isOpen({ attributes }: Pick<ManagedObject, 'attributes'>): boolean {
+  return stateOf(attributes) !== 'resolved'
+}
+
 /** Reference d3; the end wins over everything. A life cycle that nobody knows is a fault that is there. */
 function stateOf(attributes: Attributes): FaultState {
   const { lc, severity } = attributes

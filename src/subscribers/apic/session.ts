@@ -13,6 +13,7 @@ import { ApicClient, isSessionError } from './client.ts'
 import type { Continuity } from './continuity.ts'
 import { type ControllerRow, Unfit } from './controllers.ts'
 import type { Core, Tuning } from './core.ts'
+import { Delegates } from './delegates.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FabricClock } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
@@ -119,6 +120,7 @@ export class ApicSession implements Session {
       late: new Lateness({ source: config.name, clock, report, signal }),
       continuity: options.continuity,
       faultLog: new FaultLog(),
+      delegates: new Delegates(),
       outbox: this.#outbox,
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
@@ -321,6 +323,7 @@ export class ApicSession implements Session {
     this.#over.abort(error)
     this.#socket?.close()
     this.#core.faultLog.close()
+    this.#core.delegates.close()
     this.#sessionLeases.close()
     this.#subscriptionLeases.close()
     void this.#outbox.end().then(() => (error === undefined ? this.#queue.end() : this.#queue.fail(error)))
