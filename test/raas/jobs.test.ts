@@ -218,7 +218,7 @@ test('a server that learns to sort: the next session walks, and tells nothing tw
   await rig.rounds(2)
   rig.sim.knobs.sortByAlterTime = true
   await rig.restart()
-  expect(rig.keeper.reported('feed_mode').at(-2)).toMatchObject({ feed: 'returns', mode: 'tail' })
+  expect(rig.keeper.reported('feed_mode').at(-2)).toMatchObject({ feed: 'returns', mode: 'tail_and_jobs' })
   rig.sim.push('master1', [ret('20260203040506000001', 'lone', true)])
   await rig.rounds(1)
   expect(rig.keeper.of('raas.return').map(fact => fact.data.return?.minion)).toEqual(['web01', 'lone'])

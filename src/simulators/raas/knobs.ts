@@ -25,6 +25,8 @@ export interface RaasUser {
   readonly configName?: string
   /** `resource.method` names this user may call; default all. */
   readonly methods?: readonly string[]
+  /** Minions whose rows this user is shown; default all. */
+  readonly sees?: (minion: string) => boolean
 }
 
 export interface RaasKnobs {
@@ -54,6 +56,14 @@ export interface RaasKnobs {
   pageCap: number | undefined
   /** How far off the `count` of a listing is: counted in a statement of its own, or with rows that may not be shown. */
   countOff: () => number
+  /** The count of a listing counts what the account is not shown as well. */
+  countsHidden: boolean
+  /** What api.get_versions says. */
+  version: string
+  /** How far off the clock of each node behind the address is, ms; they answer by turns. */
+  nodes: readonly number[]
+  /** So many more columns, unknown to anybody, in each row of a return. */
+  extraColumns: number
   /** Older servers don't know `sort_by=alter_time` of ret.get_returns. */
   sortByAlterTime: boolean
   /** `resource.method` names that this deployment does not expose. */
@@ -66,6 +76,8 @@ export interface RaasKnobs {
   secondReturn: 'overwrite' | 'add'
   /** What stands behind alter_time: nothing, as today, or a zone. */
   zone: '' | 'Z' | '+00:00'
+  /** What stands between its date and its time. */
+  stampSeparator: 'T' | ' '
   /** Masters fetch work after this long: a run is `new` until then. */
   retrieveAfterMs: number
   /** A run that still lacks returns then is `completed_missing_returns`. */
@@ -91,12 +103,17 @@ export function defaultKnobs(): RaasKnobs {
     bearers: new Set(),
     pageCap: undefined,
     countOff: () => 0,
+    countsHidden: false,
+    version: '8.18.3',
+    nodes: [0],
+    extraColumns: 0,
     sortByAlterTime: true,
     hidden: new Set(),
     commitDelayMs: () => 0,
     writerSkewMs: () => 0,
     secondReturn: 'overwrite',
     zone: '',
+    stampSeparator: 'T',
     retrieveAfterMs: 10_000,
     missingAfterMs: 60_000,
     fault: undefined,

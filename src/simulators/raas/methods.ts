@@ -1,66 +1,10 @@
 /** The RPC methods of the stand-in, over its tables. Reading ones page, sort and filter as raas.md §2.3 says. */
 import { randomUUID } from 'node:crypto'
-import type { Time } from '../server.ts'
-import type { RaasKnobs, RaasUser } from './knobs.ts'
+import { getCmdDetails, getCmds, getReturns } from './listings.ts'
+import { has, inRange, type Kwarg, type Method, type MethodContext, page, RpcFailure, textOf } from './page.ts'
 import { SCHEMAS, STATES } from './schema.ts'
-import type { BusEvent, ReturnRow, Row, Run, Tables } from './tables.ts'
+import type { BusEvent, Row, Tables } from './tables.ts'
 import { stampOf } from './tables.ts'
-
-/** An application error: HTTP stays 200. */
-export class RpcFailure extends Error {
-  readonly code: number
-  readonly detail: unknown
-  constructor(code: number, message: string, detail?: unknown) {
-    super(message)
-    this.code = code
-    this.detail = detail
-  }
-}
-
-export interface MethodContext {
-  readonly tables: Tables
-  readonly knobs: RaasKnobs
-  readonly time: Time
-  readonly user: RaasUser
-}
-
-type Kwarg = Readonly<Record<string, unknown>>
-type Method = (kwarg: Kwarg, context: MethodContext) => unknown
-
-interface Keyed {
-  readonly row: Row
-  readonly key: string | number
-}
-
-const has = (kwarg: Kwarg, name: string): boolean => (kwarg[name] ?? null) !== null
-const textOf = (value: unknown): string => (value === null || value === undefined ? '' : String(value))
-
-/** One page. Equal keys come in another order at every query: the database promises none. */
-function page(rows: Keyed[], kwarg: Kwarg, knobs: RaasKnobs, tables: Tables, sorted: boolean): Row {
-  const asked = Number(kwarg['limit'] ?? 50)
-  const size = asked <= 0 ? rows.length : asked
-  let ordered = rows
-  if (sorted) {
-    const sign = kwarg['reverse'] === true ? -1 : 1
-    const shuffled = rows.map(entry => ({ entry, luck: tables.chance() }))
-    shuffled.sort((a, b) => (a.entry.key === b.entry.key ? a.luck - b.luck : a.entry.key < b.entry.key ? -sign : sign))
-    ordered = shuffled.map(({ entry }) => entry)
-  }
-  const capped = Math.min(size, knobs.pageCap ?? size)
-  // A server that caps pages counts its offset in its own pages.
-  const from = Number(kwarg['page'] ?? 0) * capped
-  const count = Math.max(0, rows.length + knobs.countOff())
-  return { count, limit: asked, results: ordered.slice(from, from + capped).map(entry => entry.row) }
-}
-
-function inRange(us: number, kwarg: Kwarg): boolean {
-  if (!has(kwarg, 'daterange')) return true
-  const [from, to] = (kwarg['daterange'] as unknown[]).map(bound => Date.parse(String(bound)) * 1000)
-  if (from === undefined || to === undefined || Number.isNaN(from) || Number.isNaN(to)) {
-    throw new RpcFailure(3000, 'Invalid daterange', { daterange: ['Two ISO 8601 times are needed'] })
-  }
-  return us >= from && us <= to
-}
 
 /** Minion to master for a target: `{master: {tgt, tgt_type}}`, master `*` for all. */
 function resolve(tgt: Row, tables: Tables): Map<string, string> {
@@ -131,93 +75,6 @@ function routeCmd(kwarg: Kwarg, { tables, user }: MethodContext): string {
   return jid
 }
 
-function getCmds(kwarg: Kwarg, { tables, knobs }: MethodContext): unknown {
-  const states = kwarg['state'] as string[] | undefined
-  const rows: Keyed[] = []
-  const sortBy = textOf(kwarg['sort_by'] ?? 'start_time')
-  const among = (name: string, field: string, row: Row): boolean =>
-    !has(kwarg, name) || (kwarg[name] as unknown[]).includes(row[field])
-  const runs: Iterable<Run> = has(kwarg, 'jid')
-    ? [tables.runs.get(textOf(kwarg['jid']))].filter(run => run !== undefined)
-    : tables.runs.values()
-  for (const run of runs) {
-    const row = tables.runRow(run)
-    if ((kwarg['filter_find_job'] ?? true) === true && row['fun'] === 'saltutil.find_job') continue
-    if ((kwarg['filter_refresh_grains'] ?? true) === true && row['fun'] === 'saltutil.refresh_grains') continue
-    if (states !== undefined && states !== null) {
-      if (states.includes(String(row['state'])) === (kwarg['state_invert'] === true)) continue
-    }
-    const equal = ['job_uuid', 'sched_uuid', 'tgt_uuid', 'fun', 'cmd'].every(
-      name => !has(kwarg, name) || kwarg[name] === row[name],
-    )
-    if (!equal || !among('job_names', 'job_name', row) || !among('tgt_names', 'tgt_name', row)) continue
-    if (!among('users', 'user', row) || !inRange(run.startMs * 1000, kwarg)) continue
-    if (has(kwarg, 'master_id') && !(row['masters_to'] as string[]).includes(textOf(kwarg['master_id']))) continue
-    if (has(kwarg, 'highstate') && row['is_highstate'] !== kwarg['highstate']) continue
-    const value = row[sortBy]
-    rows.push({ row, key: typeof value === 'number' ? value : textOf(value) })
-  }
-  return page(rows, { ...kwarg, reverse: kwarg['reverse'] ?? true }, knobs, tables, true)
-}
-
-function getCmdDetails(kwarg: Kwarg, { tables, knobs }: MethodContext): unknown {
-  const jid = textOf(kwarg['jid'])
-  const run = tables.runs.get(jid)
-  const whole = has(kwarg, 'minion_id_exact')
-  const minions = new Map(run?.targets ?? [])
-  const returns = new Map<string, ReturnRow>()
-  for (const row of tables.returnsOf(jid)) {
-    returns.set(row.minion, row)
-    minions.set(row.minion, row.master)
-  }
-  const rows: Keyed[] = []
-  for (const [minion, master] of minions) {
-    const found = returns.get(minion)
-    const row: Row = {
-      minion_id: minion,
-      master_id: master,
-      has_return: found !== undefined,
-      has_errors: found?.hasErrors ?? false,
-      alter_time: found?.row['alter_time'] ?? null,
-      ...(whole && found !== undefined ? { full_ret: found.row['full_ret'], return: found.row['return'] } : {}),
-    }
-    if (whole && minion !== kwarg['minion_id_exact']) continue
-    if (has(kwarg, 'minion_id') && !minion.includes(textOf(kwarg['minion_id']))) continue
-    if (has(kwarg, 'master_id') && !master.includes(textOf(kwarg['master_id']))) continue
-    if (has(kwarg, 'has_return') && row['has_return'] !== kwarg['has_return']) continue
-    if (has(kwarg, 'has_errors') && row['has_errors'] !== kwarg['has_errors']) continue
-    rows.push({ row, key: textOf(row[textOf(kwarg['sort_by'] ?? 'alter_time')]) })
-  }
-  return page(rows, kwarg, knobs, tables, true)
-}
-
-const RETURN_KEYS: Readonly<Record<string, (row: ReturnRow) => string | number>> = {
-  alter_time: row => row.alterUs,
-  jid: row => row.jid,
-  minion_id: row => row.minion,
-  master_id: row => row.master,
-  has_errors: row => Number(row.hasErrors),
-}
-
-function getReturns(kwarg: Kwarg, { tables, knobs }: MethodContext): unknown {
-  const sortBy = has(kwarg, 'sort_by') ? textOf(kwarg['sort_by']) : undefined
-  if (sortBy === 'alter_time' && !knobs.sortByAlterTime) {
-    throw new RpcFailure(3000, 'Validation error', { sort_by: ["'alter_time' is not one of the sort fields"] })
-  }
-  const keyOf = (sortBy === undefined ? undefined : RETURN_KEYS[sortBy]) ?? (one => textOf(one.row['fun']))
-  const rows: Keyed[] = []
-  for (const one of has(kwarg, 'jid') ? tables.returnsOf(textOf(kwarg['jid'])) : tables.visible()) {
-    if (has(kwarg, 'start') && one.jid < textOf(kwarg['start'])) continue
-    if (has(kwarg, 'end') && one.jid > textOf(kwarg['end'])) continue
-    if (has(kwarg, 'minion_id') && one.minion !== kwarg['minion_id']) continue
-    if (has(kwarg, 'master_id') && one.master !== kwarg['master_id']) continue
-    if (has(kwarg, 'fun') && one.row['fun'] !== kwarg['fun']) continue
-    if (has(kwarg, 'has_errors') && one.hasErrors !== kwarg['has_errors']) continue
-    rows.push({ row: one.row, key: keyOf(one) })
-  }
-  return page(rows, kwarg, knobs, tables, sortBy !== undefined)
-}
-
 function saveJob(kwarg: Kwarg, { tables, user }: MethodContext): string {
   const uuid = has(kwarg, 'job_uuid') ? textOf(kwarg['job_uuid']) : randomUUID()
   const before = tables.jobs.get(uuid)
@@ -243,8 +100,17 @@ function saveJob(kwarg: Kwarg, { tables, user }: MethodContext): string {
   return uuid
 }
 
+function isMinion(kwarg: Kwarg, minion: string, master: string): boolean {
+  if (has(kwarg, 'minion_id') && kwarg['minion_id'] !== minion) return false
+  return !has(kwarg, 'master_id') || kwarg['master_id'] === master
+}
+
 export const METHODS: Readonly<Record<string, Method>> = {
-  'api.get_versions': () => ({ python: '3.11.9', raas: { raas: '8.18.3' }, opts: { customer_id: '43cab1f4' } }),
+  'api.get_versions': (_kwarg, { knobs }) => ({
+    python: '3.11.9',
+    raas: { raas: knobs.version },
+    opts: { customer_id: '43cab1f4' },
+  }),
   'api.discover': kwarg => {
     const include = kwarg['include'] ?? null
     const wanted = Array.isArray(include)
@@ -309,6 +175,25 @@ export const METHODS: Readonly<Record<string, Method>> = {
   'ret.save_event': (kwarg, { tables }) => {
     tables.push(textOf(kwarg['master_id']), kwarg['events'] as BusEvent[])
     return null
+  },
+  'minions.get_minion_cache': (kwarg, { tables, knobs, user }) => {
+    const rows = [...tables.minions]
+      .filter(([minion, master]) => user.sees?.(minion) !== false && isMinion(kwarg, minion, master))
+      .map(([minion, master]) => ({
+        row: {
+          ...{ minion_id: minion, master_id: master, master_uuid: `5c56aaaa-0000-4000-8000-${master.length}` },
+          ...{ grains: { id: minion, os: 'Debian', osrelease: '12' }, pillar: {}, alter_time: stampOf(tables.nowUs()) },
+        },
+        key: minion,
+      }))
+    return page(rows, { limit: 100, ...kwarg }, knobs, tables, true)
+  },
+  'minions.get_minion_key_state': (kwarg, { tables, knobs, user }) => {
+    const rows = [...tables.minions]
+      .filter(([minion, master]) => user.sees?.(minion) !== false && isMinion(kwarg, minion, master))
+      .filter(() => !has(kwarg, 'key_state') || kwarg['key_state'] === 'accepted')
+      .map(([minion, master]) => ({ row: { minion, master, key_state: 'accepted' }, key: minion }))
+    return page(rows, kwarg, knobs, tables, true)
   },
   'audit.get_audit': (kwarg, { tables, knobs }) => {
     const sortBy = textOf(kwarg['sort_by'] ?? 'start_time')

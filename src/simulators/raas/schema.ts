@@ -145,6 +145,14 @@ export const SCHEMAS: Readonly<Record<string, Schema>> = {
   'ret.get_jids': { start: exactJid, end: exactJid, limit: { type: 'integer', least: -1 } },
   'ret.get_load': { master_id: text, jid: { ...exactJid, required: true } },
   'ret.save_event': { master_id: { type: 'string', required: true }, events: { type: 'array', required: true } },
+  'minions.get_minion_cache': {
+    ...paging,
+    master_id: text,
+    minion_id: text,
+    tgt_uuid: text,
+    sort_by: oneOf('alter_time'),
+  },
+  'minions.get_minion_key_state': { ...paging, master_id: text, key_state: text },
   'audit.get_audit': {
     ...paging,
     account_uuid: text,

@@ -4,7 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Certificate, readBody, startServer, type Time } from '../server.ts'
 import { Gate } from './gate.ts'
 import { defaultKnobs, type RaasCall, type RaasFault, type RaasKnobs, type RaasUser } from './knobs.ts'
-import { METHODS, RpcFailure } from './methods.ts'
+import { METHODS } from './methods.ts'
+import { RpcFailure } from './page.ts'
 import { refusals, SCHEMAS } from './schema.ts'
 import { type BusEvent, type ReturnRecord, type Row, Tables } from './tables.ts'
 
@@ -61,7 +62,7 @@ class RaasServer {
   readonly record: RaasRecord
   readonly #time: Time
   readonly #hanging = new Set<ServerResponse>()
-  readonly #instance = randomUUID()
+  readonly #instances: string[] = []
   #requests = 0
   #answers = 0
 
@@ -85,8 +86,7 @@ class RaasServer {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<undefined> {
-    response.setHeader('Date', new Date(this.#time.wall()).toUTCString())
-    response.setHeader('RaaS-Instance-ID', this.#instance)
+    this.#sign(response)
     const exchange = { request, response, body: await readBody(request) }
     const path = (request.url ?? '').split('?')[0] ?? ''
     const number = ++this.#requests
@@ -102,11 +102,20 @@ class RaasServer {
     if (this.#faulted(exchange, { path: rest, method: undefined, kwarg: {}, number })) return
     if (request.method === 'GET' && (rest === '/account/login' || rest === '/version')) {
       this.#showXsrf(response)
-      if (rest === '/version') return this.#json(response, 200, { version: '8.18.3' })
+      if (rest === '/version') return this.#json(response, 200, { version: this.knobs.version })
       return this.#html(response)
     }
     if (request.method === 'POST' && rest === '/account/login') return this.#login(exchange)
     this.#json(response, 404, { error: 'not found' })
+  }
+
+  /** Which node answers, and what its clock says. */
+  #sign(response: ServerResponse): void {
+    const { nodes } = this.knobs
+    const node = this.#requests % nodes.length
+    while (this.#instances.length < nodes.length) this.#instances.push(randomUUID())
+    response.setHeader('Date', new Date(this.#time.wall() + (nodes[node] ?? 0)).toUTCString())
+    response.setHeader('RaaS-Instance-ID', this.#instances[node] ?? '')
   }
 
   #count(name: string): void {

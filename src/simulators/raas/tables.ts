@@ -145,7 +145,9 @@ export class Tables {
       typeof data['has_errors'] === 'boolean'
         ? data['has_errors']
         : data['success'] === false || (typeof retcode === 'number' && retcode !== 0)
-    const alterTime = `${stampOf(alterUs)}${this.#knobs.zone}`
+    const { zone, stampSeparator, extraColumns } = this.#knobs
+    const alterTime = `${stampOf(alterUs).replace('T', stampSeparator)}${zone}`
+    const extra = Object.fromEntries(Array.from({ length: extraColumns }, (_, n) => [`column_${n}`, n]))
     const { has_errors: _, ...full } = data
     const saved: ReturnRow = {
       jid,
@@ -158,6 +160,7 @@ export class Tables {
         jid,
         minion_id: minion,
         master,
+        ...extra,
         master_uuid: `5c56aaaa-0000-4000-8000-${master.length.toString().padStart(12, '0')}`,
         fun: data['fun'] ?? null,
         fun_args: data['fun_args'] ?? [],

@@ -7,11 +7,14 @@ import { Fatal, Retryable } from '../../errors.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { type HttpAnswer, HttpClient } from '../http.ts'
+import { Nodes } from './nodes.ts'
 import { isRow, numberOf, type Row } from './rows.ts'
 
 /** Lifetime of a token that does not say its own (raas.md §6): renewed well before the usual 30 minutes. */
 const UNKNOWN_LIFETIME_MS = 25 * 60_000
 const RENEW_AT = 0.8
+/** However short a life a token claims (a clock that is off, an `expires_in` of 0), it is used for so long. */
+const LEAST_USE_MS = 10_000
 
 export interface AccessContext {
   readonly http: HttpClient
@@ -30,6 +33,7 @@ interface Token {
 export class Access {
   readonly #config: RaasConfig
   readonly #base: string
+  #turn: Promise<unknown> = Promise.resolve()
   /** The server's own prefix, found out once; `/raas` when only `/raas/rpc` answers. */
   #prefix = ''
   #prefixProven = false
@@ -38,14 +42,27 @@ export class Access {
   #token: Token | undefined
   #xsrf: string | undefined
   #cookies = new Map<string, string>()
+  /** Who answers here. */
+  readonly nodes: Nodes
   /** The account as the server or its token names it. */
   username: string | undefined
 
   constructor(config: RaasConfig) {
     this.#config = config
+    this.nodes = new Nodes(config.overlap)
     this.#base = new URL(config.url).pathname.replace(/\/+$/, '')
     this.#scheme = config.username === undefined ? 'Bearer' : 'JWT'
     this.username = config.username
+  }
+
+  /**
+   * One at a time, whichever session asks (two overlap when one hands over): so a token is renewed once, and a rotating
+   * XSRF token never meets another call.
+   */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => undefined)
+    return turn
   }
 
   /** Path under the server's base. */
@@ -142,6 +159,7 @@ export class Access {
     this.forgetToken()
     // What was guessed and never worked is guessed anew.
     if (!this.#prefixProven) this.#prefix = ''
+    if (!this.#schemeProven) this.#scheme = this.#config.username === undefined ? 'Bearer' : 'JWT'
     const { username, csp_api_token: csp, bearer_token: bearer } = this.#config
     if (username !== undefined) return this.#passwordLogin(context, username)
     if (csp !== undefined) return this.#cspLogin(context, await csp.read())
@@ -255,7 +273,7 @@ export class Access {
     const start = this.#config.bearer_token === undefined && iat !== null ? iat * 1000 : (serverMs ?? clock.wall())
     const life = lifeMs ?? (exp === null ? UNKNOWN_LIFETIME_MS : exp * 1000 - start)
     const now = clock.now()
-    this.#token = { value, renewAt: now + Math.max(0, life) * RENEW_AT, endsAt: now + life }
+    this.#token = { value, renewAt: now + Math.max(LEAST_USE_MS, life * RENEW_AT), endsAt: now + life }
     return exp === null ? undefined : exp * 1000
   }
 

@@ -35,6 +35,10 @@ export class BoundedMap<V> {
     }
   }
 
+  values(): V[] {
+    return [...this.#entries.values()]
+  }
+
   /** Takes all the keys out. */
   drain(): Set<string> {
     const keys = new Set(this.#entries.keys())

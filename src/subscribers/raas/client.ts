@@ -5,6 +5,8 @@ import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { type HttpAnswer, HttpClient } from '../http.ts'
 import { type Access, type AccessContext, busy } from './access.ts'
+import type { Failing } from './failing.ts'
+import { neededFor } from './needed.ts'
 import { isRow, numberOf } from './rows.ts'
 
 /** Everything the daemon may call. All of it reads. */
@@ -48,13 +50,14 @@ export interface RaasClientOptions {
   readonly signal: AbortSignal
   /** Answers above this are cut off. */
   readonly maxBytes: number
+  /** Outlives the client. */
+  readonly failing: Failing
 }
 
 export class RaasClient {
   readonly #options: RaasClientOptions
   readonly #http: HttpClient
   readonly #context: AccessContext
-  #turn: Promise<unknown> = Promise.resolve()
   #riq = 0
   /** The server's clock: its `Date` and when it was read, monotonic. */
   #server: { readonly ms: number; readonly at: number } | undefined
@@ -86,10 +89,12 @@ export class RaasClient {
    * refused as well, `Fatal('permission')` for 403 with a fresh XSRF token, else `Retryable`.
    */
   call(method: ReadingMethod, kwarg: Readonly<Record<string, unknown>>): Promise<unknown> {
-    // One request at a time: kind to the server, and a rotating XSRF token or a login never meets another call.
-    const turn = this.#turn.then(() => this.#call(method, kwarg))
-    this.#turn = turn.catch(() => undefined)
-    return turn
+    return this.#options.access.exclusive(() => this.#call(method, kwarg))
+  }
+
+  /** Why this method is not to be asked now, having failed too often; undefined: it may be. */
+  leftAlone(method: ReadingMethod): string | undefined {
+    return this.#options.failing.leftAlone(method, this.#options.clock.now())
   }
 
   async #login(result: 'ok' | 'retried'): Promise<void> {
@@ -122,7 +127,7 @@ export class RaasClient {
         await this.#login('retried')
         fresh = true
       } else if (answer.status === 403) {
-        if (xsrfRenewed) throw new Fatal('permission', `${method}: HTTP 403; give the account a role that may read it`)
+        if (xsrfRenewed) throw new Fatal('permission', `${method}: HTTP 403; ${neededFor(method)}`)
         await access.refetchXsrf(this.#context)
         xsrfRenewed = true
       } else if ((answer.status === 404 || answer.status === 405) && access.otherPath()) {
@@ -145,11 +150,21 @@ export class RaasClient {
     })
     if (answer.serverTimeMs !== undefined) this.#server = { ms: answer.serverTimeMs, at: clock.now() }
     access.adopt(answer)
+    this.#noteNode(answer)
     return answer
   }
 
+  #noteNode(answer: HttpAnswer): void {
+    const { access, clock, config, report } = this.#options
+    const node = answer.header('raas-instance-id')
+    if (node === undefined) return
+    const { serverTimeMs } = answer
+    const text = access.nodes.met(node, serverTimeMs === undefined ? undefined : serverTimeMs - clock.wall())
+    if (text !== undefined) report({ type: 'advice', source: config.name, text })
+  }
+
   #unwrap(method: ReadingMethod, answer: HttpAnswer): unknown {
-    const { access, config } = this.#options
+    const { access, clock, config, failing } = this.#options
     if (answer.status === 429 || answer.status >= 500) throw busy(answer, method)
     if (!answer.ok) access.forgetToken()
     if (!answer.ok) throw new Fatal('config', `${method}: HTTP ${answer.status}; is ${config.url} the RaaS API?`)
@@ -158,7 +173,12 @@ export class RaasClient {
     access.provePath()
     access.proveScheme()
     const error = envelope['error']
-    if (error !== null && error !== undefined && error !== false) throw rpcError(method, error)
+    if (error !== null && error !== undefined && error !== false) {
+      const told = rpcError(method, error)
+      if (told.refusal === 'server') failing.failed(method, told.message, clock.now())
+      throw told
+    }
+    failing.answered(method)
     return envelope['ret'] ?? null
   }
 
@@ -174,13 +194,12 @@ function refusedTwice(answer: HttpAnswer, config: RaasConfig): Fatal {
 }
 
 /** By HTTP status first, then code 5000 and up, then the words (raas.md §3 row 6, §6). */
-function rpcError(method: string, error: unknown): RpcError {
+function rpcError(method: ReadingMethod, error: unknown): RpcError {
   const body = isRow(error) ? error : { message: String(error) }
   const code = numberOf(body['code'])
   const message = String(body['message'] ?? 'no message')
   const { detail } = body
   const keys = isRow(detail) ? Object.keys(detail).join(', ') : ''
-  const text = `${method}: ${message}${keys === '' ? '' : ` (${keys})`}`
   const refusal = ((): Refusal => {
     if (code !== null && code >= 5000) return 'server'
     if (/permission|not allowed|not authori[sz]ed|forbidden|denied/i.test(message)) return 'permission'
@@ -189,7 +208,8 @@ function rpcError(method: string, error: unknown): RpcError {
       return 'argument'
     return 'server'
   })()
-  return new RpcError(refusal, text)
+  const needed = refusal === 'permission' ? `; ${neededFor(method)}` : ''
+  return new RpcError(refusal, `${method}: ${message}${keys === '' ? '' : ` (${keys})`}${needed}`)
 }
 
 /** True when the server says that it can't or won't answer this at all: no retry helps. */

@@ -5,6 +5,7 @@ import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { Access } from './access.ts'
 import { RaasClient, READING_METHODS, type ReadingMethod } from './client.ts'
+import { Failing } from './failing.ts'
 import { redacted } from './redact.ts'
 import { pageOf } from './rows.ts'
 
@@ -53,7 +54,13 @@ export class RaasQuestions {
   /** Throws `Fatal('tls')` when the CA file can't be read. Logs in with the first question. */
   constructor(config: RaasConfig, options: QuestionsOptions) {
     this.#redact = config.returns.redact
-    this.#client = new RaasClient({ ...options, config, access: new Access(config), maxBytes: MAX_BYTES })
+    this.#client = new RaasClient({
+      ...options,
+      config,
+      access: new Access(config),
+      failing: new Failing(),
+      maxBytes: MAX_BYTES,
+    })
   }
 
   /**

@@ -8,15 +8,18 @@ import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session } from '../contract.ts'
 import type { Access } from './access.ts'
 import { AuditFeed } from './audit.ts'
-import { type Capabilities, probe } from './capabilities.ts'
+import { type Capabilities, probe, versionOf } from './capabilities.ts'
 import { isRefused, RaasClient } from './client.ts'
 import { DefinitionsFeed } from './definitions.ts'
+import type { Failing } from './failing.ts'
 import type { FeedMemory, TailMemory } from './memory.ts'
 import { ReturnsFeed } from './returns.ts'
 import { JobsCursor, RunsFeed } from './runs.ts'
 
 /** A server that lacks something is asked again after this, by a new session. */
 const PROBE_AGAIN_MS = 3_600_000
+/** How often the server is asked for its version. */
+const VERSION_EVERY_MS = 900_000
 const JITTER = 0.1
 /** Definitions are listed whole each time: less often than runs. */
 const DEFINITIONS_EVERY = 4
@@ -27,7 +30,12 @@ export interface RaasSessionOptions {
   readonly ref: SourceRef
   readonly access: Access
   readonly context: OpenContext
-  readonly memory: { readonly returns: TailMemory; readonly runs: FeedMemory; readonly audit: TailMemory }
+  readonly memory: {
+    readonly returns: TailMemory
+    readonly runs: FeedMemory
+    readonly audit: TailMemory
+    readonly failing: Failing
+  }
   readonly maxRows: number
   readonly maxBytes: number
 }
@@ -36,9 +44,9 @@ export interface RaasSessionOptions {
 export async function openRaasSession(options: RaasSessionOptions): Promise<Session> {
   const over = new AbortController()
   const signal = AbortSignal.any([options.context.signal, over.signal])
-  const { config, access, context, maxBytes } = options
+  const { config, access, context, maxBytes, memory } = options
   const { clock, report } = context
-  const client = new RaasClient({ config, access, clock, report, signal, maxBytes })
+  const client = new RaasClient({ config, access, clock, report, signal, maxBytes, failing: memory.failing })
   try {
     const capabilities = await probe(client, config)
     return new RaasSession(options, client, capabilities, over, signal)
@@ -127,9 +135,9 @@ class RaasSession implements Session {
     const runs = new RunsFeed({ ...base, memory: memory.runs, returns, cursor, hasTail: can.tail })
     const definitions = new DefinitionsFeed({ ...base, cursor })
     const loops: Promise<void>[] = []
-    this.#declare('returns', can.tail ? 'tail' : 'jobs')
+    this.#declare('returns', can.tail ? (can.runs ? 'tail_and_jobs' : 'tail') : 'jobs')
     if (can.tail) loops.push(this.#loop(['returns'], () => returns.tail.pollAndSweep(config.sweep_interval)))
-    if (config.jobs) this.#declare('jobs', 'jobs')
+    if (config.jobs) this.#declare('jobs', can.definitions ? (can.runs ? 'jobs' : 'definitions') : 'runs')
     if (can.runs || can.definitions) {
       const feeds = [...(config.jobs ? ['jobs'] : []), ...(can.tail ? [] : ['returns'])]
       let round = 0
@@ -145,11 +153,29 @@ class RaasSession implements Session {
       const audit = new AuditFeed({ ...base, memory: memory.audit, username: this.#options.access.username })
       loops.push(this.#loop(['audit'], () => audit.tail.pollAndSweep(config.sweep_interval)))
     } else if (config.audit) this.#disable('audit', can.refusals.get('audit.get_audit'))
+    if (can.version !== undefined) loops.push(this.#watchVersion(can.version))
     if (!can.tail) {
       const text = 'returns can not be walked on this server: returns of no job, and very late ones, will not be seen'
       context.report({ type: 'advice', source: config.name, text })
     }
     return loops
+  }
+
+  /** Another version may be able to do more, or less: the session ends, and the next asks. */
+  async #watchVersion(version: string): Promise<void> {
+    const { context, config } = this.#options
+    await every(
+      context.clock,
+      VERSION_EVERY_MS,
+      async () => {
+        const now = await versionOf(this.#client)
+        if (now === undefined || now === version) return
+        const text = `the server's version is ${now} now, it was ${version}: what it can do is asked again`
+        context.report({ type: 'advice', source: config.name, text })
+        throw new Retryable('session_lost', text)
+      },
+      { signal: this.#signal, jitter: JITTER, immediately: false },
+    )
   }
 
   #declare(feed: string, mode: string): void {

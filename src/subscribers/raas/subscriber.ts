@@ -3,6 +3,7 @@ import type { RaasConfig } from '../../config/sources.ts'
 import type { SourceRef } from '../../event.ts'
 import type { OpenContext, Session, Subscriber } from '../contract.ts'
 import { Access } from './access.ts'
+import { Failing } from './failing.ts'
 import { FeedMemory, TailMemory } from './memory.ts'
 import { openRaasSession } from './session.ts'
 
@@ -23,7 +24,10 @@ const MAX_BYTES = 64 * 1024 * 1024
 export function raasSubscriber(config: RaasConfig, limits: RaasLimits = {}): Subscriber {
   const ref: SourceRef = { system: 'raas', name: config.name }
   const access = new Access(config)
-  const memory = { returns: new TailMemory(), runs: new FeedMemory(), audit: new TailMemory() }
+  const memory = {
+    ...{ returns: new TailMemory(), runs: new FeedMemory(), audit: new TailMemory() },
+    failing: new Failing(),
+  }
   const { maxRows = MAX_ROWS, maxBytes = MAX_BYTES } = limits
   return {
     ref,
