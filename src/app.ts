@@ -16,7 +16,6 @@ import { stdoutSink } from './sinks/stdout.ts'
 import type { LostState } from './store/database.ts'
 import { openStore } from './store/open.ts'
 import type { SqliteStore } from './store/store.ts'
-import { gaugesOf } from './subscribers/apic/gauges.ts'
 import { Paces } from './subscribers/apic/pace.ts'
 import { type ApicSubscriber, apicSubscriber } from './subscribers/apic/subscriber.ts'
 import type { Subscriber } from './subscribers/contract.ts'
@@ -62,7 +61,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, clock, version, origin, force } = options
   const steps: Step[] = []
   const runners: Runner[] = []
-  const apics: { config: Extract<SourceConfig, { kind: 'apic' }>; subscriber: ApicSubscriber }[] = []
+  const apics: { name: string; subscriber: ApicSubscriber }[] = []
   let store: SqliteStore | undefined
   const pull: Pull = {
     store: () => (store === undefined ? undefined : { ...store.stats(), maxBytes: config.store.max_bytes }),
@@ -80,10 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
         return session === undefined ? [] : [{ source: runner.ref.name, ...session, feedSeconds: runner.feedMargins() }]
       }),
     gauges: () => {
-      const all = apics.map(({ config: { name, health_scopes }, subscriber }) => ({
-        name,
-        gauges: gaugesOf(subscriber.objects(), health_scopes),
-      }))
+      const all = apics.map(({ name, subscriber }) => ({ name, gauges: subscriber.gauges() }))
       return {
         faults: all.flatMap(({ name, gauges }) => gauges.faults.map(row => ({ source: name, ...row }))),
         health: all.flatMap(({ name, gauges }) => gauges.health.map(row => ({ source: name, ...row }))),
@@ -131,7 +127,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const paces = new Paces()
     const made = config.sources.map(source => {
       const subscriber = subscriberOf(source, paces)
-      if (source.kind === 'apic') apics.push({ config: source, subscriber: subscriber as ApicSubscriber })
+      if (source.kind === 'apic') apics.push({ name: source.name, subscriber: subscriber as ApicSubscriber })
       return { source, subscriber }
     })
     for (const { source, subscriber } of made) {

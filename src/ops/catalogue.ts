@@ -223,7 +223,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   gauge(
     'opswire_faults',
-    'Counts the faults that stand in the mirrored system now, by severity and state.',
+    'Counts the faults that stand in the mirrored system now, by severity and state (pending, firing, clearing, resolved: over, and not yet removed); no rows while that is not known.',
     ['source', 'severity', 'state'],
     function* () {
       for (const fault of asked().gauges.faults) {
@@ -233,7 +233,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   gauge(
     'opswire_health_score',
-    'Tells the health score, from 0 to 100, of each scope in health_scopes.',
+    'Tells the health score, from 0 to 100, of each scope in health_scopes that has one; no row while it is not known.',
     ['source', 'scope'],
     function* () {
       for (const { source, scope, score } of asked().gauges.health) yield [[source, printable(scope, 120)], score]
@@ -241,7 +241,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   gauge(
     'opswire_nodes',
-    'Counts the nodes of the mirrored system by role and state.',
+    'Counts the nodes of the mirrored system by role and state, where fabricNode is subscribed to; no rows while that is not known.',
     ['source', 'role', 'state'],
     function* () {
       for (const node of asked().gauges.nodes) yield [[node.source, word(node.role), word(node.state)], node.count]

@@ -1,7 +1,6 @@
 /** One problem, told by a faultInst and by a faultDelegate: it becomes one, and never none. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ManagedObject } from '../../src/record.ts'
-import { gaugesOf } from '../../src/subscribers/apic/gauges.ts'
 import { TwinIndex } from '../../src/subscribers/apic/twins.ts'
 import { fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
@@ -55,8 +54,8 @@ describe('a delegate with its twin', () => {
     sim.post(FAULT, twin())
     sim.post(DELEGATE, delegated())
     await through()
-    const { faults } = gaugesOf(beside.rig.store.mirror('fabric-a').values(), [])
-    expect(faults).toEqual([{ severity: 'major', state: 'raised', count: 1 }])
+    const { faults } = beside.rig.gauges
+    expect(faults).toEqual([{ severity: 'major', state: 'firing', count: 1 }])
     for (const step of [
       { severity: 'critical' },
       { lc: 'raised-clearing' },

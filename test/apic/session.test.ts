@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { gaugesOf } from '../../src/subscribers/apic/gauges.ts'
 import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 
@@ -330,9 +329,9 @@ describe('what is watched without being told', () => {
     simulator.post('topology/health', { healthInst: { attributes: { cur: '71', prev: '95' } } })
     simulator.post(DN, fault('F1394'))
     await rig.until(all => all.length > 0, 'the fault')
-    const { health, faults } = gaugesOf(rig.store.mirror('fabric-a').values(), ['topology'])
+    const { health, faults } = rig.gauges
     expect(health).toEqual([{ scope: 'topology', score: 71 }])
-    expect(faults).toEqual([{ severity: 'major', state: 'raised', count: 1 }])
+    expect(faults).toEqual([{ severity: 'major', state: 'firing', count: 1 }])
     await until(() => rig.happenings.some(one => one.type === 'request' && one.operation === 'canary'), 'the canary')
     expect(types(rig.facts())).toEqual(['apic.fault.raised'])
   })

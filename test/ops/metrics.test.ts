@@ -17,8 +17,8 @@ import {
 
 const GAUGES = {
   faults: [
-    { source: 'fabric-a', severity: 'major', state: 'raised', count: 4 },
-    { source: 'fabric-a', severity: 'minor', state: 'soaking', count: 1 },
+    { source: 'fabric-a', severity: 'major', state: 'firing', count: 4 },
+    { source: 'fabric-a', severity: 'minor', state: 'pending', count: 1 },
   ],
   health: [{ source: 'fabric-a', scope: 'topology', score: 93 }],
   nodes: [{ source: 'fabric-a', role: 'leaf', state: 'active', count: 12 }],

@@ -16,7 +16,8 @@ import { makeCertificate } from '../../src/simulators/server.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { SqliteStore } from '../../src/store/store.ts'
 import type { Tuning } from '../../src/subscribers/apic/core.ts'
-import { apicSubscriber } from '../../src/subscribers/apic/subscriber.ts'
+import type { ApicGauges } from '../../src/subscribers/apic/gauges.ts'
+import { type ApicSubscriber, apicSubscriber } from '../../src/subscribers/apic/subscriber.ts'
 import { type Runner, startRunner } from '../../src/subscribers/runner.ts'
 import { until } from './manual-clock.ts'
 
@@ -41,6 +42,7 @@ export class ApicRig {
   readonly #clock: Clock
   readonly #tuning: Partial<Tuning>
   #runner: Runner | undefined
+  #subscriber: ApicSubscriber | undefined
 
   private constructor(
     simulator: ApicSimulator,
@@ -99,13 +101,19 @@ export class ApicRig {
   }
 
   start(): void {
+    this.#subscriber = apicSubscriber(this.config, this.#tuning)
     this.#runner = startRunner({
-      subscriber: apicSubscriber(this.config, this.#tuning),
+      subscriber: this.#subscriber,
       store: this.store,
       clock: this.#clock,
       report: happening => this.happenings.push(happening),
       stateDir: undefined,
     })
+  }
+
+  get gauges(): ApicGauges {
+    if (this.#subscriber === undefined) throw new Error('not started')
+    return this.#subscriber.gauges()
   }
 
   get runner(): Runner {

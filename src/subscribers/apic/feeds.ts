@@ -12,14 +12,21 @@ const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ['rsp-subtree', 'no'],
 ])
 
-/** The feeds of a session, none of them running yet; each is declared. */
-export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
-  const { config, report } = core
-  const feeds: Feed[] = []
+/** One subscription that every session of a source makes. */
+export interface FeedPlan {
+  readonly query: Query
+  readonly subscription: SubscriptionConfig
+  /** Nothing of it is published. */
+  readonly hidden: boolean
+}
+
+/** What is subscribed to: the same for every session. Throws `Fatal('config')` for a subscription that can't be asked. */
+export function planFeeds(config: ApicConfig): FeedPlan[] {
+  const plans: FeedPlan[] = []
   const made = new Set<string>()
   /** A subscription that the config does not name: nothing of it is published. */
   const watch = (name: string, subscription: SubscriptionConfig): void => {
-    feeds.push(new Feed(core, dispatch, { ...buildQuery(subscription), name }, subscription, true))
+    plans.push({ query: { ...buildQuery(subscription), name }, subscription, hidden: true })
   }
   for (const subscription of config.subscriptions) {
     const query = buildQuery(subscription)
@@ -29,24 +36,30 @@ export function makeFeeds(core: Core, dispatch: Dispatch): Feed[] {
     if (made.has(question)) continue
     made.add(question)
     // Cursors go by name: questions that differ only in what the name leaves out must not share one.
-    const taken = feeds.some(feed => feed.query.name === query.name)
+    const taken = plans.some(plan => plan.query.name === query.name)
     const name = taken ? `${query.name}~${hash('sha256', question, 'hex').slice(0, 6)}` : query.name
-    feeds.push(new Feed(core, dispatch, { ...query, name }, subscription))
+    plans.push({ query: { ...query, name }, subscription, hidden: false })
   }
   // Kept for the gauges, told to nobody.
   for (const scope of config.health_scopes) {
     const dn = `${scope}/health`
-    if (feeds.some(feed => feed.query.covers('healthInst', dn))) continue
+    if (plans.some(plan => plan.query.covers('healthInst', dn))) continue
     watch(`health/${scope}`, { mo: dn, snapshot: 'mirror' })
   }
   // Without a log class of its own the canary sings on the audit log.
-  if (!feeds.some(feed => feed.query.logClass !== undefined)) {
+  if (!plans.some(plan => plan.query.logClass !== undefined)) {
     watch('canary/aaaModLR', { class: 'aaaModLR', snapshot: 'mirror' })
   }
-  for (const { name: feed, query } of feeds) {
-    report({ type: 'feed_declared', source: config.name, feed, proofBoundMs: proofBoundOf(config, query) })
-  }
-  return feeds
+  return plans
+}
+
+/** The feeds of a session, none of them running yet; each is declared. */
+export function makeFeeds(core: Core, dispatch: Dispatch, plans: readonly FeedPlan[]): Feed[] {
+  const { config, report } = core
+  return plans.map(({ query, subscription, hidden }) => {
+    report({ type: 'feed_declared', source: config.name, feed: query.name, proofBoundMs: proofBoundOf(config, query) })
+    return new Feed(core, dispatch, query, subscription, hidden)
+  })
 }
 
 /** How old the last proof of life may be, ms: three canaries for a log class, two reconciles for the others. */

@@ -1,5 +1,9 @@
-/** Numbers from the mirror, for live gauges: nothing is asked for them. */
+/** Numbers from the mirror, for live gauges: nothing is asked for them, and a look costs the same however much is mirrored. */
 import type { ManagedObject } from '../../record.ts'
+import { stateOf } from './normalise-fault.ts'
+import { scoreOf } from './normalise-health.ts'
+import type { Query } from './query.ts'
+import { lastSeverity } from './severity.ts'
 import { isUntold } from './twins.ts'
 
 export interface ApicGauges {
@@ -9,8 +13,6 @@ export interface ApicGauges {
 }
 
 /** Only these become labels; what a fabric says beyond them is `other`. */
-const SEVERITIES = new Set(['critical', 'major', 'minor', 'warning', 'info', 'cleared'])
-const LIFE_CYCLES = new Set(['soaking', 'soaking-clearing', 'raised', 'raised-clearing', 'retaining'])
 const ROLES = new Set(['leaf', 'spine', 'controller'])
 const NODE_STATES = new Set([
   'active',
@@ -25,38 +27,130 @@ const NODE_STATES = new Set([
   'unknown',
 ])
 
-const known = (set: ReadonlySet<string>, value: string | undefined): string =>
-  value !== undefined && set.has(value) ? value : 'other'
+type Attributes = ManagedObject['attributes']
+type Labels = readonly [first: string, second: string]
 
-/** Faults by severity and life cycle, health scores of the named scopes, nodes by role and state. */
-export function gaugesOf(objects: Iterable<ManagedObject>, healthScopes: readonly string[]): ApicGauges {
-  const faults = new Map<string, number>()
-  const nodes = new Map<string, number>()
-  const health: ApicGauges['health'] = []
-  const scopes = new Map(healthScopes.map(scope => [`${scope}/health`, scope]))
-  for (const { family, key, version, attributes } of objects) {
-    // One problem, counted once: its faultInst is there.
-    if (family === 'faultDelegate' && isUntold({ version })) continue
-    if (family === 'faultInst' || family === 'faultDelegate') {
-      count(faults, known(SEVERITIES, attributes['severity']), known(LIFE_CYCLES, attributes['lc']))
-    } else if (family === 'fabricNode') {
-      count(nodes, known(ROLES, attributes['role']), known(NODE_STATES, attributes['fabricSt']))
-    } else if (family === 'healthInst') {
-      const scope = scopes.get(key)
-      const score = Number(attributes['cur'])
-      if (scope !== undefined && Number.isFinite(score)) health.push({ scope, score })
+/** The classes that are counted, and the labels of an object. */
+const COUNTED: ReadonlyMap<string, (attributes: Attributes) => Labels> = new Map([
+  ['faultInst', faultLabels],
+  ['faultDelegate', faultLabels],
+  ['fabricNode', nodeLabels],
+])
+
+/** One subscription, as far as its objects are counted. */
+export interface Shower {
+  readonly query: Pick<Query, 'classes' | 'covers'>
+  /** What it shows is as it is in the fabric: it is subscribed, and its snapshot was compared. */
+  readonly isLive: boolean
+}
+
+/** So many pairs of an object and a live subscription are looked at; where it would be more, a class waits until all are live. */
+const MOST_PAIRS = 20_000
+/** Stands nowhere in a fabric: who covers it covers every object of a class. */
+const ANYWHERE = '?'
+
+/** The objects of one class, and how many of them have the same labels. */
+interface Tally {
+  readonly labels: (attributes: Attributes) => Labels
+  readonly objects: Map<string, ManagedObject>
+  readonly counts: Map<string, number>
+}
+
+/** Counts kept by what happens to the mirror. */
+export class GaugeTally {
+  readonly #tallies: ReadonlyMap<string, Tally> = new Map(
+    [...COUNTED].map(([cls, labels]) => [cls, { labels, objects: new Map(), counts: new Map() }]),
+  )
+
+  /** An object is there from now on (`before` undefined), is changed, or is gone (`after` undefined). */
+  replace(before: ManagedObject | undefined, after: ManagedObject | undefined): void {
+    const was = this.#tallyOf(before)
+    const is = this.#tallyOf(after)
+    if (before !== undefined && was !== undefined) {
+      was.objects.delete(before.key)
+      count(was.counts, was.labels(before.attributes), -1)
+    }
+    if (after !== undefined && is !== undefined) {
+      is.objects.set(after.key, after)
+      count(is.counts, is.labels(after.attributes), 1)
     }
   }
-  return {
-    faults: rows(faults).map(([severity, state, number]) => ({ severity, state, count: number })),
-    health,
-    nodes: rows(nodes).map(([role, state, number]) => ({ role, state, count: number })),
+
+  #tallyOf(object: ManagedObject | undefined): Tally | undefined {
+    // One problem, counted once: the faultInst of an untold delegate is there.
+    if (object === undefined || (object.family === 'faultDelegate' && isUntold(object))) return undefined
+    return this.#tallies.get(object.family)
+  }
+
+  /**
+   * The numbers of what a live subscription shows. What only others show may be old by now: it is left out, and labels
+   * that no object has make no row. `get`: the mirror's object of a dn.
+   */
+  read(
+    showers: readonly Shower[],
+    healthScopes: readonly string[],
+    get: (dn: string) => ManagedObject | undefined,
+  ): ApicGauges {
+    const shown = (...classes: readonly string[]): [string, string, number][] => {
+      const all = new Map<string, number>()
+      for (const cls of classes) {
+        for (const [key, number] of this.#shown(cls, showers)) all.set(key, (all.get(key) ?? 0) + number)
+      }
+      return rows(all)
+    }
+    return {
+      faults: shown('faultInst', 'faultDelegate').map(([severity, state, number]) => ({
+        severity,
+        state,
+        count: number,
+      })),
+      health: [...new Set(healthScopes)].flatMap(scope => {
+        const object = get(`${scope}/health`)
+        const score = scoreOf(object?.attributes['cur'])
+        if (object === undefined || score === undefined) return []
+        const isShown = showers.some(one => one.isLive && one.query.covers(object.family, object.key))
+        return isShown ? [{ scope, score }] : []
+      }),
+      nodes: shown('fabricNode').map(([role, state, number]) => ({ role, state, count: number })),
+    }
+  }
+
+  #shown(cls: string, showers: readonly Shower[]): ReadonlyMap<string, number> {
+    const none: ReadonlyMap<string, number> = new Map()
+    const tally = this.#tallies.get(cls)
+    if (tally === undefined || tally.objects.size === 0) return none
+    const showing = showers.filter(({ query }) => query.classes === undefined || query.classes.includes(cls))
+    const live = showing.filter(one => one.isLive)
+    if (live.length === 0) return none
+    if (live.length === showing.length || live.some(({ query }) => query.covers(cls, ANYWHERE))) return tally.counts
+    if (live.length * tally.objects.size > MOST_PAIRS) return none
+    const counts = new Map<string, number>()
+    for (const { key, attributes } of tally.objects.values()) {
+      if (live.some(({ query }) => query.covers(cls, key))) count(counts, tally.labels(attributes), 1)
+    }
+    return counts
   }
 }
 
-function count(into: Map<string, number>, first: string, second: string): void {
-  const key = `${first} ${second}`
-  into.set(key, (into.get(key) ?? 0) + 1)
+function faultLabels(attributes: Attributes): Labels {
+  // As events have them: a fault that is over keeps the last severity that it had.
+  const { severity, prevSeverity, highestSeverity, origSeverity } = attributes
+  return [lastSeverity(severity, prevSeverity, highestSeverity, origSeverity), stateOf(attributes)]
+}
+
+function nodeLabels({ role, fabricSt }: Attributes): Labels {
+  return [known(ROLES, role), known(NODE_STATES, fabricSt)]
+}
+
+function known(set: ReadonlySet<string>, value: string | undefined): string {
+  return value !== undefined && set.has(value) ? value : 'other'
+}
+
+function count(counts: Map<string, number>, labels: Labels, by: 1 | -1): void {
+  const key = labels.join(' ')
+  const number = (counts.get(key) ?? 0) + by
+  if (number === 0) counts.delete(key)
+  else counts.set(key, number)
 }
 
 function rows(from: ReadonlyMap<string, number>): [string, string, number][] {

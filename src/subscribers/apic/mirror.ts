@@ -3,6 +3,7 @@
  * two sessions that overlap see the same versions, so what both deliver is told once.
  */
 import type { ManagedObject, MirrorChange, MirrorView } from '../../record.ts'
+import { GaugeTally } from './gauges.ts'
 import { TwinIndex } from './twins.ts'
 
 interface Entry {
@@ -41,6 +42,8 @@ export class ApicMirror {
   readonly #tombstones = new Map<string, Tombstone>()
   /** Which faults and delegates of what is there tell of one problem. */
   readonly twins = new TwinIndex(() => this.values())
+  /** What of it the gauges count. */
+  readonly tally = new GaugeTally()
 
   /** Takes over what the store has committed. */
   constructor(committed: MirrorView) {
@@ -50,8 +53,8 @@ export class ApicMirror {
       if (end === undefined) this.#entries.set(object.key, { object, at: Number.NEGATIVE_INFINITY })
       else ends.push([object.key, { ...end, at: Number.NEGATIVE_INFINITY }])
     }
+    for (const { object } of this.#entries.values()) this.#replaced(undefined, object)
     // Oldest first, as they are forgotten.
-    for (const { object } of this.#entries.values()) this.twins.replace(undefined, object)
     for (const [key, end] of ends.sort(([, a], [, b]) => a.endedMs - b.endedMs)) this.#tombstones.set(key, end)
   }
 
@@ -78,7 +81,7 @@ export class ApicMirror {
     { fabricMs, event, told }: { fabricMs: number; event: string | undefined; told: boolean },
   ): MirrorChange[] {
     this.#tombstones.delete(change.key)
-    this.twins.replace(this.#entries.get(change.key)?.object, change.object ?? undefined)
+    this.#replaced(this.#entries.get(change.key)?.object, change.object ?? undefined)
     if (change.object !== null) {
       this.#entries.set(change.key, { object: change.object, at: now })
       return [change]
@@ -114,6 +117,11 @@ export class ApicMirror {
   /** True when a push told of this dn after `since`: a snapshot asked for then is the older news. */
   changedSince(dn: string, since: number): boolean {
     return (this.#entries.get(dn)?.at ?? this.#tombstones.get(dn)?.at ?? Number.NEGATIVE_INFINITY) >= since
+  }
+
+  #replaced(before: ManagedObject | undefined, after: ManagedObject | undefined): void {
+    this.twins.replace(before, after)
+    this.tally.replace(before, after)
   }
 
   #forget(fabricMs: number): MirrorChange[] {

@@ -8,7 +8,7 @@ import { type NormaliseContext, type Outcome, oneLine, outcomeOf, sentence } fro
 import { lastSeverity, severityOf } from './severity.ts'
 
 type Attributes = Readonly<Record<string, string>>
-type FaultState = 'pending' | 'firing' | 'clearing' | 'resolved'
+export type FaultState = 'pending' | 'firing' | 'clearing' | 'resolved'
 
 /** Times say when, not what: they make no line in `changes`. */
 const TIMES: ReadonlySet<string> = new Set(['created', 'lastTransition'])
@@ -65,7 +65,7 @@ export function isOpen({ attributes }: Pick<ManagedObject, 'attributes'>): boole
 }
 
 /** Reference d3; the end wins over everything. A life cycle that nobody knows is a fault that is there. */
-function stateOf(attributes: Attributes): FaultState {
+export function stateOf(attributes: Attributes): FaultState {
   const { lc, severity } = attributes
   if (severity === 'cleared' || lc === 'retaining') return 'resolved'
   if (lc === 'soaking') return 'pending'

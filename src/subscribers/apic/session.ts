@@ -18,7 +18,7 @@ import { Dispatcher } from './dispatcher.ts'
 import { FabricClock } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
 import type { Feed } from './feed.ts'
-import { makeFeeds } from './feeds.ts'
+import { type FeedPlan, makeFeeds } from './feeds.ts'
 import { Lateness } from './lateness.ts'
 import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
@@ -28,6 +28,7 @@ import { ApicSocket } from './socket.ts'
 export interface SessionOptions {
   readonly source: SourceRef
   readonly config: ApicConfig
+  readonly plans: readonly FeedPlan[]
   readonly controller: string
   readonly auth: Authentication
   readonly mirror: ApicMirror
@@ -212,7 +213,7 @@ export class ApicSession implements Session {
       onLost: error => this.#fail(error),
     })
     await Promise.all([this.#fabricClock.read(this.#client, this.#core.signal), this.#lookout.prime()])
-    this.#feeds.push(...makeFeeds(this.#core, this.#dispatcher))
+    this.#feeds.push(...makeFeeds(this.#core, this.#dispatcher, this.#options.plans))
     for (const feed of this.#feeds) this.#running.push(feed.run())
     this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
       // Feeds that end with their session settle as well: such a session watches nothing, and never will.

@@ -1,21 +1,21 @@
 /** The APIC source: picks the controller, keeps the mirror over sessions. */
 import type { ApicConfig } from '../../config/sources.ts'
 import { Fatal, Retryable } from '../../errors.ts'
-import type { ManagedObject } from '../../record.ts'
 import type { OpenContext, Session, Subscriber } from '../contract.ts'
 import { passwordAuthentication } from './auth.ts'
 import { Continuity } from './continuity.ts'
 import { ControllerRow } from './controllers.ts'
 import { TUNING, type Tuning } from './core.ts'
+import { planFeeds } from './feeds.ts'
+import { type ApicGauges, GaugeTally } from './gauges.ts'
 import { lookoutMemory } from './lookout.ts'
 import { ApicMirror } from './mirror.ts'
 import { Paces } from './pace.ts'
-import { buildQuery } from './query.ts'
 import { ApicSession } from './session.ts'
 
 export interface ApicSubscriber extends Subscriber {
-  /** The last known objects, for live gauges; empty before the first session. */
-  objects(): Iterable<ManagedObject>
+  /** Of what is known to be as it is in the fabric; empty before the first session, and while there is none. */
+  gauges(): ApicGauges
 }
 
 /**
@@ -27,7 +27,7 @@ export function apicSubscriber(
   tuning: Partial<Tuning> = {},
   paces: Paces = new Paces(),
 ): ApicSubscriber {
-  for (const subscription of config.subscriptions) buildQuery(subscription)
+  const plans = planFeeds(config)
   const source = { system: 'apic', name: config.name } as const
   const auth = passwordAuthentication(config, paces.refusals)
   const tuned = { ...TUNING, ...tuning }
@@ -38,7 +38,12 @@ export function apicSubscriber(
   return {
     ref: source,
     pushes: true,
-    objects: () => mirror?.values() ?? [],
+    gauges: () => {
+      // Live until its last word is stored, which may take long; watched only while somebody hears what is pushed.
+      const isLive = (feed: string): boolean => continuity.isLive(feed) && continuity.isWatched(feed)
+      const showers = plans.map(({ query }) => ({ query, isLive: isLive(query.name) }))
+      return (mirror?.tally ?? new GaugeTally()).read(showers, config.health_scopes, dn => mirror?.get(dn))
+    },
     async open(context: OpenContext): Promise<Session> {
       mirror ??= new ApicMirror(context.mirror)
       const address = controllers.current
@@ -46,6 +51,7 @@ export function apicSubscriber(
         return await ApicSession.open({
           source,
           config,
+          plans,
           controller: address,
           auth,
           mirror,
