@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto'
 import { type Fact, type JobData, makeFact, type Origin, type Severity, type SourceRef } from '../../event.ts'
 import type { ManagedObject } from '../../record.ts'
+import { maskText } from './mask-text.ts'
 import { canonical } from './normalise-return.ts'
 import { redacted, without } from './redact.ts'
 import { isoOfUs, isRow, type Row, type RunRow, textOf } from './rows.ts'
@@ -34,6 +35,13 @@ export function definitionAttributes(row: Row): Record<string, string> {
   return result
 }
 
+/** What a job was called with: it may hold anything. */
+const ARGUMENTS = ['arg', 'args', 'kwarg', 'kwargs', 'fun_args']
+
+function masked(text: string | undefined): string | null {
+  return text === undefined ? null : maskText(text)
+}
+
 function same(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
   return canonical(a) === canonical(b)
 }
@@ -54,7 +62,7 @@ export function normaliseDefinition(
     .map(name =>
       name === 'arg'
         ? { property: name, old: null, new: null }
-        : { property: name, old: previous?.attributes[name] ?? null, new: attributes[name] ?? null },
+        : { property: name, old: masked(previous?.attributes[name]), new: masked(attributes[name]) },
     )
   const fact = makeFact(source, {
     family: DEFINITION,
@@ -63,7 +71,7 @@ export function normaliseDefinition(
     data: {
       ...definitionData(uuid, attributes, verb),
       ...(changes.length === 0 ? {} : { changes }),
-      ...(options.raw ? { raw: redacted(without(row, ['arg'])) } : {}),
+      ...(options.raw ? { raw: redacted(without(row, ARGUMENTS)) } : {}),
     },
   })
   return { fact, object: { key: uuid, family: DEFINITION, version: fact.id, attributes } }
@@ -211,7 +219,7 @@ function runFact(
         ...(missingMinions === undefined ? {} : { missingMinions: [...missingMinions] }),
         masters: [...row.masters],
       },
-      ...(options.raw ? { raw: redacted(row.raw) } : {}),
+      ...(options.raw ? { raw: redacted(without(row.raw, ARGUMENTS)) } : {}),
     },
   })
 }

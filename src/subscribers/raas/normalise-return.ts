@@ -1,6 +1,7 @@
 /** A return row → `raas.return`. Pure. */
 import { hash } from 'node:crypto'
 import { type Fact, makeFact, type Origin, type SourceRef } from '../../event.ts'
+import { maskText } from './mask-text.ts'
 import { matcherOf, redacted, without } from './redact.ts'
 import { isoOfUs, type ReturnRow, type Row } from './rows.ts'
 import { verdictOf } from './verdict.ts'
@@ -82,7 +83,9 @@ export function normaliseReturn(
         failed: verdict.failed,
         changed: verdict.changed,
         total: verdict.total,
-        ...(verdict.failedStates.length === 0 ? {} : { failedStates: [...verdict.failedStates] }),
+        ...(verdict.failedStates.length === 0
+          ? {}
+          : { failedStates: verdict.failedStates.map(id => maskText(id, options.redact)) }),
         hasErrors: row.hasErrors,
         success: row.success,
         retcode: row.retcode,

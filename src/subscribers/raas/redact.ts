@@ -1,22 +1,32 @@
 /** What must not leave the process inside a row: values behind telling names, and bodies nobody asked for. */
-import type { Row } from './rows.ts'
-import { isRow } from './rows.ts'
-
-export const MASK = '********'
+import { MASK, maskText } from './mask-text.ts'
+import { isRow, type Row } from './rows.ts'
 
 /** Names that always hide a value, whatever the config says. */
 const TELLING = /pass(word|wd|phrase)|secret|token|authorization|cookie|credential|private_?key|api_?key|^jwt$/i
 
-/** A copy with the values of telling names, and of `names` (any case), masked; objects and arrays are walked. */
+/** A flag of a command line that takes a secret as its next word. */
+const FLAG = /^--?[\w-]*(pass(word|wd|phrase)|secret|token|credential|private-?key|api-?key)[\w-]*$/i
+
+/**
+ * A copy with the values of telling names, and of `names` (any case), masked; objects, arrays and the text of strings
+ * and keys are gone through, however deep.
+ */
 export function redacted(value: unknown, names: readonly string[] = []): unknown {
   const lower = new Set(names.map(name => name.toLowerCase()))
   const walk = (part: unknown): unknown => {
-    if (Array.isArray(part)) return part.map(walk)
+    if (typeof part === 'string') return maskText(part, names)
+    if (Array.isArray(part)) {
+      return part.map((inner, at) => {
+        const before: unknown = part[at - 1]
+        return typeof inner === 'string' && typeof before === 'string' && FLAG.test(before) ? MASK : walk(inner)
+      })
+    }
     if (!isRow(part)) return part
     return Object.fromEntries(
       Object.entries(part).map(([name, inner]) => {
         const hide = TELLING.test(name) || lower.has(name.toLowerCase())
-        return [name, hide && inner !== null && inner !== '' ? MASK : walk(inner)]
+        return [maskText(name, names), hide && inner !== null && inner !== '' ? MASK : walk(inner)]
       }),
     )
   }

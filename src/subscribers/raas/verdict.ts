@@ -1,5 +1,5 @@
 /** Did a return fail? Pure. The order and the shapes are raas.md §2.4. */
-import { isRow, numberOf, type ReturnRow, type Row } from './rows.ts'
+import { booleanOf, isRow, numberOf, type ReturnRow, type Row } from './rows.ts'
 
 export interface Verdict {
   readonly outcome: 'success' | 'failure' | 'unknown'
@@ -65,8 +65,7 @@ function shapeOf(row: Inputs, body: unknown): Shape {
   if (body === false && (fun === 'test.ping' || fun.startsWith('saltutil.'))) return { failure: 'returned false' }
   if (Array.isArray(body)) {
     // A state run that could not be compiled answers with its errors instead of its states.
-    const isCompile = fun.startsWith('state.') && body.length > 0 && body.every(line => typeof line === 'string')
-    return isCompile ? { failure: 'state compile error' } : {}
+    return fun.startsWith('state.') && isErrors(body) ? { failure: 'state compile error' } : {}
   }
   if (!isRow(body)) return {}
   if (isRow(body['data']) && ('outputter' in body || 'retcode' in body)) return runnerShape(body, body['data'])
@@ -74,6 +73,10 @@ function shapeOf(row: Inputs, body: unknown): Shape {
   if (states !== undefined) return states.failed > 0 ? { failure: stateReason(states), states } : { states }
   if ('retcode' in body && ('stdout' in body || 'stderr' in body)) return innerRetcode(body)
   return {}
+}
+
+function isErrors(body: unknown): boolean {
+  return Array.isArray(body) && body.length > 0 && body.every(line => typeof line === 'string')
 }
 
 function textShape({ fun, retcode }: Inputs, body: string): Shape {
@@ -91,7 +94,9 @@ function innerRetcode(body: Row): Shape {
 /** Runners and orchestrations: one entry for each master, each a state run. */
 function runnerShape(body: Row, data: Row): Shape {
   const sum: StateCounts = { failed: 0, changed: 0, total: 0, ids: [] }
+  let isCompile = false
   for (const part of Object.values(data)) {
+    isCompile ||= isErrors(part)
     const states = isRow(part) ? statesOf(part) : undefined
     if (states === undefined) continue
     sum.failed += states.failed
@@ -101,17 +106,19 @@ function runnerShape(body: Row, data: Row): Shape {
   }
   const states = sum.total > 0 ? { states: sum } : {}
   if (sum.failed > 0) return { failure: stateReason(sum), ...states }
+  if (isCompile) return { failure: 'state compile error', ...states }
   return { ...innerRetcode(body), ...states }
 }
 
 /** Undefined when it is no state run: keys are `module_|-id_|-name_|-function`, values have a `result`. */
 function statesOf(body: Row): StateCounts | undefined {
-  const entries = Object.entries(body)
-  if (entries.length === 0 || !entries.every(([key, value]) => key.includes('_|-') && isRow(value))) return undefined
+  // A stray entry of another shape does not make the others less true.
+  const entries = Object.entries(body).filter(([key, value]) => key.includes('_|-') && isRow(value))
+  if (entries.length === 0) return undefined
   const counts: StateCounts = { failed: 0, changed: 0, total: entries.length, ids: [] }
   for (const [key, value] of entries) {
     const state = value as Row
-    if (state['result'] === false) {
+    if (booleanOf(state['result']) === false) {
       counts.failed++
       if (counts.ids.length < MOST_IDS) counts.ids.push(idOf(key))
     }
