@@ -7,6 +7,7 @@ import { normaliseHealth } from './normalise-health.ts'
 import { normaliseLog } from './normalise-log.ts'
 import { normaliseState } from './normalise-state.ts'
 import type { NormaliseContext, Outcome } from './outcome.ts'
+import { withoutSecretNames } from './secret-names.ts'
 
 const NOTHING: Outcome = { fact: undefined, mirror: undefined, partial: false }
 
@@ -15,6 +16,13 @@ const NOTHING: Outcome = { fact: undefined, mirror: undefined, partial: false }
  * their purge is no event. Objects of a snapshot come as `created`, known or not.
  */
 export function normalise(context: NormaliseContext, change: Change, previous: ManagedObject | undefined): Outcome {
+  const outcome = byClass(context, change, previous)
+  if (outcome.fact === undefined) return outcome
+  const fact = withoutSecretNames(outcome.fact, change.dn, change.attributes['affected'])
+  return fact === outcome.fact ? outcome : { ...outcome, fact }
+}
+
+function byClass(context: NormaliseContext, change: Change, previous: ManagedObject | undefined): Outcome {
   if (isLogClass(change.cls)) {
     return change.status === 'created'
       ? { fact: normaliseLog(context, change), mirror: undefined, partial: false }
