@@ -1,15 +1,15 @@
-import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createNotifier, type Notifier } from '../../src/ops/systemd.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
+import { has, notRun } from '../support/tools.ts'
 import { bindDatagram, type DatagramSocket } from './datagram.ts'
 
 const CHILD = fileURLToPath(new URL('./notify-child.ts', import.meta.url))
-const UNIT = fileURLToPath(new URL('../../config/systemd/opswire.service', import.meta.url))
 
 let folder: string
 let socket: DatagramSocket | undefined
@@ -23,12 +23,6 @@ afterEach(() => {
   socket = undefined
   rmSync(folder, { recursive: true })
 })
-
-/** Says that a test could not be run, and fails where that is not accepted. */
-function notRun(reason: string): void {
-  process.stdout.write(`NOT RUN: ${expect.getState().currentTestName}: ${reason}\n`)
-  expect(process.env['OPSWIRE_REQUIRE_TOOLS'], reason).not.toBe('1')
-}
 
 /** Listens as systemd does; undefined, and said so, where there is no way to. */
 function listen(): { path: string; receive(): string | undefined } | undefined {
@@ -49,10 +43,6 @@ function hasLibsystemd(): boolean {
   } catch {
     return false
   }
-}
-
-function has(command: string): boolean {
-  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0
 }
 
 interface Ended {
@@ -232,25 +222,4 @@ test('without a watchdog, or with one meant for another process, only changes ar
     await clock.advance(10_000)
     expect(heard()).toEqual(['STATUS=2 of 3 sources up'])
   })
-})
-
-test('systemd accepts the unit file, and it asks for nothing that Node does not survive', () => {
-  const unit = readFileSync(UNIT, 'utf8')
-  expect(unit).not.toMatch(/^MemoryDenyWriteExecute=(yes|true|on|1)/m)
-  for (const line of [
-    'Type=notify',
-    'NotifyAccess=all',
-    'Restart=always',
-    'RestartPreventExitStatus=78',
-    'DynamicUser=yes',
-    'StateDirectory=opswire',
-  ]) {
-    expect(unit.split('\n')).toContain(line)
-  }
-  if (!has('systemd-analyze')) return notRun('there is no systemd-analyze')
-  // It is installed nowhere: this process's own Node stands for the one of /opt/opswire.
-  const installed = join(folder, 'opswire.service')
-  writeFileSync(installed, unit.replaceAll('/opt/opswire/bin/node', process.execPath))
-  const verified = spawnSync('systemd-analyze', ['verify', installed], { encoding: 'utf8' })
-  expect({ status: verified.status, said: verified.stderr }).toEqual({ status: 0, said: '' })
 })

@@ -8,21 +8,29 @@ import { until } from './manual-clock.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 
+/** The command line for these words of opswire. */
+export type Launch = (words: readonly string[]) => { readonly command: string; readonly args: readonly string[] }
+
+const fromSource: Launch = words => ({ command: process.execPath, args: [MAIN, ...words] })
+
 export class Daemon {
   readonly #configFile: string
   readonly #env: Record<string, string>
+  readonly #launch: Launch
   readonly log: string[] = []
   readonly stdout: string[] = []
   #child: ChildProcess | undefined
 
-  constructor(configFile: string, env: Record<string, string> = {}) {
+  constructor(configFile: string, env: Record<string, string> = {}, launch: Launch = fromSource) {
     this.#configFile = configFile
     this.#env = env
+    this.#launch = launch
   }
 
   /** Starts it; resolves with its address when it says that it is ready. */
   async start(): Promise<string> {
-    const child = spawn(process.execPath, [MAIN, 'run', '-c', this.#configFile], {
+    const { command, args } = this.#launch(['run', '-c', this.#configFile])
+    const child = spawn(command, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.#env },
     })
