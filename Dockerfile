@@ -1,4 +1,4 @@
-# Never built here for lack of a container engine: its steps were carried out one by one in an empty folder instead (docs/decisions/0005-container.md).
+# Never built by an engine, for none was at hand: `npm run test:package` carries its steps out one by one instead, in a root of their own (docs/decisions/0005-container.md).
 FROM node:26-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
