@@ -9,6 +9,7 @@ const LOAD: Record<CommandName, () => Promise<Command>> = {
   demo: () => import('./cli/demo.ts'),
   check: () => import('./cli/check.ts'),
   status: () => import('./cli/status.ts'),
+  query: () => import('./cli/query.ts'),
   config: () => import('./cli/config.ts'),
   version: () => import('./cli/version.ts'),
 }
@@ -78,15 +79,22 @@ if (import.meta.main) {
   })
   // `opswire config example | head`: the reader left, which is no error of ours. `run` decides for itself.
   if (argv[0] !== 'run' && argv[0] !== 'demo') {
-    process.stdout.on('error', (error: NodeJS.ErrnoException) =>
-      process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug),
-    )
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      // It has a session to say goodbye to first.
+      if (argv[0] === 'query' && error.code === 'EPIPE') return
+      process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.bug)
+    })
   }
   const code = await main(argv, {
     stdout: process.stdout,
     stderr: process.stderr,
     env: process.env,
     isTty: process.stdout.isTTY === true,
+    stderrIsTty: process.stderr.isTTY === true,
+    // Looked at only by who needs it: to touch it keeps a process alive.
+    get stdin() {
+      return process.stdin
+    },
     columns: process.stdout.columns ?? 80,
     ...(process.stdout.rows === undefined ? {} : { rows: process.stdout.rows }),
   })

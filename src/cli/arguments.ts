@@ -7,8 +7,14 @@ import { UsageError } from './io.ts'
 export interface Arguments {
   /** The word behind the command (`config show`), for commands that have one. */
   readonly word: string | undefined
+  /** The user's own words behind the command, for commands that take them. */
+  readonly operands: readonly string[]
   /** The flag's value, or undefined when it was not given. */
   text(flag: string): string | undefined
+  /** Every value of a flag that may be given several times. */
+  texts(flag: string): readonly string[]
+  /** The names of all flags that were given, in that order. */
+  readonly flags: readonly string[]
   /** The flag's value. Throws `UsageError` when it was not given. */
   needed(flag: string): string
   has(flag: string): boolean
@@ -30,27 +36,32 @@ export function readArguments(command: CommandName, args: readonly string[]): Ar
     ]),
   )
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true })
-  const values = new Map<string, string>()
+  const values = new Map<string, string[]>()
   const words: string[] = []
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value)
     if (token.kind !== 'option') continue
     const flag = spec.flags.find(one => one.name === token.name)
     if (flag === undefined) return fail(unknownFlag(token.rawName, spec))
-    if (values.has(flag.name)) return fail(`--${flag.name} is given twice`)
+    const before = values.get(flag.name) ?? []
+    if (before.length > 0 && flag.many !== true) return fail(`--${flag.name} is given twice`)
     if (flag.value === undefined && token.value !== undefined) return fail(`--${flag.name} takes no value`)
     if (flag.value !== undefined && (token.value === undefined || isFlag(token.value, token.inlineValue))) {
       return fail(`${token.rawName} needs a value: ${token.rawName} ${flag.value}`)
     }
-    values.set(flag.name, token.value ?? '')
+    values.set(flag.name, [...before, token.value ?? ''])
   }
+  const text = (flag: string): string | undefined => values.get(flag)?.[0]
   return {
-    word: readWord(spec, words, fail),
-    text: flag => values.get(flag),
+    word: spec.operands === undefined ? readWord(spec, words, fail) : undefined,
+    operands: spec.operands === undefined ? [] : words,
+    text,
+    texts: flag => values.get(flag) ?? [],
+    flags: [...values.keys()],
     needed: flag => {
       const short = spec.flags.find(one => one.name === flag)
       return (
-        values.get(flag) ??
+        text(flag) ??
         fail(`missing: ${short?.short === undefined ? `--${flag}` : `-${short.short}`} ${short?.value ?? ''}`)
       )
     },

@@ -1,4 +1,5 @@
 /** The commands and their flags: one table for parsing, help and hints. */
+import { QUERY } from './query-words.ts'
 
 export interface Flag {
   readonly name: string
@@ -6,12 +7,18 @@ export interface Flag {
   /** What follows the flag; absent for a flag that is there or not. */
   readonly value?: string
   readonly says: string
+  /** May be given several times. */
+  readonly many?: true
+  /** The heading of the help under which it stands; the first flags of a command stand under none. */
+  readonly under?: string
 }
 
 export interface CommandSpec {
   readonly summary: string
   /** What stands behind the command besides flags: each word and what it does. */
   readonly words?: Readonly<Record<string, string>>
+  /** Words of the user's own behind the command, as the usage line names them. */
+  readonly operands?: string
   readonly flags: readonly Flag[]
   /** Further lines of the help, as prose. */
   readonly notes?: readonly string[]
@@ -64,6 +71,7 @@ export const COMMANDS = {
       ['opswire status --watch', 'follow it'],
     ],
   },
+  query: QUERY,
   config: {
     summary: 'print a sample config, its schema, or what a file amounts to',
     words: {
@@ -107,6 +115,7 @@ export function overview(): string {
     '  opswire config example > opswire.yaml      start a config',
     '  opswire check -c opswire.yaml              is it right?',
     '  opswire run -c opswire.yaml                run it',
+    '  opswire query -c opswire.yaml fabric-a class faultInst    ask one of the sources something',
     '',
     'Exit codes: 0 clean, 64 wrong usage, 69 unavailable, 70 a bug, 75 forced stop, 77 credentials refused,',
     '78 bad or missing config.',
@@ -114,23 +123,32 @@ export function overview(): string {
   ].join('\n')
 }
 
+/** A longer example has what it does above it, not beside it. */
+const MOST_BESIDE = 70
+
 /** What `opswire COMMAND --help` prints. */
 export function helpFor(name: CommandName): string {
   const spec: CommandSpec = COMMANDS[name]
   const words = Object.entries(spec.words ?? {})
   const usage = ['opswire', name, ...(words.length > 0 ? [words.map(([word]) => word).join('|')] : [])]
-  const flags = spec.flags.map(flag => [spellFlag(flag), flag.says] as const)
-  const rows = [...words, ...flags, ['-h, --help', 'this text'] as const]
-  const width = Math.max(...rows.map(([left]) => left.length))
-  const wide = Math.max(...spec.examples.map(([command]) => command.length))
+  if (spec.operands !== undefined) usage.push(spec.operands)
+  const flags = spec.flags.map(flag => [spellFlag(flag), flag.says, flag.under] as const)
+  const rows = [...words, ...flags.filter(([, , under]) => under === undefined), ['-h, --help', 'this text'] as const]
+  const headings = [...new Set(flags.flatMap(([, , under]) => under ?? []))]
+  const width = Math.max(...[...rows, ...flags].map(([left]) => left.length))
+  const wide = Math.max(...spec.examples.map(([command]) => command.length).filter(length => length <= MOST_BESIDE))
+  const line = ([left, right]: readonly [string, string, ...unknown[]]): string => `  ${left.padEnd(width)}  ${right}`
   return [
     `${usage.join(' ')}${spec.flags.length > 0 ? ' [FLAGS]' : ''}: ${spec.summary}`,
     '',
-    ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    ...rows.map(line),
+    ...headings.flatMap(heading => ['', heading, ...flags.filter(([, , under]) => under === heading).map(line)]),
     ...(spec.notes === undefined ? [] : ['', ...spec.notes]),
     '',
     'Examples:',
-    ...spec.examples.map(([command, does]) => `  ${command.padEnd(wide)}  # ${does}`),
+    ...spec.examples.flatMap(([command, does]) =>
+      command.length <= MOST_BESIDE ? [`  ${command.padEnd(wide)}  # ${does}`] : [`  # ${does}`, `  ${command}`],
+    ),
     '',
   ].join('\n')
 }
@@ -138,5 +156,6 @@ export function helpFor(name: CommandName): string {
 /** `-c, --config FILE` */
 function spellFlag(flag: Flag): string {
   const short = flag.short === undefined ? '' : `-${flag.short}, `
-  return `${short}--${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}`
+  const again = flag.many === true ? ' …' : ''
+  return `${short}--${flag.name}${flag.value === undefined ? '' : ` ${flag.value}`}${again}`
 }

@@ -66,7 +66,13 @@ class Demo {
     const { config } = await parseConfig(world.configText, world.configFile)
     this.#say(`  status   http://${config.http.listen}/status`)
     this.#say(`  metrics  http://${config.http.listen}/metrics`)
-    this.#say(`  NATS     ${nats === undefined ? 'none: events come from standard output' : nats.url}\n`)
+    this.#say(`  NATS     ${nats === undefined ? 'none: events come from standard output' : nats.url}`)
+    // From a checkout there is no such command on the path.
+    const typed = process.argv[1]?.endsWith('.ts') === true ? 'npm run -s opswire -- query' : 'opswire query'
+    for (const what of ['fabric-a class faultInst', 'salt job.get_jobs', 'cloud events --since 1m']) {
+      this.#say(`  query    ${typed} -c ${world.configFile} ${what}`)
+    }
+    this.#say('')
 
     const over = new AbortController()
     const watching = nats === undefined ? this.#readLines(daemon) : this.#follow(config.nats, over.signal)

@@ -1,7 +1,10 @@
 /** What a command sees of the process it runs in. Only `main` knows the process itself. */
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { styleText } from 'node:util'
 import type { Clock } from '../scheduler/clock.ts'
+
+/** Standard input; on a terminal it can be told not to show what is typed. */
+export type CliInput = Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown }
 
 export interface CliIo {
   readonly stdout: Writable
@@ -10,6 +13,10 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>
   /** True when stdout is a terminal. */
   readonly isTty: boolean
+  /** True when stderr is a terminal: progress may be shown there. */
+  readonly stderrIsTty?: boolean
+  /** Absent: nothing can be asked of anybody. */
+  readonly stdin?: CliInput
   /** Width of the terminal; 80 when it is none. */
   readonly columns: number
   /** Height of the terminal; absent when it is none. */

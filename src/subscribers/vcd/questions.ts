@@ -93,6 +93,17 @@ export class VcdQuestions {
     }
   }
 
+  /** How many events `events` would give, as the cell counts them; where it counts nothing they are read. */
+  async count(question: EventsQuestion): Promise<number> {
+    await this.#api.open()
+    const pageSize = new PageSize()
+    const { total } = await new Pages(this.#api, { pageSize }).page(question)
+    if (total !== undefined) return total
+    let count = 0
+    for await (const _ of this.events(question)) count++
+    return count
+  }
+
   /** API tokens as a user sees them: a session from an API token may list none. Logs in as that user, and out. */
   tokens(login: Login): Promise<ListedToken[]> {
     return this.#api.tokensOf(login)
