@@ -5,6 +5,8 @@ import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
+import type { Outcome } from './outcome.ts'
+import { type Selected, select, unmarked } from './selection.ts'
 
 export interface ApplyOptions {
   readonly origin: Origin
@@ -34,30 +36,44 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   // The outbox takes nothing any more: a mirror that went on would hide from the next session what was never told.
   if (core.signal.aborted) return 'silent'
   const log = isLogClass(change.cls)
-  const known = log ? undefined : mirror.get(change.dn)
+  const stored = log ? undefined : mirror.get(change.dn)
+  const known = stored === undefined ? undefined : unmarked(stored)
   const previous = options.alone === true ? undefined : known
   const after = log ? undefined : options.alone === true ? known?.version : mirror.endOf(change.dn)
-  const normalised = normalise({ source, raw: config.raw, origin: options.origin, after }, change, previous)
+  const context = { source, raw: config.raw, origin: options.origin, after }
+  const normalised = normalise(context, change, previous)
   if (normalised.partial && !anyway) return 'partial'
-  const outcome = delegates.judge(core, feed, change, options, { previous, outcome: normalised })
+  const watchers = options.watchers ?? [feed]
+  const selected: Selected =
+    log || options.alone === true
+      ? { outcome: normalised, verdict: 'inside' }
+      : select({ context, change, stored, outcome: normalised, watchers })
+  const { verdict } = selected
+  const isTellable = verdict === 'inside' || verdict === 'entered'
+  const outcome = isTellable
+    ? delegates.judge(core, feed, change, options, {
+        previous: verdict === 'inside' ? previous : undefined,
+        outcome: selected.outcome,
+      })
+    : selected.outcome
   const fabricMs = core.fabricNow()
   const learned =
     outcome.mirror === undefined
       ? []
       : mirror.apply(outcome.mirror, options.asOf ?? clock.now(), {
           fabricMs: options.atMs ?? fabricMs,
-          event: outcome.fact?.id,
+          event: verdict === 'outside' ? normalised.fact?.id : outcome.fact?.id,
           told: options.missing !== true,
         })
   if (log) {
     const createdMs = Date.parse(change.attributes['created'] ?? '')
-    for (const watcher of options.watchers ?? [feed]) watcher.position.note(change.dn, createdMs, fabricMs)
+    for (const watcher of watchers) watcher.position.note(change.dn, createdMs, fabricMs)
     if (options.origin === 'live') core.late.note(feed.name, createdMs, fabricMs)
   }
   // What is pushed shows that its log can't be empty.
   const recordedAt = log ? change.attributes['created'] : change.attributes['lastTransition']
   if (options.origin === 'live' && recordedAt !== undefined && (log || change.cls === 'faultInst')) {
-    for (const watcher of options.watchers ?? [feed]) core.continuity.sawRecord(watcher.name, Date.parse(recordedAt))
+    for (const watcher of watchers) core.continuity.sawRecord(watcher.name, Date.parse(recordedAt))
   }
   const isFound = normalised.fact !== undefined && options.alone !== true
   if (isFound && options.origin === 'resync') feed.hearing.found(change.dn)
@@ -66,13 +82,19 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     !watcher.hidden &&
     (watcher === feed ? options.publish : watcher.contacted || watcher.subscription.snapshot === 'publish') &&
     watcher.accepts(change, previous, now)
-  const publish = outcome.fact !== undefined && !isOwnSession(core, change) && (options.watchers ?? [feed]).some(wanted)
+  // What left is told whoever looks: also at the first contact of a subscription whose filter was changed.
+  const isWanted = verdict === 'left' || watchers.some(wanted)
+  const publish = outcome.fact !== undefined && !isOwnSession(core, change) && isWanted
   if (publish || learned.length > 0) {
     outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
     for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
   }
-  if (!log) delegates.settle(core, feed, change, options, normalised.fact !== undefined && outcome.fact === undefined)
+  if (!log) delegates.settle(core, feed, change, options, isTellable && isUnsaid(selected.outcome, outcome))
   return publish ? 'published' : 'silent'
+}
+
+function isUnsaid(before: Outcome, after: Outcome): boolean {
+  return before.fact !== undefined && after.fact === undefined
 }
 
 /** The daemon's own logins and refreshes would fill the session log it reads (reference b22). */

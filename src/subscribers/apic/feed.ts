@@ -119,7 +119,7 @@ export class Feed implements Watched {
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean {
     const accepts = this.query.accepts
     if (accepts === undefined) return true
-    return [before, after].some(object => object !== undefined && accepts(change.cls, { ...object.attributes }))
+    return [before, after].some(object => object !== undefined && accepts(change.cls, object.attributes))
   }
 
   heldBack(): readonly Change[] {
@@ -146,7 +146,7 @@ export class Feed implements Watched {
     if (isStale(this.#core, change)) return void this.#note(change)
     // What all that the frame names filter out may be news for one that is deaf, or being made anew.
     const covers = (one: Watched): boolean => named.includes(one) || one.query.covers(change.cls, change.dn)
-    const isHeard = named.some(one => one.query.accepts === undefined)
+    const isHeard = named.some(one => one.query.accepts === undefined && !one.hidden)
     const watchers = isHeard ? named : this.#core.watchers().filter(covers)
     const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers }, anyway)
     if (applied === 'partial') void this.#filler.fill(change)

@@ -3,6 +3,7 @@ import type { ManagedObject } from '../../record.ts'
 import { stateOf } from './normalise-fault.ts'
 import { scoreOf } from './normalise-health.ts'
 import type { Query } from './query.ts'
+import { isOutside } from './selection.ts'
 import { lastSeverity } from './severity.ts'
 import { isUntold } from './twins.ts'
 
@@ -77,8 +78,9 @@ export class GaugeTally {
   }
 
   #tallyOf(object: ManagedObject | undefined): Tally | undefined {
-    // One problem, counted once: the faultInst of an untold delegate is there.
-    if (object === undefined || (object.family === 'faultDelegate' && isUntold(object))) return undefined
+    // One problem, counted once: the faultInst of a delegate that nobody is told of is there, or may be.
+    if (object === undefined || (object.family === 'faultDelegate' && (isUntold(object) || isOutside(object))))
+      return undefined
     return this.#tallies.get(object.family)
   }
 
