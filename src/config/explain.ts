@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { nearest } from './nearest.ts'
 import { child, type Path, type Place, placesAt, valueAt } from './outline.ts'
 import type { Finding } from './problems.ts'
+import { NO_OPERATOR } from './query-rules.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -54,6 +55,8 @@ function explainOne(issue: Issue, input: unknown): Told[] {
 /** A key the schema does not have there. */
 function unknownKey(path: Path, input: unknown): Finding {
   const allowed = keysAt(path.slice(0, -1), input)
+  const why = allowed.includes('wcard') ? NO_OPERATOR.get(String(path.at(-1))) : undefined
+  if (why !== undefined) return { code: 'unknown_key', path, message: `no such operator here: ${why}`, allowed }
   const guess = nearest(String(path.at(-1)), allowed)
   const hint = guess === undefined ? ';' : `; did you mean ${guess}?`
   // With the likely word at hand a long list only hides it.

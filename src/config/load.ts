@@ -25,8 +25,11 @@ export interface Loaded {
   origin(path: Path): ValueOrigin
 }
 
-/** Problems that only the rooms behind the config can see, e.g. a question that can't be asked. */
-export type Judge = (config: Config) => readonly Finding[]
+/** What only the rooms behind the config can see: e.g. a question that can't be asked, or goes out in other words. */
+export type Judge = (config: Config) => {
+  readonly problems: readonly Finding[]
+  readonly warnings: readonly Finding[]
+}
 
 /** More than this is not a config file. */
 const MOST_BYTES = 4 * 1024 * 1024
@@ -44,7 +47,7 @@ export async function parseConfig(
   text: string,
   file: string,
   env: Environment = {},
-  judge: Judge = () => [],
+  judge: Judge = () => ({ problems: [], warnings: [] }),
 ): Promise<Loaded> {
   const parsed = parseFile(text)
   if (parsed.problems.length > 0) throw new ConfigInvalid(file, parsed.problems)
@@ -62,8 +65,8 @@ export async function parseConfig(
     throw new ConfigInvalid(file, [...problems, ...issues].map(place))
   }
   const further = judge(result.data)
-  if (further.length > 0) throw new ConfigInvalid(file, further.map(place))
-  const warnings = await warningsOf(result.data, input, env)
+  if (further.problems.length > 0) throw new ConfigInvalid(file, further.problems.map(place))
+  const warnings = [...(await warningsOf(result.data, input, env)), ...further.warnings]
   return {
     file,
     hash: hash('sha256', text, 'hex'),

@@ -15,6 +15,7 @@ export type FindingCode =
   | 'security' // warning: works, but less safe than it could be
   | 'missing_file' // warning: a file that the config names is not there
   | 'loss' // warning: works, but events can be lost
+  | 'rewritten' // warning: works, but is sent in other words
 
 export interface Finding {
   readonly code: FindingCode
@@ -71,7 +72,7 @@ export class ConfigInvalid extends Fatal {
 /** Control characters and direction marks as \u escapes: text from a file or a peer must not drive a terminal. */
 export function printable(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, character =>
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, character =>
     character === '\n' ? ' ' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }

@@ -1,5 +1,6 @@
 /** APIC subscriptions as the config says them: the guide's option names with `-` as `_`. */
 import { z } from 'zod'
+import { CATEGORIES, CATEGORY_OPTIONS, combinationProblems } from './query-rules.ts'
 import { type AddIssue, across, type Block } from './rules.ts'
 import { duration } from './units.ts'
 
@@ -8,9 +9,25 @@ export interface FilterExpression {
   readonly [operator: string]: readonly (string | number | boolean | FilterExpression)[] | FilterExpression
 }
 
+/** `fvTenant`: package and class without the colon of the documentation (guide). */
+export const CLASS = /^[a-z][A-Za-z0-9]*$/
+export const PROPERTY = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*$/
+const NODE = /topology\/pod-\d+\/node-\d+/
+/** `class.property`, `class.property|desc`. */
+export const ORDER = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*(\|(asc|desc))?$/
+/** The guide does not have it; these are the words of newer GUIs (reference a9), or two times. */
+export const TIME_RANGE = /^(24h|1week|1month|3month|\d{4}-\d\d-\d\d[\w:.+-]*\|\d{4}-\d\d-\d\d[\w:.+-]*)$/
+
+/** What to say of `fv:Tenant`, as the documentation spells classes; undefined for what is wrong otherwise. */
+export function colonless(word: unknown): string | undefined {
+  return typeof word === 'string' && /^[A-Za-z]\w*:[A-Za-z][\w.]*$/.test(word)
+    ? `must be written without the colon: ${word.replace(':', '')}`
+    : undefined
+}
+
 const property = z
   .string()
-  .regex(/^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*$/, 'must be class.property, e.g. eventRecord.severity')
+  .regex(PROPERTY, { error: ({ input }) => colonless(input) ?? 'must be class.property, e.g. eventRecord.severity' })
 const value = z.union([z.string(), z.number(), z.boolean()])
 const compare = z.tuple([property, value])
 
@@ -30,12 +47,28 @@ export const filterSchema: z.ZodType<FilterExpression> = z
   )
   .meta({ id: 'filter' }) as z.ZodType<FilterExpression>
 
-const className = z.string().regex(/^[a-z][A-Za-z0-9]*$/, 'must be a class name without a colon, e.g. fvTenant')
+const className = z.string().regex(CLASS, {
+  error: ({ input }) =>
+    typeof input === 'string' && input.includes(',')
+      ? 'must be one class name, or a list of them: [fvBD, fvAEPg]'
+      : (colonless(input) ?? 'must be a class name without a colon, e.g. fvTenant'),
+})
+/** A class, or a class on one switch, spelled as the URI has it. */
+const classTarget = z.string().regex(new RegExp(`^(?:node/class/)?(?:${NODE.source}/)?${CLASS.source.slice(1)}`), {
+  error: ({ input }) =>
+    colonless(input) ??
+    'must be a class name without a colon, e.g. fvTenant, or one on a switch: topology/pod-1/node-101/ethpmPhysIf',
+})
 const classList = z.union([className, z.array(className).min(1)])
 const words = <T extends readonly [string, ...string[]]>(...allowed: T) => {
   const word = z.enum(allowed)
   return z.union([word, z.array(word).min(1)])
 }
+
+const order = z.string().regex(ORDER, {
+  error: ({ input }) =>
+    colonless(input) ?? 'must be class.property, with |asc or |desc after it, without blanks: fvTenant.name|desc',
+})
 
 /** Classes whose rows an APIC keeps as history: what `backfill` can be asked of (reference/apic.md). */
 const LOG_CLASSES = ['aaaModLR', 'aaaSessionLR', 'eventRecord', 'faultRecord', 'healthRecord']
@@ -50,31 +83,21 @@ const options = {
   rsp_subtree: z.enum(['no', 'children', 'full']).optional().describe('What is sent along below.'),
   rsp_subtree_class: classList.optional().describe('Only these classes of what is sent along.'),
   rsp_subtree_filter: filterSchema.optional().describe('A filter on what is sent along.'),
-  rsp_subtree_include: words(
-    'audit-logs',
-    'event-logs',
-    'faults',
-    'fault',
-    'fault-records',
-    'health',
-    'health-records',
-    'relations',
-    'stats',
-    'tasks',
-    'count',
-    'no-scoped',
-    'required',
-  )
+  rsp_subtree_include: words(...CATEGORIES, 'fault', ...CATEGORY_OPTIONS)
     .optional()
     .describe('Further records sent along.'),
   rsp_prop_include: z.enum(['all', 'naming-only', 'config-only']).optional().describe('Which properties are sent.'),
   order_by: z
-    .union([z.string(), z.array(z.string()).min(1)])
+    .union([order, z.array(order).min(1)])
     .optional()
-    .describe('Class.property, with |asc or |desc after it.'),
+    .describe('Class.property, with |asc or |desc after it; a list sorts by the first, then by the next.'),
   page: z.int().nonnegative().optional().describe('The number of the page, from 0.'),
   page_size: z.int().positive().optional().describe('Objects on one page.'),
-  time_range: z.string().optional().describe('A range of time: 24h, 1week, or two times with a bar between them.'),
+  time_range: z
+    .string()
+    .regex(TIME_RANGE, 'must be 24h, 1week, 1month, 3month, or two times with a bar between them')
+    .optional()
+    .describe('Log records of this time only: 24h, 1week, 1month, 3month, or two times with a bar between them.'),
 }
 
 /** What concerns a subscription and not its question. */
@@ -93,7 +116,9 @@ const subscribing = {
 }
 
 const targets = {
-  class: className.optional().describe('Every object of a class.'),
+  class: classTarget
+    .optional()
+    .describe('Every object of a class; of one switch: topology/pod-1/node-101/ethpmPhysIf.'),
   mo: z.string().min(1).optional().describe('One object by its DN; with query_target also what is below it.'),
   tag: z
     .string()
@@ -104,15 +129,17 @@ const targets = {
 }
 
 /** One question: exactly one of class, mo, tag, raw, and the guide's options. What `opswire query` asks. */
-export const questionSchema = z.strictObject({ ...targets, ...options }).superRefine(...across(goTogether))
+export const questionSchema = z
+  .strictObject({ ...targets, ...options })
+  .superRefine(...across((question, issue) => goTogether(question, true, issue)))
 
 /** One subscription: a question, and how it is kept. */
 export const subscriptionSchema = z.strictObject({ ...targets, ...options, ...subscribing }).superRefine(
   ...across((subscription, issue) => {
-    goTogether(subscription, issue)
+    goTogether(subscription, false, issue)
     const { backfill } = subscription
-    const one = subscription['class']
-    if (backfill !== undefined && typeof one === 'string' && !LOG_CLASSES.includes(one)) {
+    const one = String(subscription['class'] ?? '').replace(/^.*\//, '')
+    if (backfill !== undefined && one !== '' && !LOG_CLASSES.includes(one)) {
       issue(`${one} has no history to read: backfill is for ${LOG_CLASSES.join(', ')}; use snapshot: publish`, [
         'backfill',
       ])
@@ -121,22 +148,20 @@ export const subscriptionSchema = z.strictObject({ ...targets, ...options, ...su
 )
 
 /** Which keys of a question exclude or need each other. */
-function goTogether(subscription: Block, issue: AddIssue): void {
-  const kinds = ['class', 'mo', 'tag', 'raw'].filter(key => subscription[key] !== undefined)
+function goTogether(question: Block, once: boolean, issue: AddIssue): void {
+  const kinds = ['class', 'mo', 'tag', 'raw'].filter(key => question[key] !== undefined)
   if (kinds.length !== 1) {
     issue(
       `give exactly one of class, mo, tag, raw (${kinds.length === 0 ? 'none is set' : `${kinds.join(' and ')} are set`})`,
     )
   }
-  const { mo, query_target, target_subtree_class } = subscription
+  const { mo, raw } = question
   if (typeof mo === 'string' && /(^|\/)\.\.?(\/|$)/.test(mo)) {
     issue('a DN with "." or ".." segments would be rewritten on its way', ['mo'])
   }
-  if (target_subtree_class !== undefined && (query_target === undefined || query_target === 'self')) {
-    issue('needs query_target: children or subtree (an APIC ignores it otherwise, without a word)', [
-      'target_subtree_class',
-    ])
-  }
+  // What raw holds is part of the question: whoever takes it apart judges the whole.
+  if (raw !== undefined) return
+  for (const { key, message } of combinationProblems(question, once)) issue(message, [key])
 }
 
 export type QuestionConfig = z.infer<typeof questionSchema>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type FilterExpression, filterSchema } from '../../src/config/query.ts'
-import { filterClasses, filterMatches, filterText } from '../../src/subscribers/apic/filter.ts'
+import { comparisons, filterMatches, filterText } from '../../src/subscribers/apic/filter.ts'
 import { parseFilter } from '../../src/subscribers/apic/filter-text.ts'
 
 const event = {
@@ -106,9 +106,7 @@ describe('filters', () => {
     const filter = { eq: ['faultInfo.severity', 'major'] } as const
     expect(filterMatches(filter, 'faultInst', { severity: 'major' })).toBe(true)
     expect(filterMatches(filter, 'fvTenant', { severity: 'major' })).toBe(false)
-    expect([...filterClasses({ and: [filter, { not: { eq: ['fvBD.name', 'x'] } }, { true: [] }] })]).toEqual([
-      'faultInfo',
-      'fvBD',
-    ])
+    const all = comparisons({ and: [filter, { not: { eq: ['fvBD.name', 'x'] } }, { true: [] }] })
+    expect([...all].map(({ cls, property }) => `${cls}.${property}`)).toEqual(['faultInfo.severity', 'fvBD.name'])
   })
 })

@@ -57,6 +57,10 @@ describe('places', () => {
   it('serves pages, not JSON, for what is not the API', async () => {
     expect((await client.get('/index.html')).status).toBe(404)
     expect((await client.get('/api/class/fvTenant')).status).toBe(404)
+    // nginx takes a request line of 8 kB.
+    expect((await get(`mo/uni.json?${'x'.repeat(8150)}`)).status).toBe(200)
+    const long = await get(`mo/uni.json?${'x'.repeat(8192)}`)
+    expect([long.status, long.headers['content-type']]).toEqual([414, 'text/html'])
     const put = await client.call('PUT', '/api/mo/uni.json')
     expect(put.status).toBe(405)
     expect(put.headers['content-type']).toBe('text/html')
@@ -125,9 +129,10 @@ describe('scope', () => {
       'mo/uni/tn-prod.json?query-target=subtree&target-subtree-class=fvAEPg&rsp-subtree-include=faults',
     )
     expect(epgs.body.imdata[0]?.['fvAEPg']?.children?.[0]?.['faultInst']?.attributes['code']).toBe('F0467')
-    expect(await names('mo/uni/tn-prod.json?query-target=subtree&rsp-subtree-include=fault,no-scoped', 'code')).toEqual(
-      ['F0467'],
-    )
+    const flat = 'mo/uni/tn-prod.json?query-target=subtree&rsp-subtree-include'
+    expect(await names(`${flat}=faults,no-scoped`, 'code')).toEqual(['F0467'])
+    // The guide's slip is no keyword: nothing is included, and nothing said.
+    expect(await names(`${flat}=fault,no-scoped`)).toContain('prod')
     expect(await names('class/fvTenant.json?rsp-subtree-include=count', 'count')).toEqual(['4'])
     const audited = await get('mo/uni/tn-prod.json?rsp-subtree-include=audit-logs,required')
     expect(audited.body.imdata[0]?.['fvTenant']?.children?.[0]?.['aaaModLR']?.attributes['affected']).toBe(
@@ -171,6 +176,13 @@ describe('filter', () => {
     ['allbits(fvTenant.name,"a,b")', '301 no such filter type: allbits'],
     ['allbit(fvTenant.name,"a,b")', '301 no such filter type: allbit'],
     ['contains(fvTenant.name,"a")', '301 no such filter type: contains'],
+    ['pholder(fvTenant.name,"a")', '301 no such filter type: pholder'],
+    ['passive(fvTenant.name,"a")', '301 no such filter type: passive'],
+    ['constructor(fvTenant.name,"a")', '301 no such filter type: constructor'],
+    ['eq(constructor.name,"a")', '12 unknown managed object class constructor'],
+    ['eq(fvTenant.constructor,"a")', "121 Prop 'constructor' not found in class 'fvTenant' property table"],
+    ['and()', '107 Invalid filter expression'],
+    ['not(true(),true())', '107 Invalid filter expression'],
     ['eq(name,"prod")', '107 Invalid filter expression'],
     ['eq(fvTenant.name,"prod"', '107 Invalid filter expression'],
     ['eq(fvTenant.name,"prod"))', '107 Invalid filter expression'],

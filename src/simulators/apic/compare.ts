@@ -62,7 +62,7 @@ export type KeyOf = (text: string) => number | bigint | string | undefined
 
 /** The way to compare values of a property. Integers are exact at any length. */
 export function keyOf(property: string): KeyOf {
-  if (SEVERITIES.has(property)) return text => SEVERITY_RANK[text]
+  if (SEVERITIES.has(property)) return text => (Object.hasOwn(SEVERITY_RANK, text) ? SEVERITY_RANK[text] : undefined)
   if (TIMES.has(property)) return timeOf
   if (NUMBERS.has(property)) return text => (INTEGER.test(text) ? BigInt(text) : undefined)
   return text => text

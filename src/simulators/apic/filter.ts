@@ -78,7 +78,7 @@ function call(name: string, reader: Reader, model: Model): Filter {
       return verdict === undefined ? undefined : !verdict
     }
   }
-  const compare = COMPARISONS[name]
+  const compare = Object.hasOwn(COMPARISONS, name) ? COMPARISONS[name] : undefined
   if (compare === undefined && !['bw', 'anybit', 'wcard'].includes(name)) {
     throw new ApicError(400, '301', `no such filter type: ${name}`)
   }

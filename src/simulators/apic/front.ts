@@ -33,6 +33,7 @@ const TITLES: Readonly<Record<number, string>> = {
   302: 'Found',
   404: 'Not Found',
   405: 'Not Allowed',
+  414: 'Request-URI Too Large',
   429: 'Too Many Requests',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
@@ -77,6 +78,7 @@ export class Front {
     if (response.closed) record.finished()
     else response.once('close', () => record.finished())
     if (this.dark) return
+    if (`${method} ${url} HTTP/1.1\r\n`.length > this.#on.knobs.longestLine) return this.#page(response, entry, 414)
     const overload = this.#overload()
     if (overload !== undefined) return this.#page(response, entry, overload)
     const failure = mischief.take(operation, url)

@@ -27,6 +27,11 @@ export interface Knobs {
   /** A Retry-After on the pages of throttle and overload. No capture has one (a10; ?). */
   retryAfterSeconds: number | undefined
 
+  /**
+   * Bytes of a request line beyond which nginx answers 414 with a page. 8 kB is its default, 4 kB is met as well (a9; B).
+   */
+  longestLine: number
+
   // Sessions.
 
   /** Logout answers well, but the session lives until its time-out, so that restarts pile sessions up (a4; B). */
@@ -128,6 +133,7 @@ export function defaultKnobs(): Knobs {
     requestsPerSecond: Number.POSITIVE_INFINITY,
     throttleStatus: 503,
     retryAfterSeconds: undefined,
+    longestLine: 8192,
     logoutLingers: false,
     requestsExtend: false,
     oldTokenSeconds: 30,

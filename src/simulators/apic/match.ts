@@ -1,25 +1,17 @@
 /** Which changes a subscribed query is told of. Order, pages and counts cut the first answer only. */
+import { categoriesOf, isInCategory, isStatistics } from './categories.ts'
 import type { Change } from './change.ts'
 import { isWithin, nodeOf, parentOf } from './dn.ts'
 import type { Fabric } from './fabric.ts'
 import type { Query } from './query.ts'
 import type { Mo } from './tree.ts'
 
-const CATEGORY_CLASSES: Readonly<Record<string, readonly string[]>> = {
-  faults: ['faultInst', 'faultDelegate'],
-  fault: ['faultInst', 'faultDelegate'],
-  health: ['healthInst'],
-}
-
-/** Statistics go past the event manager: subscribing to them is taken, and nothing ever comes (a7; B). */
-const STATISTICS = /(?:5min|15min|1h|1d|1w|1mo|1qtr|1year)$/
-
 /**
  * A property filter is asked of the whole object after the change. A deletion carries no properties, so a filter that
  * needs one does not match it, and the deletion is lost (reference/apic.md b13), unless `deletesPass`.
  */
 export function isTold(fabric: Fabric, query: Query, change: Change, deletesPass: boolean): boolean {
-  if (STATISTICS.test(change.className)) return false
+  if (isStatistics(change.className)) return false
   if (reaches(fabric, query, change)) {
     if (query.filter === undefined) return true
     const known = change.kind === 'deleted' && !deletesPass ? { dn: change.dn, status: 'deleted' } : change.whole
@@ -56,11 +48,12 @@ function reaches(fabric: Fabric, query: Query, change: Change): boolean {
 /** rsp-subtree and rsp-subtree-include make what hangs below part of the result; it is told object by object. */
 function isBelowResult(fabric: Fabric, query: Query, change: Change): boolean {
   if (query.subtree === 'no' && query.include.size === 0) return false
-  const categories = [...query.include].flatMap(word => CATEGORY_CLASSES[word] ?? [])
+  // Records come by the log, and relations by their own class; what hangs below is told of faults and health.
+  const categories = categoriesOf(query.include).filter(word => word === 'faults' || word === 'health')
   if (query.subtree === 'no' && categories.length === 0) return false
   const wanted =
     categories.length > 0
-      ? categories.includes(change.className)
+      ? categories.some(category => isInCategory(category, change.className))
       : query.subtreeClasses?.has(change.className) !== false
   if (!wanted) return false
   const direct = query.subtree !== 'full'

@@ -68,11 +68,13 @@ export class Model {
 
   /** The concrete classes that a name in a query stands for, or undefined when the name is unknown. */
   concrete(name: string): readonly string[] | undefined {
-    return ABSTRACT[name] ?? (this.#classes.has(name) ? [name] : undefined)
+    return (
+      (Object.hasOwn(ABSTRACT, name) ? ABSTRACT[name] : undefined) ?? (this.#classes.has(name) ? [name] : undefined)
+    )
   }
 
   isLog(name: string): boolean {
-    return name in LOG_RN
+    return Object.hasOwn(LOG_RN, name)
   }
 
   /** The relative name that the naming properties make, or undefined when one is missing or there is no format. */
@@ -105,10 +107,10 @@ export class Model {
     const model = this.#classes.get(name)
     if (model?.config === undefined) return true
     return (
-      property in model.config ||
-      property in COMMON_CONFIG ||
+      Object.hasOwn(model.config, property) ||
+      Object.hasOwn(COMMON_CONFIG, property) ||
       READ_ONLY.has(property) ||
-      property in (model.oper ?? {}) ||
+      Object.hasOwn(model.oper ?? {}, property) ||
       model.format?.naming.includes(property) === true
     )
   }
@@ -118,7 +120,7 @@ export class Model {
     if (READ_ONLY.has(property)) return false
     const model = this.#classes.get(name)
     if (model?.config === undefined) return true
-    return !(property in (model.oper ?? {}))
+    return !Object.hasOwn(model.oper ?? {}, property)
   }
 
   /** A new object's properties: the defaults of its class, then what was given. */

@@ -121,7 +121,7 @@ const RANGES: Readonly<Record<string, number>> = {
 
 function spanOf(value: string | undefined): Query['span'] {
   if (value === undefined || value === '') return undefined
-  const lastMs = RANGES[value]
+  const lastMs = Object.hasOwn(RANGES, value) ? RANGES[value] : undefined
   if (lastMs !== undefined) return { lastMs }
   const [from, to] = value.split('|').map(timeOf)
   if (from === undefined || to === undefined) throw badQuery(`Invalid value '${value}' for time-range`)

@@ -41,7 +41,7 @@ export function routeOf(method: string, url: string): Route | undefined {
   if (match === null) return undefined
   const path = match[1] ?? ''
   const format = match[2] === 'xml' ? 'xml' : 'json'
-  const named = METHODS[path]
+  const named = Object.hasOwn(METHODS, path) ? METHODS[path] : undefined
   if (named !== undefined) return { operation: named, format, query, path }
   if (!/^(?:node\/)?(?:mo|class|tag)(?:\/|$)/.test(path)) return { operation: 'unknown', format, query, path }
   const isTag = path.startsWith('tag/')

@@ -1,8 +1,9 @@
 /** Runs a query over a fabric: which objects, in which order, with what hanging below each. */
 import type { MoBody } from './body.ts'
+import { categoriesOf, isInCategory } from './categories.ts'
 import { order, timeOf } from './compare.ts'
 import { isWithin } from './dn.ts'
-import type { Attributes } from './model.ts'
+import { type Attributes, LOG_RN } from './model.ts'
 import type { Query, Target } from './query.ts'
 import { ApicError } from './refusal.ts'
 import type { Mo } from './tree.ts'
@@ -25,24 +26,10 @@ export interface SelectOptions {
   readonly startAt?: number
 }
 
-/** Categories of rsp-subtree-include and the classes that they bring. */
-const CATEGORIES: Readonly<Record<string, readonly string[]>> = {
-  faults: ['faultInst', 'faultDelegate'],
-  // The guide's own examples say `fault`.
-  fault: ['faultInst', 'faultDelegate'],
-  health: ['healthInst'],
-  'audit-logs': ['aaaModLR'],
-  'event-logs': ['eventRecord'],
-  'fault-records': ['faultRecord'],
-  'health-records': ['healthRecord'],
-  stats: [],
-  tasks: [],
-}
-
 /** Throws `ApicError` when the answer would be too big. */
 export function select(view: View, query: Query, options: SelectOptions): Selection {
   let matching = [...scoped(view, query)].filter(mo => matches(view, query, mo))
-  const categories = [...query.include].filter(word => word in CATEGORIES || word === 'relations')
+  const categories = categoriesOf(query.include)
   const below = (mo: Mo): MoBody[] => included(view, query, mo, categories)
   const dressed = new Map<string, MoBody[]>()
   if (categories.length > 0 && (query.include.has('required') || query.include.has('no-scoped'))) {
@@ -184,20 +171,16 @@ function* targeted(view: View, target: Target): Iterable<Mo> {
 }
 
 function isOf(query: Query, categories: readonly string[], mo: Mo): boolean {
-  const wanted = categories.some(category =>
-    category === 'relations' ? /^[a-z0-9]+R[st][A-Z]/.test(mo.className) : CATEGORIES[category]?.includes(mo.className),
-  )
-  if (!wanted) return false
+  if (!categories.some(category => isInCategory(category, mo.className))) return false
+  if (query.subtreeClasses?.has(mo.className) === false) return false
   return query.subtreeFilter === undefined || query.subtreeFilter(mo.className, mo.attributes) === true
 }
 
 function* logsAbout(view: View, categories: readonly string[], accept: (affected: string) => boolean): Iterable<Mo> {
-  for (const category of categories) {
-    for (const name of CATEGORIES[category] ?? []) {
-      if (!view.model.isLog(name)) continue
-      for (const mo of view.logs.ofClass(name, view.seesTo)) {
-        if (accept(mo.attributes['affected'] ?? '')) yield mo
-      }
+  for (const name of Object.keys(LOG_RN)) {
+    if (!categories.some(category => isInCategory(category, name))) continue
+    for (const mo of view.logs.ofClass(name, view.seesTo)) {
+      if (accept(mo.attributes['affected'] ?? '')) yield mo
     }
   }
 }

@@ -187,6 +187,8 @@ export class ApicClient {
       // A class-wide snapshot of a large fabric: 100,000 objects of a few kB.
       maxBytes: 1024 * 1024 * 1024,
     })
+    // A page of the web server's own: asked again, it would be too long again.
+    if (answer.status === 414) throw new Refused('protocol', 414, '414', 'the request line is too long')
     const decoded = decodeChecked(answer)
     // An error may come under HTTP 200 too, and a 403 body under HTTP 401: the body decides (reference a4, a10).
     if (decoded.error !== undefined || !answer.ok) {

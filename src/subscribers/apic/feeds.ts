@@ -4,7 +4,7 @@ import type { SubscriptionConfig } from '../../config/query.ts'
 import type { ApicConfig } from '../../config/sources.ts'
 import type { Core } from './core.ts'
 import { type Dispatch, Feed } from './feed.ts'
-import { buildQuery, type Query, queryUrl } from './query.ts'
+import { buildQueries, buildQuery, type Query, queryUrl } from './query.ts'
 
 /** What an APIC takes an option for that isn't written (guide: query-target, rsp-subtree). */
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
@@ -28,17 +28,20 @@ export function planFeeds(config: ApicConfig): FeedPlan[] {
   const watch = (name: string, subscription: SubscriptionConfig): void => {
     plans.push({ query: { ...buildQuery(subscription), name }, subscription, hidden: true })
   }
-  for (const subscription of config.subscriptions) {
-    const query = buildQuery(subscription)
+  const subscribe = (subscription: SubscriptionConfig, query: Query): void => {
     // The same question twice in the config is one subscription; a filter that is applied here belongs to it.
     const options = query.options.filter(([name, value]) => DEFAULTS.get(name) !== value)
     const question = JSON.stringify([queryUrl({ ...query, options }, config.format), subscription.filter])
-    if (made.has(question)) continue
+    if (made.has(question)) return
     made.add(question)
     // Cursors go by name: questions that differ only in what the name leaves out must not share one.
     const taken = plans.some(plan => plan.query.name === query.name)
     const name = taken ? `${query.name}~${hash('sha256', question, 'hex').slice(0, 6)}` : query.name
     plans.push({ query: { ...query, name }, subscription, hidden: false })
+  }
+  // What is too long for one request is several subscriptions, each with a feed of its own.
+  for (const subscription of config.subscriptions) {
+    for (const query of buildQueries(subscription)) subscribe(subscription, query)
   }
   // Kept for the gauges, told to nobody.
   for (const scope of config.health_scopes) {

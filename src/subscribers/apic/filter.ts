@@ -3,8 +3,9 @@
  * filter on the controller would eat the deletions, which carry no properties: reference a7, b13).
  */
 import type { FilterExpression } from '../../config/query.ts'
-import { Fatal } from '../../errors.ts'
 import { names } from './classes.ts'
+import { DEEPEST } from './filter-text.ts'
+import { shown, unaskable, unsendable } from './unaskable.ts'
 
 type Attributes = Readonly<Record<string, string>>
 type Operand = string | number | boolean | FilterExpression
@@ -14,10 +15,15 @@ const SEVERITIES = ['cleared', 'info', 'warning', 'minor', 'major', 'critical']
 
 /**
  * The expression in the guide's grammar, not escaped. `allbits` becomes `and(anybit…)`: no known release accepts it
- * (reference a9). Throws `Fatal('config')` for a value that can't be written safely.
+ * (reference a9). Throws `Unaskable` (config), naming `key`, for a value that can't be written safely.
  */
-export function filterText(filter: FilterExpression): string {
-  const [operator, operands] = parts(filter)
+export function filterText(filter: FilterExpression, key = 'filter'): string {
+  return textOf(filter, key, 0)
+}
+
+function textOf(filter: FilterExpression, key: string, depth: number): string {
+  if (depth > DEEPEST) throw unaskable(key, `is nested deeper than ${DEEPEST} levels`)
+  const [operator, operands] = partsOf(filter)
   switch (operator) {
     case 'true':
     case 'false':
@@ -26,15 +32,18 @@ export function filterText(filter: FilterExpression): string {
     case 'and':
     case 'or':
     case 'xor':
-      return `${operator}(${expressions(operands).map(filterText).join(',')})`
+      return `${operator}(${expressionsOf(operands)
+        .map(inner => textOf(inner, key, depth + 1))
+        .join(',')})`
     case 'allbits': {
-      const [property, value] = words(operands)
-      const bits = bitsOf(value ?? '').map(bit => `anybit(${property},${quoted(bit)})`)
+      const [property, value] = wordsOf(operands)
+      const bits = bitsOf(value ?? '').map(bit => `anybit(${property},${quoted(bit, key)})`)
+      if (bits.length === 0) throw unaskable(key, 'allbits names no bit')
       return bits.length === 1 ? (bits[0] ?? '') : `and(${bits.join(',')})`
     }
     default: {
-      const [property, ...values] = words(operands)
-      return `${operator}(${[property, ...values.map(quoted)].join(',')})`
+      const [property, ...values] = wordsOf(operands)
+      return `${operator}(${[property, ...values.map(value => quoted(value, key))].join(',')})`
     }
   }
 }
@@ -44,8 +53,8 @@ export function filterText(filter: FilterExpression): string {
  * else as text. A property of another class matches nothing.
  */
 export function filterMatches(filter: FilterExpression, cls: string, attributes: Attributes): boolean {
-  const [operator, operands] = parts(filter)
-  const every = (): boolean[] => expressions(operands).map(inner => filterMatches(inner, cls, attributes))
+  const [operator, operands] = partsOf(filter)
+  const every = (): boolean[] => expressionsOf(operands).map(inner => filterMatches(inner, cls, attributes))
   switch (operator) {
     case 'true':
       return true
@@ -60,7 +69,7 @@ export function filterMatches(filter: FilterExpression, cls: string, attributes:
     case 'not':
       return !every().every(Boolean)
     default: {
-      const [property = '', ...values] = words(operands)
+      const [property = '', ...values] = wordsOf(operands)
       const dot = property.indexOf('.')
       if (!names(property.slice(0, dot), cls)) return false
       return compare(operator, attributes[property.slice(dot + 1)], values)
@@ -68,15 +77,24 @@ export function filterMatches(filter: FilterExpression, cls: string, attributes:
   }
 }
 
-/** The classes whose properties an expression names. */
-export function filterClasses(filter: FilterExpression): Set<string> {
-  const [operator, operands] = parts(filter)
-  if (operator === 'true' || operator === 'false') return new Set()
+/** Every comparison of an expression, outermost first. */
+export function* comparisons(filter: FilterExpression): Generator<Comparison> {
+  const [operator, operands] = partsOf(filter)
+  if (operator === 'true' || operator === 'false') return
   if (['and', 'or', 'xor', 'not'].includes(operator)) {
-    return new Set(expressions(operands).flatMap(inner => [...filterClasses(inner)]))
+    for (const inner of expressionsOf(operands)) yield* comparisons(inner)
+    return
   }
-  const property = words(operands)[0] ?? ''
-  return new Set([property.slice(0, property.indexOf('.'))])
+  const [written = '', ...values] = wordsOf(operands)
+  const dot = written.indexOf('.')
+  yield { operator, cls: written.slice(0, dot), property: written.slice(dot + 1), values }
+}
+
+export interface Comparison {
+  readonly operator: string
+  readonly cls: string
+  readonly property: string
+  readonly values: readonly string[]
 }
 
 function compare(operator: string, actual: string | undefined, values: readonly string[]): boolean {
@@ -111,7 +129,8 @@ function compare(operator: string, actual: string | undefined, values: readonly 
 const NUMBER = /^-?\d+(\.\d+)?$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
 
-function order(left: string, right: string): number {
+/** Below, at or above 0, as `left` is less than, equal to or more than `right`. */
+export function order(left: string, right: string): number {
   if (left === right) return 0
   if (NUMBER.test(left) && NUMBER.test(right)) return Number(left) - Number(right)
   if (TIME.test(left) && TIME.test(right)) {
@@ -143,17 +162,19 @@ function wildcard(value: string, pattern: string): boolean {
   return at <= value.length - tail.length
 }
 
-function parts(filter: FilterExpression): [operator: string, operands: readonly Operand[] | FilterExpression] {
+/** The operator of an expression and what it is given. */
+export function partsOf(filter: FilterExpression): [operator: string, operands: readonly Operand[] | FilterExpression] {
   for (const operator in filter) return [operator, filter[operator] ?? []]
   return ['true', []]
 }
 
-function expressions(operands: readonly Operand[] | FilterExpression): FilterExpression[] {
+/** The expressions among the operands of `and`, `or`, `xor`, `not`. */
+export function expressionsOf(operands: readonly Operand[] | FilterExpression): FilterExpression[] {
   const list = isList(operands) ? operands : [operands]
   return list.filter((operand): operand is FilterExpression => typeof operand === 'object')
 }
 
-function words(operands: readonly Operand[] | FilterExpression): string[] {
+function wordsOf(operands: readonly Operand[] | FilterExpression): string[] {
   return isList(operands) ? operands.map(operand => (typeof operand === 'object' ? '' : String(operand))) : []
 }
 
@@ -161,13 +182,10 @@ function isList(operands: readonly Operand[] | FilterExpression): operands is re
   return Array.isArray(operands)
 }
 
-function quoted(value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: exactly these must not reach the request line
-  if (/["\u0000-\u001f\u007f]/.test(value)) {
-    throw new Fatal(
-      'config',
-      `filter: the value ${JSON.stringify(value)} holds a quotation mark or a control character`,
-    )
-  }
+/** A backslash may take the meaning of a quotation mark, or of another one, that follows it (reference a9). */
+function quoted(value: string, key: string): string {
+  const why = unsendable(value) ?? (value.includes('"') ? 'holds a quotation mark' : undefined)
+  if (why !== undefined) throw unaskable(key, `the value ${shown(value)} ${why}`)
+  if (/\\(\\|$)/.test(value)) throw unaskable(key, `the value ${shown(value)} holds \\\\, or ends with \\`)
   return `"${value}"`
 }
