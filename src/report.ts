@@ -19,6 +19,8 @@ export type Happening =
       address: string
       tlsVerified: boolean
     }
+  /** A source is no longer in the config; it has been stopped. */
+  | { type: 'source_gone'; source: string }
   /** A source changed state. The runner says this, nobody else. `doubts`: what of `reason` is about the session as a whole. */
   | {
       type: 'source_state'
@@ -65,6 +67,12 @@ export type Happening =
       count: number
       recordedMs: readonly number[]
     }
+  /**
+   * The config was read again. `ok`: it is in force, with this SHA-256, and `detail` says what was changed; otherwise
+   * nothing was changed, and `problems` says why, a line each.
+   */
+  | { type: 'reload'; ok: true; hash: string; detail: string }
+  | { type: 'reload'; ok: false; problems: readonly string[] }
   | { type: 'daemon'; state: 'started' | 'ready' | 'stopping' | 'stopped' | 'forced'; detail?: string }
 
 export type Report = (happening: Happening) => void

@@ -35,10 +35,12 @@ export const COMMANDS = {
     notes: [
       'Logs go to stderr. Without a nats block in the config the events go to stdout, one JSON object a line.',
       'TERM or INT stops gracefully within shutdown_timeout; a second one forces.',
+      'HUP, or POST /-/reload, reads the config again: a bad one changes nothing, a good one only what differs.',
     ],
     examples: [
       ['opswire run -c /etc/opswire/opswire.yaml', 'run until it is stopped'],
       ['OPSWIRE_LOG__LEVEL=debug opswire run -c opswire.yaml', 'with one value from the environment'],
+      ['kill -HUP $(pidof opswire)', 'take up a changed config'],
     ],
   },
   check: {

@@ -1,4 +1,4 @@
-/** `opswire run`: the daemon in the foreground, until TERM or INT. */
+/** `opswire run`: the daemon in the foreground, until TERM or INT; HUP reads its config again. */
 import { startApp } from '../app.ts'
 import { sayFinding } from '../config/problems.ts'
 import { systemClock } from '../scheduler/clock.ts'
@@ -13,8 +13,10 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals()
   try {
-    const loaded = await load(given.needed('config'), io.env)
+    const file = given.needed('config')
+    const loaded = await load(file, io.env)
     const app = await startApp({
+      load: () => load(file, io.env),
       config: loaded.config,
       origin: { path: loaded.file, hash: loaded.hash },
       version: packageVersion(),
@@ -22,6 +24,8 @@ export async function run(args: string[], io: CliIo): Promise<number> {
       force: signals.force,
     })
     for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
+    // One that came while it started counts.
+    signals.onHangup(() => void app.reload())
     const gone = await Promise.race([aborted(signals.stop).then(() => undefined), app.gone])
     await Promise.race([app.stop(), aborted(signals.force)])
     if (!signals.force.aborted) return gone === undefined ? EXIT.ok : EXIT.unavailable

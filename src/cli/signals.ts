@@ -1,15 +1,17 @@
-/** TERM and INT as abort signals: the first asks for a graceful stop, the second forces it. */
+/** TERM and INT as abort signals: the first asks for a graceful stop, the second forces it. HUP as a callback. */
 
 export interface StopSignals {
   /** Aborts at the first TERM or INT. */
   readonly stop: AbortSignal
   /** Aborts at the second. */
   readonly force: AbortSignal
+  /** Calls back for each HUP from now on, and at once if one came before. */
+  onHangup(callback: () => void): void
   /** Gives the signals back to the process. */
   forget(): void
 }
 
-/** Listens until `forget`. HUP is ignored, so that a closed terminal does not end the daemon. */
+/** Listens until `forget`. HUP ends nothing, also where nobody wants to hear of it: a closed terminal sends one. */
 export function stopSignals(): StopSignals {
   const stop = new AbortController()
   const force = new AbortController()
@@ -17,13 +19,23 @@ export function stopSignals(): StopSignals {
     if (stop.signal.aborted) force.abort()
     else stop.abort()
   }
-  const onHangup = (): void => undefined
+  let hungUp = false
+  let heard: (() => void) | undefined
+  const onHangup = (): void => {
+    if (heard === undefined) hungUp = true
+    else heard()
+  }
   process.on('SIGTERM', onStop)
   process.on('SIGINT', onStop)
   process.on('SIGHUP', onHangup)
   return {
     stop: stop.signal,
     force: force.signal,
+    onHangup: callback => {
+      heard = callback
+      if (hungUp) callback()
+      hungUp = false
+    },
     forget: () => {
       process.off('SIGTERM', onStop)
       process.off('SIGINT', onStop)

@@ -41,6 +41,14 @@ export function statusPage(status: StatusDocument, { columns, rows }: PageSize, 
   }
   const head = `opswire ${status.version}, ${status.state}, up ${span(status.uptimeSeconds)}`
   const top = [paint('bold', cut(status.config === null ? head : `${head}, config ${status.config.path}`)), '']
+  if (status.reload?.ok === false) {
+    const [first, ...more] = status.reload.problems
+    const rest = more.length === 0 ? '' : ` (and ${more.length} more)`
+    top.push(
+      paint('red', cut(`the reload ${ago(status.reload.at)} was refused, nothing was changed: ${first}${rest}`)),
+      '',
+    )
+  }
   top.push(...sourceTable(status.sources, ago, cut, paint))
   const sections = status.sources.map(source => sourceLines(source, ago, cut, paint))
   const bottom = ['', ...sinkLines(status, ago, cut, paint), ...latestGaps(status, ago, cut, paint)]

@@ -37,6 +37,11 @@ export interface Place {
   readonly 'x-example'?: readonly unknown[]
   /** Optional for the schema, since there are other ways, but the sample shows it as what must be set. */
   readonly 'x-must-be-set'?: boolean
+  /**
+   * A running daemon can't take up a change of it, said in these words if not in the usual ones. Counts for all that is
+   * below, unless that says otherwise.
+   */
+  readonly 'x-needs-restart'?: boolean | string
 }
 
 export type Path = readonly (string | number)[]
@@ -54,11 +59,19 @@ export function outline(): Place {
   return known
 }
 
+/** What is said of a key that a reload refuses to change, as the end of its description; empty for others. */
+export function restartNote(mark: unknown): string {
+  if (typeof mark === 'string') return ` ${mark}`
+  return mark === true ? ' A change needs a restart.' : ''
+}
+
 /** The JSON Schema (draft 2020-12) of the config file, for editors: `config/opswire.schema.json`. */
 export function configJsonSchema(): unknown {
   const schema = z.toJSONSchema(configSchema, {
     io: 'input',
     override: ({ jsonSchema }) => {
+      const note = restartNote(jsonSchema['x-needs-restart'])
+      if (note !== '') jsonSchema.description = `${jsonSchema.description}${note}`
       for (const key of Object.keys(jsonSchema)) if (key.startsWith('x-') || key === 'id') delete jsonSchema[key]
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
     },

@@ -3,7 +3,7 @@
  * A line `# Text` is prose; `#key:` (no blank behind the #) is config and becomes active when the # is taken away.
  */
 import { flow } from './effective.ts'
-import { open, outline, type Place } from './outline.ts'
+import { open, outline, type Place, restartNote } from './outline.ts'
 
 const WIDTH = 110
 
@@ -103,7 +103,7 @@ function meaning(place: Place): string {
   const block = place.default === null ? open(place).find(inner => inner.properties !== undefined) : undefined
   const keys = Object.entries(block?.properties ?? {}).map(([key, inner]) => `${key} (${inner.description ?? ''})`)
   const holds = keys.length === 0 ? '' : ` A block of ${keys.join(', ')}`.replaceAll('.)', ')')
-  return `${text}${allowed}${range}${holds}${holds === '' ? '' : '.'}`
+  return `${text}${allowed}${range}${holds}${holds === '' ? '' : '.'}${restartNote(place['x-needs-restart'])}`
 }
 
 /** Takes lines out of force: a # at the column of the block. */

@@ -6,6 +6,8 @@ import { sourceSchema } from './sources.ts'
 import { duration, size } from './units.ts'
 
 const file = (description: string) => z.string().min(1).nullable().default(null).describe(description)
+/** A running daemon can't take up a change: a reload with one is refused, by the key's name. */
+const RESTART = { 'x-needs-restart': true }
 const pem = (description: string) => z.string().min(1).describe(description)
 
 /** Where events go. */
@@ -118,15 +120,21 @@ const httpSchema = z.strictObject({
     .regex(/^([^\s:]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, such as 127.0.0.1:9469 or [::1]:9469')
     .refine(listen => Number(/\d+$/.exec(listen)?.[0]) <= 65_535, 'must have a port up to 65535')
     .default('127.0.0.1:9469')
-    .describe('Host and port. Only this machine by default.'),
+    .meta({ description: 'Host and port. Only this machine by default.', ...RESTART }),
   token_file: file(
-    'A file with the bearer token that /status and /metrics want from other machines. Without it they are open to all who reach the port.',
+    'A file with the bearer token that /status and /metrics want from other machines, and POST /-/reload, which is closed to them without it. Without it the first two are open to all who reach the port.',
   ),
   tls: z
-    .strictObject({ cert_file: pem('A PEM file of the certificate.'), key_file: pem('A PEM file of its key.') })
+    .strictObject({
+      cert_file: pem('A PEM file of the certificate.').meta({ 'x-needs-restart': false }),
+      key_file: pem('A PEM file of its key.').meta({ 'x-needs-restart': false }),
+    })
     .nullable()
     .default(null)
-    .describe('Serve HTTPS.'),
+    .meta({
+      description: 'Serve HTTPS.',
+      'x-needs-restart': 'Both are read again at a reload; switching HTTPS on or off needs a restart.',
+    }),
 })
 
 /** The whole file. Each issue names its path; `explain.ts` says them in plain words. */
@@ -139,6 +147,7 @@ export const configSchema = z
       .meta({
         description: 'The directory the store lives in. Without it everything is in memory and lost at a restart.',
         examples: ['/var/lib/opswire'],
+        ...RESTART,
       }),
     shutdown_timeout: duration('1s', '10m').describe('How long a graceful stop may take.').prefault('10s'),
     http: httpSchema.describe('Metrics, health, readiness and status.').prefault({}),
@@ -154,18 +163,28 @@ export const configSchema = z
     store: z
       .strictObject({
         max_bytes: size('1MiB')
-          .describe('How large the store may grow while events can not be delivered. Then polling stops.')
+          .meta({
+            description: 'How large the store may grow while events can not be delivered. Then polling stops.',
+            ...RESTART,
+          })
           .prefault('2GiB'),
       })
       .describe('The store between sources and NATS.')
       .prefault({}),
     dead_letters: z
       .strictObject({
-        max: z.int().positive().default(10_000).describe('How many are kept. The oldest go first.'),
+        max: z
+          .int()
+          .positive()
+          .default(10_000)
+          .meta({ description: 'How many are kept. The oldest go first.', ...RESTART }),
       })
       .describe('Messages that could not be understood, kept whole.')
       .prefault({}),
-    nats: natsSchema.optional().describe('NATS JetStream. Without this block events go to stdout as JSON lines.'),
+    nats: natsSchema.optional().meta({
+      description: 'NATS JetStream. Without this block events go to stdout as JSON lines.',
+      ...RESTART,
+    }),
     sources: z.array(sourceSchema).min(1).describe('What to watch.'),
   })
   .superRefine(

@@ -29,6 +29,11 @@ export class Secret {
     return directory === undefined ? undefined : join(directory, this.#value)
   }
 
+  /** True when both name the same place, or hold the same text inline. */
+  isSameAs(other: Secret): boolean {
+    return this.origin === other.origin && this.#value === other.#value
+  }
+
   /**
    * The secret's text as it is now, without the line end of its file. Read anew at each login.
    * Throws `Fatal('config')`, naming the place but never the content.

@@ -276,6 +276,16 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     () => toSeconds(asked().store?.oldestMs),
   )
   single(
+    'opswire_reload_success',
+    'Tells whether the last reload of the config was taken up (1) or refused (0).',
+    () => (model.reload?.ok === false ? 0 : 1),
+  )
+  single(
+    'opswire_reload_timestamp_seconds',
+    'Tells when the config in force was taken up, at the start or by a reload, in seconds since 1970.',
+    () => toSeconds(model.configAtMs),
+  )
+  single(
     'opswire_event_loop_lag_seconds',
     'Tells the longest delay of a timer of the event loop within the last 30 seconds.',
     () => lag.ms / 1000,

@@ -44,6 +44,12 @@ export class Tally {
     return made
   }
 
+  /** Forgets every series of this first label: its source is gone. */
+  forget(first: string): void {
+    for (const [key, { labels }] of this.#rows) if (labels[0] === first) this.#rows.delete(key)
+    this.#sizes.delete(first)
+  }
+
   rows(): Iterable<Count> {
     return this.#rows.values()
   }
@@ -101,6 +107,12 @@ export class Distributions {
     this.#rows.set(key, made)
     this.#sizes.set(first, size + 1)
     return made
+  }
+
+  /** As `Tally.forget`. */
+  forget(first: string): void {
+    for (const [key, { labels }] of this.#rows) if (labels[0] === first) this.#rows.delete(key)
+    this.#sizes.delete(first)
   }
 
   rows(): Iterable<Distribution> {

@@ -1,11 +1,11 @@
-/** The HTTP endpoint: metrics, liveness, readiness, status. It only answers; it changes nothing. */
-import { createHash, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+/** The HTTP endpoint: metrics, liveness, readiness, status, and what can be asked of the daemon. */
 import { createServer as createPlainServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { createServer as createTlsServer, Server as TlsServer } from 'node:https'
+import { createSecureContext } from 'node:tls'
 import type { HttpConfig } from '../config/schema.ts'
 import { describe, Fatal, Retryable } from '../errors.ts'
 import type { Clock } from '../scheduler/clock.ts'
+import { type Access, readKeyFile, readToken, refusalOf } from './http-access.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import type { Ops } from './ops.ts'
 import { printable } from './text.ts'
@@ -18,6 +18,7 @@ const HEADERS_TIMEOUT_MS = 5_000
 /** Longer than the usual scrape interval, so that Prometheus' connection isn't closed under its hands. */
 const KEEP_ALIVE_MS = 75_000
 const MAX_CONNECTIONS = 64
+const TLS = { minVersion: 'TLSv1.2' } as const
 /** How long answers under way may take when the endpoint closes. */
 const LAST_ANSWERS_MS = 1_000
 
@@ -29,20 +30,35 @@ interface Answer {
 }
 
 interface Route {
-  /** Answered without the token: what a supervisor asks must not depend on a secret. */
-  readonly open: boolean
+  /** `open` is what a supervisor asks: it must not depend on a secret. */
+  readonly access: Access
   answer(): Promise<Answer>
+}
+
+/** What was done, for the one who asked for it. */
+export interface ActAnswer {
+  /** HTTP status. */
+  readonly status: number
+  /** Told as JSON. */
+  readonly body: object
 }
 
 export interface RunningHttp {
   /** Where it listens, with the port that was really taken; a wildcard address is shown as loopback. */
   readonly url: string
+  /**
+   * Takes up another token file, certificate and key, all read now: resolves with what puts them in force, which can't
+   * fail. Throws `Fatal('config')`, and then all is as it was. Where it listens, and whether with TLS, stays.
+   */
+  prepare(config: HttpConfig): Promise<() => void>
   /** Takes no more connections, lets the answers under way end (at most 1 s), cuts the rest. Idempotent. */
   close(): Promise<void>
 }
 
 export interface HttpServerOptions {
   readonly clock: Clock
+  /** `POST /-/reload`. */
+  readonly reload: () => Promise<ActAnswer>
 }
 
 /**
@@ -51,7 +67,8 @@ export interface HttpServerOptions {
  * Who may ask: with `token_file` set, every route but `/-/healthy` and `/-/ready` wants `Authorization: Bearer TOKEN`
  * from a peer that is not on loopback. A request that was passed on by a proxy (it has Forwarded, X-Forwarded-For or
  * Via) counts as one from outside, though the proxy itself may stand on this machine. Without `token_file` everything
- * can be read by whoever reaches the port: nothing secret is shown. The file is read again for each request that needs
+ * can be read by whoever reaches the port: nothing secret is shown; what acts (`POST`) is for this machine only, and never
+ * for a browser. The file is read again for each request that needs
  * it, so that a token can be changed while the daemon runs; while it can't be read, nobody gets in.
  *
  * Throws `Retryable('unreachable')` when the port is in use, `Fatal('config')` when it is not allowed, the address is not of this machine, or the token
@@ -60,13 +77,14 @@ export interface HttpServerOptions {
 export async function startHttp(
   config: HttpConfig,
   ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
-  { clock }: HttpServerOptions,
+  { clock, reload }: HttpServerOptions,
 ): Promise<RunningHttp> {
   const { host, port } = address(config.listen)
-  if (config.token_file !== null) await readToken(config.token_file)
-  const routes = routesOf(ops)
+  let tokenFile = config.token_file
+  if (tokenFile !== null) await readToken(tokenFile)
+  const routes = routesOf(ops, reload)
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    void respond(request, response, routes, config.token_file)
+    void respond(request, response, routes, tokenFile)
   }
   const server = await createServer(config, handler)
   server.requestTimeout = REQUEST_TIMEOUT_MS
@@ -81,6 +99,15 @@ export async function startHttp(
   let closing: Promise<void> | undefined
   return {
     url: `${config.tls === null ? 'http' : 'https'}://${shownHost(host)}:${realPort}`,
+    async prepare(next) {
+      if (next.token_file !== null) await readToken(next.token_file)
+      const pair = next.tls === null ? undefined : await readPair(next.tls)
+      return () => {
+        tokenFile = next.token_file
+        // Connections that stand go on with what they were opened with.
+        if (pair !== undefined && server instanceof TlsServer) server.setSecureContext({ ...pair, ...TLS })
+      }
+    },
     close() {
       closing ??= closeServer(server, clock)
       return closing
@@ -88,7 +115,10 @@ export async function startHttp(
   }
 }
 
-function routesOf(ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>): ReadonlyMap<string, Route> {
+function routesOf(
+  ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
+  reload: HttpServerOptions['reload'],
+): ReadonlyMap<string, Route> {
   // One scrape after the other: two at once would only make both slow.
   let scrapes: Promise<unknown> = Promise.resolve()
   const scrape = (): Promise<string> => {
@@ -104,12 +134,12 @@ function routesOf(ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>): Re
   return new Map<string, Route>([
     [
       '/metrics',
-      { open: false, answer: async () => ({ status: 200, type: METRICS_CONTENT_TYPE, body: await scrape() }) },
+      { access: 'read', answer: async () => ({ status: 200, type: METRICS_CONTENT_TYPE, body: await scrape() }) },
     ],
     [
       '/-/healthy',
       {
-        open: true,
+        access: 'open',
         async answer() {
           const health = ops.health()
           return json(health.alive ? 200 : 503, health)
@@ -119,14 +149,24 @@ function routesOf(ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>): Re
     [
       '/-/ready',
       {
-        open: true,
+        access: 'open',
         async answer() {
           const readiness = ops.ready()
           return json(readiness.ready ? 200 : 503, readiness)
         },
       },
     ],
-    ['/status', { open: false, answer: async () => json(200, ops.status()) }],
+    ['/status', { access: 'read', answer: async () => json(200, ops.status()) }],
+    [
+      '/-/reload',
+      {
+        access: 'act',
+        async answer() {
+          const { status, body } = await reload()
+          return json(status, body)
+        },
+      },
+    ],
   ])
 }
 
@@ -161,13 +201,13 @@ async function answerTo(
 ): Promise<Answer> {
   const path = (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
   const route = routes.get(path)
-  if (tokenFile !== null && route?.open !== true && isFromOutside(request)) {
-    const refused = await checkToken(request, tokenFile)
-    if (refused !== undefined) return refused
-  }
+  const access = route?.access ?? 'read'
+  const refused = await refusalOf(request, access, tokenFile)
+  if (refused !== undefined) return { ...text(refused.status, refused.why), headers: refused.headers ?? {} }
   if (route === undefined) return text(404, `Not here. There is: ${[...routes.keys()].join(' ')}`)
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    return { ...text(405, `${path} answers GET and HEAD only.`), headers: { allow: 'GET, HEAD' } }
+  const methods = access === 'act' ? ['POST'] : ['GET', 'HEAD']
+  if (!methods.includes(request.method ?? '')) {
+    return { ...text(405, `${path} answers ${methods.join(' and ')} only.`), headers: { allow: methods.join(', ') } }
   }
   return route.answer()
 }
@@ -176,62 +216,23 @@ function text(status: number, line: string): Answer {
   return { status, type: TEXT_TYPE, body: `${line}\n` }
 }
 
-function isFromOutside(request: IncomingMessage): boolean {
-  const peer = request.socket.remoteAddress ?? ''
-  const loopback = peer === '::1' || /^(::ffff:)?127\./.test(peer)
-  const { headers } = request
-  return (
-    !loopback ||
-    headers.forwarded !== undefined ||
-    headers['x-forwarded-for'] !== undefined ||
-    headers.via !== undefined
-  )
-}
-
-async function checkToken(request: IncomingMessage, tokenFile: string): Promise<Answer | undefined> {
-  let token: string
-  try {
-    token = await readToken(tokenFile)
-  } catch {
-    return text(503, 'The token file can not be read: nobody is let in.')
-  }
-  const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  // Digests have one length, so the comparison takes the same time whatever was sent.
-  if (given !== undefined && timingSafeEqual(digest(given), digest(token))) return undefined
-  return { ...text(401, 'A bearer token is needed.'), headers: { 'www-authenticate': 'Bearer realm="opswire"' } }
-}
-
-function digest(value: string): Buffer {
-  return createHash('sha256').update(value).digest()
-}
-
-async function readToken(path: string): Promise<string> {
-  const token = (await read(path, 'http.token_file')).trim()
-  if (token === '') throw new Fatal('config', `http.token_file ${path} is empty`)
-  return token
-}
-
-async function read(path: string, key: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    throw new Fatal('config', `can't read ${key} ${path}`, { cause: error })
-  }
-}
-
 async function createServer(
   config: HttpConfig,
   handler: (request: IncomingMessage, response: ServerResponse) => void,
 ): Promise<Server> {
   if (config.tls === null) return createPlainServer(handler)
-  const cert = await read(config.tls.cert_file, 'http.tls.cert_file')
-  const key = await read(config.tls.key_file, 'http.tls.key_file')
+  return createTlsServer({ ...(await readPair(config.tls)), ...TLS, handshakeTimeout: REQUEST_TIMEOUT_MS }, handler)
+}
+
+/** Throws `Fatal('config')` for files that can't be read or don't belong together. */
+async function readPair(tls: NonNullable<HttpConfig['tls']>): Promise<{ cert: string; key: string }> {
+  const cert = await readKeyFile(tls.cert_file, 'http.tls.cert_file')
+  const key = await readKeyFile(tls.key_file, 'http.tls.key_file')
   try {
-    return createTlsServer({ cert, key, minVersion: 'TLSv1.2', handshakeTimeout: REQUEST_TIMEOUT_MS }, handler)
+    createSecureContext({ cert, key })
+    return { cert, key }
   } catch (error) {
-    throw new Fatal('config', `http.tls: ${config.tls.cert_file} and ${config.tls.key_file} don't work together`, {
-      cause: error,
-    })
+    throw new Fatal('config', `http.tls: ${tls.cert_file} and ${tls.key_file} don't work together`, { cause: error })
   }
 }
 

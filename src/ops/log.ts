@@ -11,6 +11,8 @@ export type LogFields = Readonly<Record<string, string | number | boolean | unde
 export interface Log {
   /** True when lines of this level are written: ask before building a costly one. */
   enabled(level: LogLevel): boolean
+  /** From now on lines of this level and above are written. */
+  setLevel(level: LogLevel): void
   /** Writes one line. Every text is made printable and what looks like a secret is masked. Never throws. */
   write(level: LogLevel, message: string, fields?: LogFields): void
 }
@@ -35,6 +37,9 @@ export function createLog(options: LogOptions): Log {
     sink === undefined ? stderr() : { write: sink },
   )
   return {
+    setLevel(level) {
+      logger.level = level
+    },
     enabled: level => logger.isLevelEnabled(level),
     write(level, message, fields = {}) {
       if (!logger.isLevelEnabled(level)) return

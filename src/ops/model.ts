@@ -38,9 +38,16 @@ export class Model {
   store: { state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string; sinceMs: number } | undefined
   sink: { name: string; up: boolean; detail: string; sinceMs: number } | undefined
   daemon: (Happening & { type: 'daemon' })['state'] | undefined
+  /** The last reload; undefined before the first. */
+  reload: { ok: boolean; atMs: number; problems: readonly string[] } | undefined
+  /** The config file in force and the SHA-256 of its text, when it came into force (wall ms). */
+  config: { readonly path: string; readonly hash: string } | undefined
+  configAtMs: number
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, config?: { readonly path: string; readonly hash: string }) {
     this.#clock = clock
+    this.config = config
+    this.configAtMs = clock.wall()
   }
 
   /** Takes in one happening. One about a source or feed that was never declared changes nothing but the counts. */
@@ -52,6 +59,20 @@ export class Model {
       case 'daemon':
         this.#passed('daemon', null, null, this.daemon ?? null, happening.state, happening.detail)
         this.daemon = happening.state
+        return
+      case 'source_gone':
+        this.#passed(
+          'source',
+          happening.source,
+          null,
+          this.sources.get(happening.source)?.state ?? null,
+          'removed',
+          undefined,
+        )
+        this.sources.delete(happening.source)
+        return
+      case 'reload':
+        this.#reloaded(happening)
         return
       case 'store_state':
         this.#storeState(happening)
@@ -79,8 +100,29 @@ export class Model {
     }
     known.system = happening.system
     known.required = happening.required
-    known.address = printable(happening.address)
+    // Otherwise it is known better which of its addresses is in use.
+    if (known.declaredAddress !== happening.address) known.address = printable(happening.address)
+    known.declaredAddress = happening.address
+    // It is started anew, and says itself which feeds it has now.
+    if (known.state === 'stopped') known.feeds.clear()
     known.tlsVerified = happening.tlsVerified
+  }
+
+  #reloaded(happening: Happening & { type: 'reload' }): void {
+    const atMs = this.#clock.wall()
+    const problems = happening.ok ? [] : happening.problems.map(problem => printable(problem, 1000))
+    this.reload = { ok: happening.ok, atMs, problems }
+    this.#passed(
+      'daemon',
+      null,
+      null,
+      null,
+      happening.ok ? 'reloaded' : 'reload refused',
+      happening.ok ? happening.detail : problems[0],
+    )
+    if (!happening.ok) return
+    this.configAtMs = atMs
+    if (this.config !== undefined) this.config = { ...this.config, hash: happening.hash }
   }
 
   #storeState(happening: Happening & { type: 'store_state' }): void {
@@ -126,7 +168,17 @@ export class Model {
   #ofSource(
     happening: Exclude<
       Happening,
-      { type: 'source_declared' | 'daemon' | 'store_state' | 'sink_state' | 'published' | 'appended' }
+      {
+        type:
+          | 'source_declared'
+          | 'source_gone'
+          | 'daemon'
+          | 'reload'
+          | 'store_state'
+          | 'sink_state'
+          | 'published'
+          | 'appended'
+      }
     >,
   ): void {
     const source = this.sources.get(happening.source)

@@ -87,6 +87,12 @@ export class Narrator {
       case 'source_declared':
         this.#declared(happening)
         return
+      case 'source_gone':
+        this.#gone(happening)
+        return
+      case 'reload':
+        this.#reload(happening)
+        return
       case 'source_state':
         this.#sourceState(happening)
         return
@@ -160,6 +166,27 @@ export class Narrator {
     this.#unverified.delete(source)
     if (tlsVerified) this.#detail('debug', happening, `${happening.system} at ${address}`)
     else this.#warnUnverified(source, address)
+  }
+
+  /** One of the same name that comes later starts afresh. */
+  #gone({ source }: Of<'source_gone'>): void {
+    this.#log.write('info', `${source} is watched no more`, { source })
+    this.#sources.delete(source)
+    this.#unverified.delete(source)
+    this.#last.delete(`controller ${source}`)
+  }
+
+  #reload(happening: Of<'reload'>): void {
+    if (happening.ok) {
+      this.#log.write('info', joined('the config was reloaded', happening.detail))
+      return
+    }
+    const [count, lines] = [happening.problems.length, happening.problems]
+    this.#log.write(
+      'error',
+      `the config was not reloaded, nothing was changed: ${count === 1 ? '1 problem' : `${count} problems`}`,
+    )
+    for (const line of lines) this.#log.write('error', line)
   }
 
   #warnUnverified(source: string, address: string): void {

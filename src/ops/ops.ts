@@ -45,7 +45,7 @@ export function createOps(options: OpsOptions): Ops {
   const { clock, version } = options
   const node = options.node ?? process.version
   const log = createLog({ level: options.logLevel, clock, sink: options.logSink })
-  const model = new Model(clock)
+  const model = new Model(clock, options.config)
   const tallies = new Tallies(() => clock.wall())
   const lag = new LoopLag(clock)
   const pull = guarded(options.pull, log)
@@ -63,7 +63,6 @@ export function createOps(options: OpsOptions): Ops {
         {
           version,
           node,
-          config: options.config ?? null,
           startedMs,
           startedNow,
           store: pull.store(),

@@ -116,6 +116,8 @@ export class SourceModel {
   system: System
   required: boolean
   address: string
+  /** As the config has it; `address` is the one in use. */
+  declaredAddress: string
   tlsVerified: boolean
   state: SourceState = 'connecting'
   /** Wall ms of the last change of `state`. */
@@ -143,6 +145,7 @@ export class SourceModel {
     this.system = declared.system
     this.required = declared.required
     this.address = printable(declared.address)
+    this.declaredAddress = declared.address
     this.tlsVerified = declared.tlsVerified
     this.sinceMs = clock.wall()
     this.heardNow = clock.now()

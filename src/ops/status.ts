@@ -15,8 +15,10 @@ export interface StatusDocument {
   readonly state: 'starting' | 'started' | 'ready' | 'stopping' | 'stopped' | 'forced'
   readonly started: string | null
   readonly uptimeSeconds: number
-  /** `hash` is the SHA-256 of the file as it was read; it tells two machines' configs apart. */
-  readonly config: { readonly path: string; readonly hash: string } | null
+  /** `hash` is the SHA-256 of the file as it was read; it tells two machines' configs apart. `since`: in force since then. */
+  readonly config: { readonly path: string; readonly hash: string; readonly since: string | null } | null
+  /** The last reload; null before the first. With problems nothing was changed, and `config` is still what it was. */
+  readonly reload: { readonly at: string | null; readonly ok: boolean; readonly problems: readonly string[] } | null
   readonly sources: readonly SourceStatus[]
   readonly store: StoreStatus | null
   readonly sink: {
@@ -131,7 +133,6 @@ export interface GapStatus {
 export interface StatusFacts {
   readonly version: string
   readonly node: string
-  readonly config: { readonly path: string; readonly hash: string } | null
   readonly startedMs: number
   readonly startedNow: number
   readonly store: StoreView | undefined
@@ -144,14 +145,15 @@ const DOUBTS = 20
 
 /** Puts the document together from the model and what was asked for it. Pure but for the clock. */
 export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): StatusDocument {
-  const { counts, sink } = model
+  const { config, counts, reload, sink } = model
   return {
     version: facts.version,
     node: facts.node,
     state: model.daemon ?? 'starting',
     started: isoTime(facts.startedMs),
     uptimeSeconds: round((clock.now() - facts.startedNow) / 1000),
-    config: facts.config,
+    config: config === undefined ? null : { ...config, since: isoTime(model.configAtMs) },
+    reload: reload === undefined ? null : { at: isoTime(reload.atMs), ok: reload.ok, problems: reload.problems },
     sources: [...model.sources.values()].map(source => sourceStatus(source, facts, clock.now())),
     store: facts.store === undefined ? null : storeStatus(model, facts.store),
     sink:

@@ -1,7 +1,7 @@
 /** Telling systemd: ready, what it does, stopping, still alive (sd_notify(3), Type=notify). */
 import { spawn } from 'node:child_process'
 import { describe } from '../errors.ts'
-import type { Cancel, Clock } from '../scheduler/clock.ts'
+import { type Cancel, type Clock, systemMonotonicUsec } from '../scheduler/clock.ts'
 import { printable } from './text.ts'
 
 /** Without a watchdog the status line is looked at this often. */
@@ -27,6 +27,8 @@ export interface Notifier {
   readonly active: boolean
   /** HTTP and store stand. Starts feeding the watchdog, if there is one. Never waits for a source. */
   ready(): void
+  /** The config is read again; `ready` says that this is over, whatever came of it. */
+  reloading(): void
   /** A graceful stop has begun. The watchdog is fed on. */
   stopping(): void
   /** Ends the feeding; resolves when the last message is on its way (2 s at most). */
@@ -44,7 +46,8 @@ export function createNotifier(options: NotifyOptions): Notifier {
   const { clock, healthy, summary, onProblem } = options
   const env = options.env ?? process.env
   if (env['NOTIFY_SOCKET'] === undefined || env['NOTIFY_SOCKET'] === '') {
-    return { active: false, ready: () => undefined, stopping: () => undefined, close: async () => undefined }
+    const nothing = (): void => undefined
+    return { active: false, ready: nothing, reloading: nothing, stopping: nothing, close: async () => undefined }
   }
   const children = new Children(env, onProblem)
   const send: Send = byLibrary(options.library ?? 'libsystemd.so.0', children) ?? (lines => children.send(lines))
@@ -68,6 +71,8 @@ export function createNotifier(options: NotifyOptions): Notifier {
       cancel()
       tick()
     },
+    // What systemd from 253 on wants with it; older ones don't mind.
+    reloading: () => send(['RELOADING=1', `MONOTONIC_USEC=${systemMonotonicUsec()}`]),
     stopping: () => send(['STOPPING=1', 'STATUS=stopping']),
     close() {
       cancel()
@@ -114,7 +119,8 @@ function withoutExperimentalWarning<T>(load: () => T): T {
 class Children {
   readonly #env: Readonly<Record<string, string | undefined>>
   readonly #onProblem: (text: string) => void
-  #waiting: string[] = []
+  /** A message each. */
+  #waiting: string[][] = []
   #running = false
   #broken = false
   #onIdle: (() => void)[] = []
@@ -126,9 +132,13 @@ class Children {
 
   send(lines: readonly string[]): void {
     if (this.#broken) return
-    // What is told anew replaces what has not been told yet.
-    const names = new Set(lines.map(nameOf))
-    this.#waiting = [...this.#waiting.filter(line => !names.has(nameOf(line))), ...lines]
+    // What is told anew replaces what has not been told yet, but for the begin and the end of a reload, which are an order.
+    const last = this.#waiting.at(-1)
+    if (last === undefined || isOrdered(last) || isOrdered(lines)) this.#waiting.push([...lines])
+    else {
+      const names = new Set(lines.map(nameOf))
+      this.#waiting[this.#waiting.length - 1] = [...last.filter(line => !names.has(nameOf(line))), ...lines]
+    }
     this.#next()
   }
 
@@ -146,12 +156,11 @@ class Children {
 
   #next(): void {
     if (this.#running) return
-    if (this.#waiting.length === 0) {
+    const lines = this.#waiting.shift()
+    if (lines === undefined) {
       for (const callback of this.#onIdle.splice(0)) callback()
       return
     }
-    const lines = this.#waiting
-    this.#waiting = []
     this.#running = true
     const child = spawn('systemd-notify', ['--no-block', ...lines], { stdio: 'ignore', env: { ...this.#env } })
     const done = (problem?: string): void => {
@@ -171,4 +180,8 @@ class Children {
 
 function nameOf(line: string): string {
   return line.slice(0, line.indexOf('='))
+}
+
+function isOrdered(lines: readonly string[]): boolean {
+  return lines.some(line => line === 'READY=1' || line === 'RELOADING=1')
 }

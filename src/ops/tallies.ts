@@ -135,6 +135,9 @@ export class Tallies {
       case 'dead_letter':
         this.deadLetters.row(happening.source).value++
         return
+      case 'source_gone':
+        this.#forget(happening.source)
+        return
       // Gauges of the model, or nothing to count.
       case 'source_state':
       case 'feed_gone':
@@ -149,6 +152,7 @@ export class Tallies {
       case 'advice':
       case 'store_state':
       case 'sink_state':
+      case 'reload':
       case 'daemon':
         return
       default:
@@ -188,6 +192,23 @@ export class Tallies {
       actor.tokenName !== undefined ? this.#label(actor.tokenName) : actor.tokenId !== undefined ? 'unknown' : 'none'
     this.tokenEvents.row(source, token, outcome).value++
     for (const flag of flags) if (!NOT_TOKEN_FLAGS.has(flag)) this.tokenFlags.row(source, word(flag)).value++
+  }
+
+  /** Counters of a source that is watched no more would stand still for ever. */
+  #forget(source: string): void {
+    const counters = [
+      this.events,
+      this.leaseRenewals,
+      this.reconnects,
+      this.gaps,
+      this.recovered,
+      this.deadLetters,
+      this.jobReturns,
+      this.tokenEvents,
+      this.tokenFlags,
+    ]
+    for (const rows of [...counters, this.lateSeconds, this.requestSeconds]) rows.forget(source)
+    this.#events.delete(source)
   }
 
   #seed(source: string, system: System): void {

@@ -27,6 +27,11 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 }
 
+/** Microseconds of the system's monotonic clock (CLOCK_MONOTONIC), which other processes read, too. */
+export function systemMonotonicUsec(): bigint {
+  return process.hrtime.bigint() / 1000n
+}
+
 /** Calls `fn` once this turn of the event loop has handled what has already arrived: no waiting, so no clock. */
 export function endOfTurn(fn: () => void): Cancel {
   const immediate = setImmediate(fn)

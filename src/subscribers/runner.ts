@@ -4,14 +4,15 @@
 import { codeOf, describe, Retryable } from '../errors.ts'
 import type { Fact, SourceRef } from '../event.ts'
 import type { LeaseKind, Report } from '../report.ts'
-import { type Clock, sleep } from '../scheduler/clock.ts'
+import type { Clock } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
 import type { Store } from '../store/contract.ts'
 import type { OpenContext, Session, Subscriber } from './contract.ts'
+import { drop, ended, errorOf } from './endings.ts'
 import { Intake } from './intake.ts'
-import type { SessionView } from './session-view.ts'
+import { type Opened, OpenSessions, type SessionAge } from './open-sessions.ts'
 import { SourceHealth } from './source-health.ts'
-import { holdMs, SuccessorWaits } from './waits.ts'
+import { holdMs, SuccessorWaits, waitFor } from './waits.ts'
 
 /** First and longest bound of the wait between attempts, and how long a session must have lived to start afresh. */
 const BACKOFF = { firstMs: 1000, capMs: 60_000, stableMs: 30_000 }
@@ -22,17 +23,11 @@ export interface RunnerOptions {
   readonly clock: Clock
   readonly report: Report
   readonly stateDir: string | undefined
-  /** Registers a callback that ends a wait early (the secret's file changed); returns how to forget it. */
-  readonly wake?: (callback: () => void) => () => void
+  readonly wake?: Wake
 }
 
-/** The session that reads now. */
-export interface SessionAge {
-  /** Since it was opened. */
-  readonly ageSeconds: number
-  /** Until its successor is opened; undefined for one that needs none. */
-  readonly handOverSeconds: number | undefined
-}
+/** Registers a callback that ends a wait early (the secret's file changed); returns how to forget it. */
+export type Wake = (callback: () => void) => () => void
 
 export interface Runner {
   readonly ref: SourceRef
@@ -43,18 +38,15 @@ export interface Runner {
   /** Undefined while there is no session. */
   session(): SessionAge | undefined
   /**
+   * The source is to be read by `next`, of the same name, from now on: what waits is tried with it at once, and a session
+   * is followed by one of its own, make before break. Until that stands the session goes on as it is.
+   */
+  replace(next: Subscriber, wake?: Wake): void
+  /**
    * Ends reading, commits what was read, says goodbye to the source. Idempotent. Past `deadline`'s abort everything
    * is cut instead.
    */
   stop(deadline: AbortSignal): Promise<void>
-}
-
-interface Opened {
-  readonly session: Session
-  /** What it says of its feeds. */
-  readonly view: SessionView
-  /** Monotonic ms. */
-  readonly at: number
 }
 
 export function startRunner(options: RunnerOptions): Runner {
@@ -64,13 +56,18 @@ export function startRunner(options: RunnerOptions): Runner {
 class SourceRunner implements Runner {
   readonly ref: SourceRef
   readonly #options: RunnerOptions
+  #subscriber: Subscriber
+  /** Who opened a session last, or tried to. */
+  #tried: Subscriber | undefined
+  #wake: Wake | undefined
+  /** Aborted, and made anew, when another subscriber takes over. */
+  #replaced = new AbortController()
   readonly #intake: Intake
   /** Ends the loop: no attempt is started any more. */
   readonly #stopping = new AbortController()
   /** Cuts what is under way. */
   readonly #cut = new AbortController()
-  /** In the order of their opening: the last one takes over. */
-  readonly #sessions = new Set<Opened>()
+  readonly #sessions: OpenSessions
   readonly #health: SourceHealth
   readonly #done: Promise<void>
   #stopped = false
@@ -78,8 +75,11 @@ class SourceRunner implements Runner {
 
   constructor(options: RunnerOptions) {
     this.#options = options
-    this.ref = options.subscriber.ref
     const { store, clock, report, subscriber } = options
+    this.ref = subscriber.ref
+    this.#subscriber = subscriber
+    this.#wake = options.wake
+    this.#sessions = new OpenSessions(clock)
     this.#intake = new Intake({ ref: this.ref, store, clock, report, overdraft: subscriber.pushes })
     this.#health = new SourceHealth({
       ref: this.ref,
@@ -94,42 +94,30 @@ class SourceRunner implements Runner {
         backoff: BACKOFF,
         holdMs,
         onFailure: (error, waitMs) => this.#failed(error, waitMs),
-        ...(options.wake === undefined ? {} : { wake: options.wake }),
+        wake: callback => this.#onWake(callback),
       },
       attempt => this.#attempt(attempt),
     )
   }
 
   margins(): Partial<Record<LeaseKind, number>> {
-    const result: Partial<Record<LeaseKind, number>> = {}
-    for (const { session } of this.#sessions) {
-      for (const [kind, seconds] of Object.entries(session.margins()) as [LeaseKind, number][]) {
-        result[kind] = Math.min(result[kind] ?? Number.POSITIVE_INFINITY, seconds)
-      }
-    }
-    return result
+    return this.#sessions.margins()
   }
 
   feedMargins(): ReadonlyMap<string, number> {
-    const result = new Map<string, number>()
-    for (const { session } of this.#sessions) {
-      for (const [feed, seconds] of session.feedMargins?.() ?? []) {
-        result.set(feed, Math.max(result.get(feed) ?? Number.NEGATIVE_INFINITY, seconds))
-      }
-    }
-    return result
+    return this.#sessions.feedMargins()
   }
 
   session(): SessionAge | undefined {
-    const now = this.#options.clock.now()
-    // The first in the row: while two overlap it is the one that is about to be followed.
-    const [opened] = this.#sessions
-    if (opened === undefined) return undefined
-    const { retireBy } = opened.session
-    return {
-      ageSeconds: (now - opened.at) / 1000,
-      handOverSeconds: retireBy === undefined ? undefined : (retireBy - now) / 1000,
-    }
+    return this.#sessions.age()
+  }
+
+  replace(next: Subscriber, wake?: Wake): void {
+    this.#subscriber = next
+    this.#wake = wake
+    const before = this.#replaced
+    this.#replaced = new AbortController()
+    before.abort(new Retryable('session_lost', 'the config changed'))
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -142,7 +130,7 @@ class SourceRunner implements Runner {
     else deadline.addEventListener('abort', cut, { once: true })
     try {
       // Closing ends the iteration after what was read: the loop commits that and is done.
-      await Promise.all([...this.#sessions].map(({ session }) => session.close()))
+      await this.#sessions.close()
       await this.#done
       await this.#telling
     } finally {
@@ -156,14 +144,14 @@ class SourceRunner implements Runner {
   async #attempt(attempt: Attempt): Promise<void> {
     const { report, clock } = this.#options
     this.#health.connecting()
-    let opened = await this.#open(attempt)
+    let opened = await this.#openFirst(attempt)
     let reading = this.#read(opened, attempt)
     await this.#settled(opened, reading)
     let { retireBy } = opened.session
     let waits = new SuccessorWaits(clock, opened.session.endsBy)
     try {
       for (;;) {
-        const successor = await this.#successorOf(retireBy, waits, reading, attempt)
+        const successor = await this.#successorOf(opened, retireBy, waits, reading, attempt)
         if (successor === undefined) return await reading
         // Make before break: both are alive for a moment; what both deliver has the same ids.
         const nextReading = this.#read(successor, attempt)
@@ -174,7 +162,8 @@ class SourceRunner implements Runner {
           retireBy = clock.now() + this.#noSuccessor(await errorOf(nextReading), waits)
           continue
         }
-        report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'ok' })
+        const isRenewal = successor.by === opened.by
+        if (isRenewal) report({ type: 'lease_renewed', source: this.ref.name, lease: 'lifetime', result: 'ok' })
         const oldReading = reading
         const old = opened.session
         opened = successor
@@ -203,13 +192,28 @@ class SourceRunner implements Runner {
     return !over
   }
 
+  /** What the old config could not open need not wait: the new one may be why there is a new one. */
+  async #openFirst(attempt: Attempt): Promise<Opened> {
+    for (;;) {
+      const by = this.#subscriber
+      try {
+        return await this.#open(attempt)
+      } catch (error) {
+        if (by === this.#subscriber || this.#stopping.signal.aborted) throw error
+      }
+    }
+  }
+
   async #open(attempt: Attempt): Promise<Opened> {
-    const { subscriber, store, clock, stateDir } = this.#options
+    const { store, clock, stateDir } = this.#options
+    const subscriber = this.#subscriber
+    this.#tried = subscriber
     const view = this.#health.view()
     // Until it is open there is nothing to say goodbye to: a stop simply ends the attempt.
     const opening = new AbortController()
-    const onStop = (): void => opening.abort(this.#stopping.signal.reason)
-    this.#stopping.signal.addEventListener('abort', onStop, { once: true })
+    const ends = AbortSignal.any([this.#stopping.signal, this.#replaced.signal])
+    const onEnd = (): void => opening.abort(ends.reason)
+    ends.addEventListener('abort', onEnd, { once: true })
     const context: OpenContext = {
       clock,
       signal: AbortSignal.any([this.#cut.signal, opening.signal]),
@@ -227,7 +231,7 @@ class SourceRunner implements Runner {
     try {
       session = await subscriber.open(context)
     } finally {
-      this.#stopping.signal.removeEventListener('abort', onStop)
+      ends.removeEventListener('abort', onEnd)
     }
     if (this.#stopping.signal.aborted) {
       // What it read meanwhile is read again after the restart.
@@ -236,7 +240,7 @@ class SourceRunner implements Runner {
       await dropped
       throw this.#stopping.signal.reason
     }
-    const opened = { session, view, at: clock.now() }
+    const opened = { session, by: subscriber, view, at: clock.now() }
     this.#sessions.add(opened)
     return opened
   }
@@ -261,35 +265,58 @@ class SourceRunner implements Runner {
     }
   }
 
-  /** Opens the session that takes over, when this one is to retire. Undefined when this one ended by itself first. */
+  /**
+   * Opens the session that takes over, when this one is to retire or was opened by another subscriber than the present
+   * one. Undefined when this one ended by itself first.
+   */
   async #successorOf(
+    current: Opened,
     retireBy: number | undefined,
     waits: SuccessorWaits,
     reading: Promise<void>,
     attempt: Attempt,
   ): Promise<Opened | undefined> {
-    if (retireBy === undefined) {
-      await reading
-      return undefined
-    }
     const { clock } = this.#options
-    const over = new AbortController()
-    const onEnd = (): void => over.abort()
-    reading.then(onEnd, onEnd)
-    let waitMs = retireBy - clock.now()
+    let over = false
+    const end = ended(reading).then(() => {
+      over = true
+    })
+    const retireMs = retireBy === undefined ? undefined : retireBy - clock.now()
+    let waitMs = current.by === this.#subscriber ? retireMs : 0
+    let failed = false
     for (;;) {
-      try {
-        await sleep(clock, Math.max(0, waitMs), over.signal)
-      } catch {
-        return undefined
-      }
-      if (this.#stopping.signal.aborted) return undefined
+      await this.#waitFor(waitMs, end, failed)
+      if (over || this.#stopping.signal.aborted) return undefined
+      const by = this.#subscriber
       try {
         return await this.#open(attempt)
       } catch (error) {
         if (this.#stopping.signal.aborted) return undefined
-        waitMs = this.#noSuccessor(error, waits)
+        failed = by === this.#subscriber
+        waitMs = failed ? this.#noSuccessor(error, waits) : 0
       }
+    }
+  }
+
+  /** Waits for `ms` (undefined: for ever), but not past `end` or a replacement, and when `wakeable` not past a wake-up. */
+  async #waitFor(ms: number | undefined, end: Promise<void>, wakeable: boolean): Promise<void> {
+    const early = new AbortController()
+    const wake = (): void => early.abort()
+    void end.then(wake)
+    const forget = wakeable ? this.#wake?.(wake) : undefined
+    await waitFor(this.#options.clock, ms, AbortSignal.any([this.#replaced.signal, early.signal]))
+    forget?.()
+  }
+
+  /** As `Wake`, and what waits is tried at once by another subscriber. */
+  #onWake(callback: () => void): () => void {
+    const forget = this.#wake?.(callback)
+    const { signal } = this.#replaced
+    signal.addEventListener('abort', callback, { once: true })
+    if (this.#tried !== this.#subscriber) callback()
+    return () => {
+      forget?.()
+      signal.removeEventListener('abort', callback)
     }
   }
 
@@ -315,26 +342,5 @@ class SourceRunner implements Runner {
       .then(() => this.#intake.take({ feed: 'source', facts: [fact] }, this.#cut.signal))
       // Only the cut ends an append: the daemon is going down and its own state is no news.
       .catch(() => undefined)
-  }
-}
-
-function ended(reading: Promise<void>): Promise<void> {
-  return reading.catch(() => undefined)
-}
-
-/** What a session ended with; undefined when it ended well. */
-async function errorOf(reading: Promise<void>): Promise<unknown> {
-  try {
-    await reading
-  } catch (error) {
-    return error
-  }
-}
-
-async function drop(session: Session): Promise<void> {
-  try {
-    for await (const _ of session);
-  } catch {
-    // It ends as it likes: nobody reads it.
   }
 }

@@ -1,7 +1,7 @@
 /** How long a source waits before it is tried again, after a failure and at a hand-over. */
 import { Fatal, Retryable } from '../errors.ts'
 import { Backoff } from '../scheduler/backoff.ts'
-import type { Clock } from '../scheduler/clock.ts'
+import { aborted, type Clock, sleep } from '../scheduler/clock.ts'
 
 /** Refused credentials are not tried more often than this: restarts and retries lock accounts. */
 const FATAL_HOLD_MS = 5 * 60_000
@@ -14,6 +14,16 @@ const SUCCESSOR_SHARE = 1 / 4
 export function holdMs(error: unknown): number {
   if (error instanceof Fatal) return FATAL_HOLD_MS
   return error instanceof Retryable ? (error.afterMs ?? 0) : 0
+}
+
+/** Waits for `ms` (undefined: for ever), or until the signal aborts. Never rejects. */
+export async function waitFor(clock: Clock, ms: number | undefined, signal: AbortSignal): Promise<void> {
+  if (ms === undefined) return aborted(signal)
+  try {
+    await sleep(clock, Math.max(0, ms), signal)
+  } catch {
+    // Sooner than planned: the caller looks why.
+  }
 }
 
 /** The waits between the successors that are tried for one session. */

@@ -14,7 +14,8 @@ const STATUS: StatusDocument = {
   state: 'ready',
   started: '2026-02-03T04:00:00.000Z',
   uptimeSeconds: 3_725,
-  config: { path: '/etc/opswire/opswire.yaml', hash: 'ab' },
+  config: { path: '/etc/opswire/opswire.yaml', hash: 'ab', since: '2026-02-03T04:00:00.000Z' },
+  reload: null,
   sources: [
     {
       name: 'fabric-a',

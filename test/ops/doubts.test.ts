@@ -1,7 +1,7 @@
 /** What the ops room makes of doubts, of silence without a first proof, of advice that still holds, and of clear text. */
 import { expect, test } from 'vitest'
-import { declarationOf } from '../../src/app.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { declarationOf } from '../../src/source-set.ts'
 import { declare, FABRIC, makeReady, START, testOps } from './happenings.ts'
 
 test('a doubt about a whole session is named by readiness and status, though every feed is well', () => {

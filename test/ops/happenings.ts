@@ -125,6 +125,8 @@ export const ONE_OF_EACH: { readonly [T in Happening['type']]: Extract<Happening
   store_state: { type: 'store_state', state: 'ok', detail: '/var/lib/opswire' },
   sink_state: { type: 'sink_state', sink: 'nats', up: true, detail: 'nats://127.0.0.1:4222' },
   published: { type: 'published', result: 'ok', count: 2, recordedMs: [START - 20, START - 300] },
+  source_gone: { type: 'source_gone', source: 'fabric-a' },
+  reload: { type: 'reload', ok: false, problems: ['opswire.yaml:1:1: is empty'] },
   daemon: { type: 'daemon', state: 'started' },
 }
 

@@ -20,11 +20,13 @@ interface Reply {
 }
 
 let made: TestOps
+let reloads = 0
 let folder: string
 const running: RunningHttp[] = []
 
 beforeEach(() => {
   made = testOps()
+  reloads = 0
   makeReady(made.report)
   folder = mkdtempSync(join(tmpdir(), 'opswire-http-'))
 })
@@ -41,6 +43,7 @@ async function start(
 ) {
   const server = await startHttp({ listen: '127.0.0.1:0', token_file: null, tls: null, ...config }, ops, {
     clock: systemClock,
+    reload: async () => ({ status: 200, body: { asked: ++reloads } }),
   })
   running.push(server)
   return server
@@ -110,7 +113,7 @@ test('HEAD is GET without the body; other methods and other places are refused i
   expect(post.headers['allow']).toBe('GET, HEAD')
   const lost = await ask(`${url}/nowhere`)
   expect(lost.status).toBe(404)
-  expect(lost.body).toBe('Not here. There is: /metrics /-/healthy /-/ready /status\n')
+  expect(lost.body).toBe('Not here. There is: /metrics /-/healthy /-/ready /status /-/reload\n')
   expect((await ask(`${url}/nowhere`, { method: 'DELETE' })).status).toBe(404)
 })
 
@@ -217,6 +220,78 @@ test('a peer that is not on loopback is from outside, whatever it says', async (
     200,
   )
   expect((await ask(`${outside}/-/ready`, { headers })).status).toBe(200)
+})
+
+test('POST /-/reload is for this machine, and for others with the token', async () => {
+  const { url } = await start()
+  const post = (headers: Record<string, string> = {}, base = url) =>
+    ask(`${base}/-/reload`, { method: 'POST', headers })
+  const done = await post()
+  expect([done.status, JSON.parse(done.body)]).toEqual([200, { asked: 1 }])
+  const get = await ask(`${url}/-/reload`)
+  expect([get.status, get.headers['allow']]).toEqual([405, 'POST'])
+  // Through a proxy, without a token file: nobody, though reading is open.
+  for (const headers of [FROM_OUTSIDE, { ...FROM_OUTSIDE, authorization: 'Bearer x' }]) {
+    const refused = await post(headers)
+    expect(refused.status).toBe(403)
+    expect(refused.body).toContain('http.token_file')
+  }
+  expect((await ask(`${url}/status`, { headers: FROM_OUTSIDE })).status).toBe(200)
+  const token_file = join(folder, 'token')
+  writeFileSync(token_file, 'the-token')
+  const guarded = await start({ token_file })
+  expect((await post(FROM_OUTSIDE, guarded.url)).status).toBe(401)
+  expect((await post({ ...FROM_OUTSIDE, authorization: 'Bearer the-token' }, guarded.url)).status).toBe(200)
+  expect((await post({}, guarded.url)).status).toBe(200)
+  expect(reloads).toBe(3)
+})
+
+test('a web page can not make a browser on this machine reload it', async () => {
+  const token_file = join(folder, 'token')
+  writeFileSync(token_file, 'the-token')
+  const { url } = await start({ token_file })
+  const { origin, host } = new URL(url)
+  const sent: Record<string, string>[] = [
+    { origin: 'https://evil.example.net', 'sec-fetch-site': 'cross-site' },
+    { origin: 'null' },
+    { 'sec-fetch-site': 'same-site' },
+    // A name of the page's own that was made to point here: all looks alike.
+    { origin, host, 'sec-fetch-site': 'same-origin' },
+  ]
+  for (const headers of sent) {
+    expect((await ask(`${url}/-/reload`, { method: 'POST', headers })).status, JSON.stringify(headers)).toBe(401)
+    expect((await ask(`${(await start()).url}/-/reload`, { method: 'POST', headers })).status).toBe(403)
+  }
+  expect(reloads).toBe(0)
+  const allowed = { origin, authorization: 'Bearer the-token' }
+  expect((await ask(`${url}/-/reload`, { method: 'POST', headers: allowed })).status).toBe(200)
+})
+
+test('a reload takes up another token file and a renewed certificate; files that are wrong change nothing', async () => {
+  const [old, renewed] = [await makeCertificate(), await makeCertificate()]
+  const tls = { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') }
+  const write = ({ cert, key }: { cert: string; key: string }): void => {
+    writeFileSync(tls.cert_file, cert)
+    writeFileSync(tls.key_file, key)
+  }
+  write(old)
+  const server = await start({ tls })
+  const config = { listen: '127.0.0.1:0', token_file: null, tls }
+  const get = (ca: string) => ask(`${server.url}/status`, { ca, headers: FROM_OUTSIDE })
+  write({ ...renewed, key: old.key })
+  await expect(server.prepare(config)).rejects.toMatchObject({ code: 'config' })
+  write(renewed)
+  await expect(server.prepare({ ...config, token_file: join(folder, 'none') })).rejects.toMatchObject({
+    code: 'config',
+  })
+  expect((await get(old.cert)).status).toBe(200)
+  const token_file = join(folder, 'token')
+  writeFileSync(token_file, 'the-token')
+  const take = await server.prepare({ ...config, token_file })
+  expect((await get(old.cert)).status).toBe(200)
+  take()
+  expect((await get(renewed.cert)).status).toBe(401)
+  await expect(get(old.cert)).rejects.toThrow(/self-signed|certificate/)
 })
 
 test('what keeps it from starting is said with the key and the reason', async () => {

@@ -1,4 +1,4 @@
-/** A process that speaks to systemd as the daemon does: ready, one beat of the watchdog, stopping, end. */
+/** A process that speaks to systemd as the daemon does: ready, a reload if asked for, one beat of the watchdog, stopping, end. */
 import { createNotifier } from '../../src/ops/systemd.ts'
 import { sleep, systemClock } from '../../src/scheduler/clock.ts'
 
@@ -12,6 +12,10 @@ const notifier = createNotifier({
 })
 process.stdout.write(`active: ${notifier.active}\n`)
 notifier.ready()
+if (process.env['TEST_RELOAD'] !== undefined) {
+  notifier.reloading()
+  notifier.ready()
+}
 await sleep(systemClock, Number(process.env['TEST_LIFE_MS'] ?? 0))
 notifier.stopping()
 await notifier.close()

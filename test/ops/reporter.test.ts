@@ -28,6 +28,8 @@ const SHOWN: Record<Happening['type'], RegExp> = {
   store_state: /the store is ok: \/var\/lib\/opswire/,
   sink_state: /opswire_sink_up 1/,
   published: /opswire_delivery_seconds_count 2/,
+  source_gone: /"sources":\[\]/,
+  reload: /opswire_reload_success 0/,
   daemon: /opswire started/,
 }
 

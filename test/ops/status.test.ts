@@ -48,7 +48,8 @@ test('the whole document, for a short life', async () => {
     state: 'started',
     started: '2026-02-03T04:05:06.789Z',
     uptimeSeconds: 1.5,
-    config: { path: '/etc/opswire/opswire.yaml', hash: 'ab12' },
+    config: { path: '/etc/opswire/opswire.yaml', hash: 'ab12', since: '2026-02-03T04:05:06.789Z' },
+    reload: null,
     sources: [
       {
         name: 'fabric-a',

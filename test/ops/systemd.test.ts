@@ -117,6 +117,26 @@ test('without libsystemd, systemd-notify says it, one message after the other', 
   expect(said.lastIndexOf('STATUS=')).toBe(said.indexOf('STATUS=stopping'))
 })
 
+test.each(['libsystemd.so.0', 'libno-such-library.so.0'])(
+  'a reload is begun and ended, in order (%s)',
+  async library => {
+    const isThere = library === 'libsystemd.so.0' ? hasLibsystemd() : has('systemd-notify')
+    if (!isThere) return notRun(`there is no way to tell systemd by ${library}`)
+    const systemd = listen()
+    if (systemd === undefined) return
+    const env = { NOTIFY_SOCKET: systemd.path, TEST_LIBRARY: library, TEST_RELOAD: '1', TEST_LIFE_MS: '1' }
+    const { code, stderr, heard } = await runChild(env, systemd.receive)
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    const states = heard.filter(message => /READY=1|RELOADING=1|STOPPING=1/.test(message))
+    // Each in a message of its own: systemd takes only one change of state from one.
+    expect(states.map(message => message.split('\n')[0])).toEqual(['READY=1', 'RELOADING=1', 'READY=1', 'STOPPING=1'])
+    const at = Number(/^MONOTONIC_USEC=(\d+)$/m.exec(states[1] ?? '')?.[1])
+    // The system's own monotonic clock, not the process's.
+    expect(at).toBeLessThanOrEqual(Number(process.hrtime.bigint() / 1000n))
+    expect(at).toBeGreaterThan(Number(process.hrtime.bigint() / 1000n) - 60_000_000)
+  },
+)
+
 test('with neither, it is said once and the daemon goes on', async () => {
   const { code, stdout, stderr } = await runChild(
     { NOTIFY_SOCKET: join(folder, 'none'), TEST_LIBRARY: 'libno-such-library.so.0', PATH: folder },

@@ -8,14 +8,26 @@ import { ControllerRow } from './controllers.ts'
 import { TUNING, type Tuning } from './core.ts'
 import { planFeeds } from './feeds.ts'
 import { type ApicGauges, GaugeTally } from './gauges.ts'
-import { lookoutMemory } from './lookout.ts'
+import { type LookoutMemory, lookoutMemory } from './lookout.ts'
 import { ApicMirror } from './mirror.ts'
 import { Paces } from './pace.ts'
 import { ApicSession } from './session.ts'
 
+/** What a source knows of its fabric across sessions, and across reloads of its config. */
+interface Memory {
+  readonly continuity: Continuity
+  readonly lookout: LookoutMemory
+  mirror: ApicMirror | undefined
+}
+
 export interface ApicSubscriber extends Subscriber {
   /** Of what is known to be as it is in the fabric; empty before the first session, and while there is none. */
   gauges(): ApicGauges
+  /**
+   * A subscriber of the same fabric by another config: its session can follow one of this one's without a hole. Throws as
+   * `apicSubscriber` does.
+   */
+  successor(config: ApicConfig): ApicSubscriber
 }
 
 /**
@@ -27,25 +39,30 @@ export function apicSubscriber(
   tuning: Partial<Tuning> = {},
   paces: Paces = new Paces(),
 ): ApicSubscriber {
+  return make(config, { continuity: new Continuity(), lookout: lookoutMemory(), mirror: undefined }, tuning, paces)
+}
+
+function make(config: ApicConfig, memory: Memory, tuning: Partial<Tuning>, paces: Paces): ApicSubscriber {
   const plans = planFeeds(config)
   const source = { system: 'apic', name: config.name } as const
   const auth = passwordAuthentication(config, paces.refusals)
   const tuned = { ...TUNING, ...tuning }
-  const continuity = new Continuity()
   const controllers = new ControllerRow(config.controllers)
-  const lookout = lookoutMemory()
-  let mirror: ApicMirror | undefined
+  const { continuity, lookout } = memory
   return {
     ref: source,
     pushes: true,
     gauges: () => {
+      const { mirror } = memory
       // Live until its last word is stored, which may take long; watched only while somebody hears what is pushed.
       const isLive = (feed: string): boolean => continuity.isLive(feed) && continuity.isWatched(feed)
       const showers = plans.map(({ query }) => ({ query, isLive: isLive(query.name) }))
       return (mirror?.tally ?? new GaugeTally()).read(showers, config.health_scopes, dn => mirror?.get(dn))
     },
+    successor: next => make(next, memory, tuning, paces),
     async open(context: OpenContext): Promise<Session> {
-      mirror ??= new ApicMirror(context.mirror)
+      memory.mirror ??= new ApicMirror(context.mirror)
+      const { mirror } = memory
       const address = controllers.current
       try {
         return await ApicSession.open({
