@@ -28,6 +28,18 @@ export const GAP_REASONS = [
   'paused',
 ] as const
 
+/** What is remarkable in the use of an API token. Words may be added; a consumer ignores those it doesn't know. */
+export const TOKEN_FLAGS = [
+  'unknown-token',
+  'first-use',
+  'new-address',
+  'second-user',
+  'stale-user',
+  'expired-in-inventory',
+] as const
+
+export type TokenFlag = (typeof TOKEN_FLAGS)[number]
+
 const timestamp = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/)
 const text = z.string()
 
@@ -108,7 +120,10 @@ export const dataSchema = z.strictObject({
   action: text.optional().describe('What was done: creation, modification, deletion, or the verb of the source.'),
   description: text.optional(),
   changes: z.array(z.strictObject({ property: text, old: text.nullable(), new: text.nullable() })).optional(),
-  flags: z.array(text).optional(),
+  flags: z
+    .array(text)
+    .optional()
+    .describe(`Remarkable things. Of an API token: ${TOKEN_FLAGS.join(', ')}. Others: truncated, external, acked, ….`),
   return: returnSchema.optional(),
   job: jobSchema.optional(),
   gap: gapSchema.optional(),

@@ -1,6 +1,6 @@
 /** Counts everything that happens into plain fields. `metrics.ts` copies them when somebody scrapes. */
 import type { Fact, System } from '../event.ts'
-import { GAP_REASONS } from '../event-schema.ts'
+import { GAP_REASONS, TOKEN_FLAGS } from '../event-schema.ts'
 import type { Happening, LeaseKind } from '../report.ts'
 import { type Count, Distributions, LABELLED_FEEDS, Tally } from './counts.ts'
 import { unknownHappening } from './model.ts'
@@ -47,8 +47,8 @@ const RENEWAL_RESULTS = ['ok', 'retried', 'refused', 'failed'] as const
 const LEASES: readonly LeaseKind[] = ['session', 'subscription', 'lifetime']
 const PUBLISH_RESULTS = ['ok', 'duplicate', 'retry', 'too_large'] as const
 
-/** Flags on facts of a token that say something about the token. `truncated` says something about the message. */
-const NOT_TOKEN_FLAGS: ReadonlySet<string> = new Set(['truncated'])
+/** Other flags on the same facts, such as `truncated` and `external`, say nothing about the token. */
+const IS_TOKEN_FLAG: ReadonlySet<string> = new Set(TOKEN_FLAGS)
 
 /** Cleaned names that are remembered. */
 const LABELS = 5000
@@ -191,7 +191,7 @@ export class Tallies {
     const token =
       actor.tokenName !== undefined ? this.#label(actor.tokenName) : actor.tokenId !== undefined ? 'unknown' : 'none'
     this.tokenEvents.row(source, token, outcome).value++
-    for (const flag of flags) if (!NOT_TOKEN_FLAGS.has(flag)) this.tokenFlags.row(source, word(flag)).value++
+    for (const flag of flags) if (IS_TOKEN_FLAG.has(flag)) this.tokenFlags.row(source, word(flag)).value++
   }
 
   /** Counters of a source that is watched no more would stand still for ever. */
@@ -223,6 +223,7 @@ export class Tallies {
     }
     if (system === 'raas') for (const outcome of OUTCOMES) this.jobReturns.row(source, outcome)
     if (system === 'vcd') {
+      for (const flag of TOKEN_FLAGS) this.tokenFlags.row(source, word(flag))
       for (const token of ['none', 'unknown']) {
         for (const outcome of OUTCOMES) this.tokenEvents.row(source, token, outcome)
       }

@@ -18,6 +18,8 @@ export interface Batch {
    * overlap and can't tell which of its rows are known. Others count themselves.
    */
   readonly countRecovered?: boolean
+  /** Called once the batch is durable, before `committed`: the places in `facts` of those that were not known before. */
+  readonly appended?: (fresh: readonly number[]) => void
   /** Called once the batch is durable: the session may tell its protocol so (checkpoint, resume the socket). */
   readonly committed?: () => void
 }

@@ -45,6 +45,7 @@ export class Intake {
       },
       signal,
     )
+    batch.appended?.(appended.fresh)
     const facts = appended.fresh.map(index => batch.facts[index]).filter(fact => fact !== undefined)
     const duplicates = events.length - facts.length
     if (events.length > 0) {

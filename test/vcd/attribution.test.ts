@@ -33,14 +33,20 @@ it('tells for every event of a busy cloud whether an API token did it, and which
   const read = (id: string): Fact | undefined => rig.rows().get(id)
   // `rows` are what is visible by now: the last authorize events come out a moment later.
   await until(() => wanted().every(row => read(row.id) !== undefined), 'every row is read')
-  for (const row of wanted()) {
+  const used = new Set<string | null>()
+  for (const row of wanted().toSorted((a, b) => a.timestampMs - b.timestampMs)) {
     const { type, data } = read(row.id) ?? {}
     expect(type).toBe(`vcd.${row.type.replace('/', '.')}`)
     const via = row.tokenId !== null ? 'token' : row.sessionId !== null ? 'interactive' : 'unknown'
     expect(data?.actor).toMatchObject({ via, user: row.user, org: row.org })
     expect(data?.actor?.tokenId).toBe(row.tokenId ?? undefined)
     expect(data?.actor?.tokenName).toBe(row.tokenId === CI_TOKEN ? 'ci' : undefined)
-    expect(data?.flags).toEqual(row.tokenId === SYSTEM_TOKEN ? ['unknown-token'] : undefined)
+    const flags = [...(row.tokenId === SYSTEM_TOKEN ? ['unknown-token'] : [])]
+    if (row.tokenId !== null && !used.has(row.tokenId) && !before.some(({ tokenId }) => tokenId === row.tokenId)) {
+      flags.push('first-use')
+    }
+    used.add(row.tokenId)
+    expect(data?.flags).toEqual(flags.length === 0 ? undefined : flags)
     expect(data?.outcome).toBe(row.success ? 'success' : 'failure')
   }
   expect(new Set(wanted().map(row => read(row.id)?.data.actor?.via))).toEqual(

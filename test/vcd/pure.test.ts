@@ -44,6 +44,8 @@ function fact(change: Record<string, unknown> = {}, context: Partial<NormaliseCo
     source: { system: 'vcd', name: 'cloud' },
     origin: 'live',
     inventory: NO_INVENTORY,
+    flags: [],
+    orgName: () => undefined,
     sessionOrigin: () => undefined,
     raw: true,
     ...context,
@@ -150,9 +152,21 @@ describe('normalise', () => {
     expect(failed.data.summary).toContain('FAILED')
   })
 
-  it('flags a token that is not in the inventory, if there is one', () => {
-    expect(fact({}, { inventory: parseInventory('[]') }).data.flags).toEqual(['unknown-token'])
+  it('carries what is remarkable about the token', () => {
+    expect(fact({}, { flags: ['unknown-token', 'first-use'] }).data.flags).toEqual(['unknown-token', 'first-use'])
     expect(fact({}).data.flags).toBeUndefined()
+  })
+
+  it('names the organisation where the row has only its id, or nothing', () => {
+    const names = {
+      orgName: (id: string | undefined) => (id === undefined ? 'only' : id === 'b1' ? 'acme' : undefined),
+    }
+    const of = (operatingOrg: unknown): unknown => fact({ operatingOrg }, names).data.actor?.org
+    expect(of({ name: null, id: 'urn:vcloud:org:B1' })).toBe('acme')
+    expect(of({ name: null, id: 'urn:vcloud:org:b2' })).toBe('urn:vcloud:org:b2')
+    expect(of({ name: 'other', id: 'urn:vcloud:org:b1' })).toBe('other')
+    expect(of(null)).toBe('only')
+    expect(fact({ operatingOrg: null }, names).data.resource['org']).toBe('only')
   })
 
   it('calls interactive only what the session shows', () => {
@@ -190,6 +204,8 @@ describe('normalise', () => {
       source: { system: 'vcd', name: 'cloud' },
       origin: 'live',
       inventory: NO_INVENTORY,
+      flags: [],
+      orgName: () => undefined,
       sessionOrigin: () => undefined,
       raw: true,
     })

@@ -6,12 +6,12 @@ import { type VcdConfig, vcdSchema } from '../../src/config/sources.ts'
 import { Fatal, Retryable } from '../../src/errors.ts'
 import type { Fact } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
-import type { Cursor, DeadLetter } from '../../src/record.ts'
+import type { Cursor, DeadLetter, ManagedObject } from '../../src/record.ts'
 import type { Happening } from '../../src/report.ts'
 import type { Clock } from '../../src/scheduler/clock.ts'
 import { makeCertificate } from '../../src/simulators/server.ts'
 import { startVcdSimulator, type VcdOptions, type VcdSimulator } from '../../src/simulators/vcd/simulator.ts'
-import type { Session, Subscriber } from '../../src/subscribers/contract.ts'
+import type { Batch, Session, Subscriber } from '../../src/subscribers/contract.ts'
 import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 
@@ -45,6 +45,11 @@ export class Rig {
   /** What a store would hold: by id, first one wins. */
   readonly facts = new Map<string, Fact>()
   readonly dead: DeadLetter[] = []
+  readonly mirror = new Map<string, ManagedObject>()
+  /** What speaks against a session, by what it is about. */
+  readonly doubts = new Map<string, string>()
+  /** While it holds, a batch is taken and never committed, and the reader is gone: a daemon killed in the middle of a page. */
+  dies: ((batch: Batch) => boolean) | undefined
   /** How often an id came again. */
   repeats = 0
   cursor: Cursor | undefined
@@ -88,13 +93,14 @@ export class Rig {
 
   /** Logs in; the caller closes it. */
   open(subscriber: Subscriber, signal = new AbortController().signal, stateDir = true): Promise<Session> {
+    this.doubts.clear()
     return subscriber.open({
       clock: this.#time,
       signal,
       cursor: () => this.cursor,
-      mirror: { get: () => undefined, values: () => [] },
+      mirror: { get: key => this.mirror.get(key), values: () => [...this.mirror.values()] },
       report: happening => this.happenings.push(happening),
-      doubt: () => undefined,
+      doubt: (about, text) => void (text === undefined ? this.doubts.delete(about) : this.doubts.set(about, text)),
       stateDir: stateDir ? this.directory : undefined,
     })
   }
@@ -112,9 +118,8 @@ export class Rig {
         const session = await this.open(subscriber, signal)
         try {
           for await (const batch of session) {
-            this.#commit(batch.facts)
-            this.dead.push(...(batch.dead ?? []))
-            if (batch.cursor !== undefined) this.cursor = JSON.parse(JSON.stringify(batch.cursor)) as Cursor
+            if (this.dies?.(batch) === true) return
+            this.#commit(batch)
           }
         } finally {
           await session.close()
@@ -128,12 +133,25 @@ export class Rig {
     }
   }
 
-  #commit(facts: readonly Fact[]): void {
-    for (const fact of facts) {
+  /** All of it or nothing, like the store. */
+  #commit(batch: Batch): void {
+    const fresh: number[] = []
+    for (const [place, fact] of batch.facts.entries()) {
       eventSchema.parse({ ...fact, recordedtime: new Date(this.clock.wall()).toISOString() })
-      if (this.facts.has(fact.id)) this.repeats++
-      else this.facts.set(fact.id, fact)
+      if (this.facts.has(fact.id)) {
+        this.repeats++
+        continue
+      }
+      this.facts.set(fact.id, fact)
+      fresh.push(place)
     }
+    this.dead.push(...(batch.dead ?? []))
+    for (const { key, object } of batch.mirror ?? []) {
+      if (object === null) this.mirror.delete(key)
+      else this.mirror.set(key, object)
+    }
+    if (batch.cursor !== undefined) this.cursor = JSON.parse(JSON.stringify(batch.cursor)) as Cursor
+    batch.appended?.(fresh)
   }
 
   /**
@@ -160,16 +178,19 @@ export class Rig {
       const value = probe()
       if (value !== undefined && value !== false) return value
       if (performance.now() > end) throw new Error(`never happened: ${what}`)
-      // Requests under way have their time-out of 30 s among the timers: only what is due sooner is turned to.
+      // Requests under way have their time-out of 30 s among the timers: only what is due sooner, or much later, is turned to.
       const { next } = this.clock
-      if (next !== undefined && next < 20_000 && this.resting) await this.clock.advance(next)
+      if (next !== undefined && (next < 20_000 || next > 45_000) && this.resting) await this.clock.advance(next)
       else await new Promise<void>(resolve => setTimeout(resolve, 1))
     }
   }
 
   /** Drives until this many more walks of the trail have ended. */
   async turns(count: number): Promise<void> {
-    const idle = (): boolean => (this.clock.next ?? 0) > 1000 && (this.clock.next ?? 0) < 20_000 && this.resting
+    const idle = (): boolean => {
+      const next = this.clock.next ?? 0
+      return ((next > 1000 && next < 20_000) || next > 45_000) && this.resting
+    }
     for (let turn = 0; turn < count; turn++) {
       await this.drive(idle, 'idle before a turn')
       await this.clock.advance(this.clock.next ?? 0)

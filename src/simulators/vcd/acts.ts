@@ -2,6 +2,7 @@
 import { json, jsonError, type Reply, sourceName, taskXml, xmlError } from './replies.ts'
 import type { CellSession } from './sessions.ts'
 import type { RowSeed, Trail } from './trail.ts'
+import { userAct } from './user-acts.ts'
 import type { Vm, World } from './world.ts'
 
 export interface Act {
@@ -13,6 +14,9 @@ export interface Act {
   readonly publicUrl: string
   readonly requestId: string
 }
+
+/** Writes a row with the session that did it, and the API token that the session came from. */
+export type WriteRow = (act: Act, seed: Pick<RowSeed, 'type' | 'entity'> & Partial<RowSeed>) => void
 
 const POWER: Readonly<Record<string, { from: Vm['status'][]; to: Vm['status'] }>> = {
   powerOn: { from: ['POWERED_OFF', 'SUSPENDED'], to: 'POWERED_ON' },
@@ -54,7 +58,7 @@ export class Acts {
     if (method === 'PUT' && role !== null) return this.#modifyRole(act, role[1] ?? '')
     const org = ORG_PATH.exec(path)
     if (method === 'PUT' && org !== null) return this.#modifyOrg(act, org[1] ?? '')
-    return undefined
+    return userAct(act, this.#world, (by, row) => this.#row(by, row))
   }
 
   /** Each row carries the session that did it, and the API token that the session came from. */
@@ -149,8 +153,7 @@ export class Acts {
     const refused = this.#refusedToken(act, 'user/create', { name, id: null })
     if (refused !== undefined) return refused
     const { org } = act.session.user
-    const user = { name, id: this.#world.uuid(), org, password: '', roles: 'vApp Author', managesAllTokens: false }
-    this.#world.users.push(user)
+    const user = this.#world.addUser({ name, org: org.name, password: '', roles: 'vApp Author' })
     const id = `urn:vcloud:user:${user.id}`
     this.#row(act, { type: 'user/create', entity: { name, id }, description: `User '${name}' created` })
     return json(201, { id, username: name, orgEntityRef: { name: org.name, id: `urn:vcloud:org:${org.id}` } })

@@ -64,12 +64,13 @@ export class Sessions {
     return session
   }
 
-  /** Exchanges an API token; undefined means refused: unknown, revoked, rotated away, expired, or another org's. */
+  /** Exchanges an API token; undefined means refused: unknown, revoked, rotated away, expired, of a user who is shut out, or another org's. */
   exchange(secret: string, org: string, clientAddress: string): TokenAnswer | undefined {
     const token = this.#world.tokens.find(one => one.secret === secret && one.user.org.name === org)
     const expired = token?.expiresAtMs !== null && (token?.expiresAtMs ?? 0) <= this.#time.wall()
-    this.#note('token', org, token !== undefined && !expired, token?.id ?? null)
-    if (token === undefined || expired) return undefined
+    const good = token !== undefined && !expired && this.#mayEnter(token.user)
+    this.#note('token', org, good, token?.id ?? null)
+    if (!good) return undefined
     let next: string | null = null
     if (token.rotation !== 'never') {
       next = this.#world.uuid().replaceAll('-', '')
@@ -93,7 +94,8 @@ export class Sessions {
     const user = this.#world.users.find(
       one => one.name === userName && one.org.name.toLowerCase() === orgName.toLowerCase(),
     )
-    const ok = user !== undefined && user.password === password && (user.org.name === 'System') === provider
+    const right = user !== undefined && user.password === password && (user.org.name === 'System') === provider
+    const ok = right && this.#mayEnter(user)
     this.#note('password', orgName, ok, null)
     if (!ok) {
       if (user !== undefined) {
@@ -106,12 +108,30 @@ export class Sessions {
           success: false,
           clientAddress,
         })
+        if (!right) this.#countFailure(user, clientAddress)
       }
       return undefined
     }
+    user.failures = 0
     const session = this.#start(user, null, clientAddress)
     this.#loginEvents(session)
     return session
+  }
+
+  #mayEnter(user: User): boolean {
+    return user.enabled && user.failures < this.#knobs.lockoutAfter
+  }
+
+  #countFailure(user: User, clientAddress: string): void {
+    if (++user.failures !== this.#knobs.lockoutAfter) return
+    this.#trail.write({
+      type: 'user/lockout',
+      user: user.name,
+      org: user.org.name,
+      entity: { name: user.name, id: `urn:vcloud:user:${user.id}` },
+      description: `User '${user.name}' was locked out`,
+      clientAddress,
+    })
   }
 
   end(session: CellSession): void {

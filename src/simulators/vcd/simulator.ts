@@ -6,7 +6,7 @@ import { tokensPage, trailPage } from './pages.ts'
 import { json, jsonError, orgListXml, type Reply, versionsXml, vmRecordsXml, xmlError } from './replies.ts'
 import { type LoginRecord, Sessions } from './sessions.ts'
 import { type RowRecord, type RowSeed, Trail } from './trail.ts'
-import { type Fault, seeded, type VcdKnobs, VERSIONS, World, type WorldSeed } from './world.ts'
+import { type Fault, type Org, seeded, type VcdKnobs, VERSIONS, World, type WorldSeed } from './world.ts'
 
 export interface RequestRecord {
   readonly atMs: number
@@ -39,6 +39,13 @@ export interface VcdSimulator {
   lose(gone: (row: RowRecord) => boolean): void
   /** What the API token of that id is now, after rotations; undefined when revoked. */
   secretOf(tokenId: string): string | undefined
+  /** Throws when there is none of that name. */
+  org(name: string): Org
+  addOrg(name: string): Org
+  /** Nobody sees it any more; its rows stay in the trail. */
+  removeOrg(name: string): void
+  /** Bare id of a user. Throws when there is none of that name. */
+  userId(name: string, org: string): string
   /** Access tokens already issued live on. */
   revoke(tokenId: string): void
   /** Every session ends: the next request of each gets 401. */
@@ -80,6 +87,7 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     expiresInS: 2_592_000,
     refusedStatus: 400,
     tokenLoginEvents: true,
+    lockoutAfter: 5,
     maxPageSize: 128,
     maxTokensPageSize: 128,
     retentionMs: 90 * 86_400_000,
@@ -240,6 +248,14 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     write: row => trail.write(row),
     lose: gone => trail.lose(gone),
     secretOf: tokenId => sessions.token(tokenId)?.secret,
+    org: name => world.org(name),
+    addOrg: name => world.addOrg({ name }),
+    removeOrg: name => void world.orgs.splice(world.orgs.indexOf(world.org(name)), 1),
+    userId: (name, org) => {
+      const user = world.users.find(one => one.name === name && one.org.name === org)
+      if (user === undefined) throw new Error(`no user ${name} in ${org}`)
+      return user.id
+    },
     revoke: tokenId => sessions.revoke(tokenId),
     endSessions: () => sessions.endAll(),
     close: () => server.close(),

@@ -88,6 +88,8 @@ export interface VcdKnobs {
   refusedStatus: number
   /** Logins with an API token write session/login and session/authorize (the sample of the reference shows so). */
   tokenLoginEvents: boolean
+  /** So many wrong passwords in a row lock a user out. */
+  lockoutAfter: number
   maxPageSize: number
   /** Each endpoint has a ceiling of its own. */
   maxTokensPageSize: number
@@ -103,7 +105,12 @@ export interface VcdKnobs {
   subMillisecond: boolean
   /** A role that sees less answers 200 with fewer rows. */
   hide:
-    | ((row: { readonly type: string; readonly user: string; readonly tokenId: string | null }) => boolean)
+    | ((row: {
+        readonly type: string
+        readonly user: string
+        readonly tokenId: string | null
+        readonly timestampMs: number
+      }) => boolean)
     | undefined
   /** Pages without `resultTotal` and `pageCount`, as some cloudapi endpoints answer (vcd.md a3). */
   omitTotal: boolean
@@ -124,6 +131,9 @@ export interface User {
   readonly password: string
   readonly roles: string
   readonly managesAllTokens: boolean
+  enabled: boolean
+  /** Wrong passwords in a row: locked out at the knob's number. */
+  failures: number
 }
 
 export interface ApiToken {
@@ -174,12 +184,8 @@ export class World {
   constructor(seed: WorldSeed, random: () => number) {
     this.random = random
     if (!seed.orgs.some(org => org.name === 'System')) this.orgs.push({ name: 'System', id: this.uuid() })
-    for (const org of seed.orgs) this.orgs.push({ name: org.name, id: org.id ?? this.uuid() })
-    for (const user of seed.users) {
-      const roles = user.roles ?? (user.org === 'System' ? 'System Administrator' : 'Organization Administrator')
-      const { name, password, managesAllTokens = false } = user
-      this.users.push({ name, password, roles, managesAllTokens, id: this.uuid(), org: this.org(user.org) })
-    }
+    for (const org of seed.orgs) this.addOrg(org)
+    for (const user of seed.users) this.addUser(user)
     for (const token of seed.tokens) {
       const user = this.users.find(one => one.name === token.user && one.org.name === token.org)
       if (user === undefined) throw new Error(`token ${token.name}: no user ${token.user} in ${token.org}`)
@@ -197,6 +203,27 @@ export class World {
     const org = this.orgs.find(one => one.name === name)
     if (org === undefined) throw new Error(`no organisation ${name}`)
     return org
+  }
+
+  addOrg(seed: OrgSeed): Org {
+    const org = { name: seed.name, id: seed.id ?? this.uuid() }
+    this.orgs.push(org)
+    return org
+  }
+
+  addUser({ name, password, org, managesAllTokens = false, ...seed }: UserSeed): User {
+    const roles = seed.roles ?? (org === 'System' ? 'System Administrator' : 'Organization Administrator')
+    const id = this.uuid()
+    const user = { name, password, roles, managesAllTokens, id, org: this.org(org), enabled: true, failures: 0 }
+    this.users.push(user)
+    return user
+  }
+
+  /** The API tokens go with the user. */
+  removeUser(user: User): void {
+    this.users.splice(this.users.indexOf(user), 1)
+    const left = this.tokens.filter(token => token.user !== user)
+    this.tokens.splice(0, this.tokens.length, ...left)
   }
 
   addVm(name: string, org: Org): Vm {

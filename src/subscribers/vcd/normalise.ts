@@ -1,15 +1,19 @@
 /** From an audit row to a fact. Pure: no clock, no I/O. */
 import { type Actor, type Fact, makeFact, type Origin, type Resource, type SourceRef } from '../../event.ts'
+import type { TokenFlag } from '../../event-schema.ts'
 import type { Inventory } from './inventory.ts'
-import { type AuditRow, isObject, nativeType } from './row.ts'
-
-/** How a session of the cloud began, by its login event. */
-export type SessionOrigin = 'token' | 'interactive'
+import type { SessionOrigin } from './learned.ts'
+import { printable } from './printable.ts'
+import { type AuditRow, isObject, lastSegment, nativeType } from './row.ts'
 
 export interface NormaliseContext {
   readonly source: SourceRef
   readonly origin: Origin
   readonly inventory: Inventory
+  /** What is remarkable about its token. */
+  readonly flags: readonly TokenFlag[]
+  /** Name of the organisation with that bare id; of undefined, of the only one that this login sees. */
+  readonly orgName: (id: string | undefined) => string | undefined
   /** How that session began; undefined when its login event was not seen. */
   readonly sessionOrigin: (sessionId: string) => SessionOrigin | undefined
   /** Carry the row in `data.raw`. */
@@ -39,15 +43,10 @@ export function sessionBegun(row: AuditRow): { sessionId: string; origin: Sessio
 export function normalise(row: AuditRow, context: NormaliseContext): Fact {
   const native = nativeType(row)
   const failed = row.status === 'FAILURE'
-  const actor = actorOf(row, context)
+  const org = orgOf(row, context)
+  const actor = actorOf(row, org, context)
   const { raw, truncated } = context.raw ? boundedRaw(row) : { raw: undefined, truncated: false }
-  const flags = [
-    ...(row.external ? ['external'] : []),
-    ...(context.inventory.configured && row.tokenId !== undefined && actor.tokenName === undefined
-      ? ['unknown-token']
-      : []),
-    ...(truncated ? ['truncated'] : []),
-  ]
+  const flags = [...(row.external ? ['external'] : []), ...context.flags, ...(truncated ? ['truncated'] : [])]
   const entityId = row.entity.id ?? row.user.id ?? row.org.id
   const { description } = row
   return makeFact(context.source, {
@@ -65,7 +64,7 @@ export function normalise(row: AuditRow, context: NormaliseContext): Fact {
       state: null,
       outcome: failed ? 'failure' : row.status === 'SUCCESS' ? 'success' : 'unknown',
       alertKey: null,
-      resource: resourceOf(row, native?.[0]),
+      resource: resourceOf(row, org, native?.[0]),
       actor,
       code: row.eventType === '' ? 'unknown' : printable(row.eventType),
       ...(native === undefined ? {} : { action: native[1] }),
@@ -76,13 +75,13 @@ export function normalise(row: AuditRow, context: NormaliseContext): Fact {
   })
 }
 
-/** Control characters out: C0, DEL and C1. A name or description may hold anything. */
-export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ').trim()
+/** The organisation by name; by id only where nobody tells its name. */
+function orgOf({ org }: AuditRow, context: NormaliseContext): string | undefined {
+  if (org.name !== undefined) return org.name
+  return context.orgName(org.id === undefined ? undefined : lastSegment(org.id)) ?? org.id
 }
 
-function actorOf(row: AuditRow, context: NormaliseContext): Actor {
+function actorOf(row: AuditRow, org: string | undefined, context: NormaliseContext): Actor {
   const { tokenId, sessionId } = row
   const begun = sessionBegun(row)?.origin ?? (sessionId === undefined ? undefined : context.sessionOrigin(sessionId))
   const known = tokenId === undefined ? undefined : context.inventory.get(tokenId)
@@ -92,7 +91,7 @@ function actorOf(row: AuditRow, context: NormaliseContext): Actor {
     ['tokenId', tokenId],
     ['tokenName', known?.name],
     ['tokenOwner', known?.owner],
-    ['org', row.org.name ?? row.org.id],
+    ['org', org],
     ['address', row.clientAddress],
     ['proxyAddress', row.proxyAddress],
     ['session', sessionId],
@@ -103,12 +102,12 @@ function actorOf(row: AuditRow, context: NormaliseContext): Actor {
 }
 
 /** `urn:vcloud:vm:<uuid>` tells the kind; without an id the event's own type does. */
-function resourceOf(row: AuditRow, object: string | undefined): Resource {
+function resourceOf(row: AuditRow, org: string | undefined, object: string | undefined): Resource {
   const { id, name } = row.entity
   const kind = /^urn:[^:]+:([^:]+):/.exec(id ?? '')?.[1] ?? object ?? 'unknown'
   const parts: [string, string | undefined][] = [
     ['name', name],
-    ['org', row.org.name],
+    ['org', org],
     ['task', row.taskId],
   ]
   const present = parts.filter((entry): entry is [string, string] => entry[1] !== undefined)

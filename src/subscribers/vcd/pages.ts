@@ -85,6 +85,38 @@ export class Pages {
     }
   }
 
+  /** How many rows of a span the cell counts; undefined where it doesn't say. */
+  async count(span: Span): Promise<number | undefined> {
+    const answer = await this.#ask(`${filterOf(span)}&sortAsc=timestamp&page=1`, 1)
+    if (!answer.ok) throw refused(answer)
+    return this.#read(answer, 1, 1).total
+  }
+
+  /**
+   * A span from end to end, each page going on at the last row's time, so that nothing is skipped when rows come in or are
+   * purged meanwhile; rows come again where pages touch. A millisecond of more rows than a page is read out by itself.
+   * `pause` is awaited before each page but the first.
+   */
+  async *through(span: Span, pause: () => Promise<void>, descending = false): AsyncGenerator<Millisecond, void> {
+    let { fromMs, untilMs } = span
+    for (let number = 1; ; ) {
+      const page = await this.page({ ...span, fromMs, untilMs }, number, descending)
+      yield { ...page, missing: 0 }
+      if (!page.more) return
+      await pause()
+      const [first, last] = [page.rows[0]?.timeMs, page.rows.at(-1)?.timeMs]
+      if (last === undefined) {
+        number++
+        continue
+      }
+      const oneStamp = first === last
+      if (oneStamp) yield await this.millisecond(last, span.filter)
+      if (descending) untilMs = oneStamp ? last : last + 1
+      else fromMs = oneStamp ? last + 1 : last
+      number = 1
+    }
+  }
+
   /** Time of the oldest row that can still be asked for, by its own stamp; undefined when there is none at all. */
   async oldestMs(): Promise<number | undefined> {
     const answer = await this.#ask('sortAsc=timestamp&page=1', 1)

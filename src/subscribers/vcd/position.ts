@@ -1,6 +1,7 @@
 /** How far the audit trail has been read: the cursor of the feed, and what is remembered beside it. Pure. */
 import type { Cursor } from '../../record.ts'
-import type { SessionOrigin } from './normalise.ts'
+
+export const FEED = 'audit'
 
 /** All times are ms by the cell's clock. */
 export interface Position {
@@ -62,7 +63,6 @@ export function fromCursor(cursor: Cursor | undefined): Position | undefined {
 }
 
 const MAX_SEEN = 500_000
-const MAX_SESSIONS = 20_000
 const MAX_DEAD = 10_000
 
 /**
@@ -73,7 +73,6 @@ export class Seen {
   /** Rows by id, with their time: committed, or met at first contact and not to be published. */
   readonly #rows = new Map<string, number>()
   readonly #dead = new Set<string>()
-  readonly #sessions = new Map<string, SessionOrigin>()
   /** Of rows at or above this time, every committed one is known here: an unknown one is news. */
   completeFrom = Number.POSITIVE_INFINITY
   /**
@@ -123,20 +122,6 @@ export class Seen {
   addDead(content: string): void {
     if (this.#dead.size >= MAX_DEAD) this.#dead.clear()
     this.#dead.add(content)
-  }
-
-  sessionOrigin(sessionId: string): SessionOrigin | undefined {
-    return this.#sessions.get(sessionId)
-  }
-
-  learnSession(sessionId: string, origin: SessionOrigin): void {
-    this.#sessions.delete(sessionId)
-    this.#sessions.set(sessionId, origin)
-    if (this.#sessions.size <= MAX_SESSIONS) return
-    for (const oldest of this.#sessions.keys()) {
-      this.#sessions.delete(oldest)
-      break
-    }
   }
 
   /** Forgets what was committed: the store is another one. */

@@ -71,26 +71,13 @@ export class VcdQuestions {
     await this.#api.open()
     const pages = new Pages(this.#api, { pageSize: new PageSize() })
     const { filter, newestFirst = false } = question
-    let { fromMs, untilMs } = question
+    const { fromMs, untilMs } = question
     const met = new Set<string>()
-    for (let asked = 0, number = 1; ; asked++) {
-      if (asked >= BURST_PAGES) await sleep(clock, SPACING_MS, signal)
-      const page = await pages.page({ fromMs, untilMs, filter }, number, newestFirst)
-      yield* fresh(page, met)
-      if (!page.more) return
-      const edge = page.rows.at(-1)?.timeMs
-      const first = page.rows[0]?.timeMs
-      if (edge === undefined) {
-        number++
-        continue
-      }
-      const oneStamp = first === edge
-      // More rows in one millisecond than fill a page: it is read out by itself.
-      if (oneStamp) yield* fresh(await pages.millisecond(edge, filter), met)
-      if (newestFirst) untilMs = oneStamp ? edge : edge + 1
-      else fromMs = oneStamp ? edge + 1 : edge
-      number = 1
+    let asked = 0
+    const pause = async (): Promise<void> => {
+      if (++asked >= BURST_PAGES) await sleep(clock, SPACING_MS, signal)
     }
+    for await (const page of pages.through({ fromMs, untilMs, filter }, pause, newestFirst)) yield* fresh(page, met)
   }
 
   /** How many events `events` would give, as the cell counts them; where it counts nothing they are read. */

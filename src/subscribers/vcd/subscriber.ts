@@ -7,23 +7,26 @@ import { every } from '../../scheduler/interval.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Session, Subscriber } from '../contract.ts'
 import { type ApiMemory, VcdApi } from './api.ts'
+import { Hours } from './hours.ts'
 import { InventoryFile } from './inventory.ts'
+import { Learned } from './learned.ts'
+import { OrgNames, type OrgsMemory } from './org-names.ts'
+import { OwnLogin, type OwnLoginMemory } from './own-login.ts'
 import { PageSize } from './page-size.ts'
 import { Pages, type PagesMemory } from './pages.ts'
-import { Seen } from './position.ts'
-import type { AuditRow } from './row.ts'
-import { FEED, Trail } from './trail.ts'
+import { FEED, fromCursor, Seen } from './position.ts'
+import { Trail } from './trail.ts'
 
 /**
  * What outlives a session, in memory: an access token is good for many sessions (each login writes two audit events
  * that we would read), and so is what is known of rows already committed.
  */
-interface SourceMemory extends ApiMemory, PagesMemory {
+interface SourceMemory extends ApiMemory, PagesMemory, OrgsMemory, OwnLoginMemory {
   readonly seen: Seen
+  /** Undefined until read from the store. */
+  hours: Hours | undefined
   /** The last cursor that was committed; another one in the store means that `seen` does not describe that store. */
   cursor: string | undefined
-  /** Our own API token's id, learned from our login's event. */
-  ownTokenId: string | undefined
 }
 
 /** The subscriber of one configured source. */
@@ -37,7 +40,13 @@ export function vcdSubscriber(config: VcdConfig): Subscriber {
     pageSize: new PageSize(),
     seen: new Seen(),
     cursor: undefined,
+    hours: undefined,
+    orgs: [],
+    orgsAt: Number.NEGATIVE_INFINITY,
+    orgsFailed: false,
     ownTokenId: undefined,
+    shownSession: undefined,
+    awaited: undefined,
   }
   return {
     ref,
@@ -135,9 +144,18 @@ class VcdSession implements Session {
   async #poll(): Promise<void> {
     const { clock, report } = this.#context
     const config = this.#config
-    const { seen } = this.#memory
+    const memory = this.#memory
+    const { seen } = memory
+    const { mirror, doubt } = this.#context
     const cursor = this.#context.cursor(FEED)
-    if (JSON.stringify(cursor) !== this.#memory.cursor) seen.reset()
+    if (JSON.stringify(cursor) !== memory.cursor) {
+      seen.reset()
+      memory.hours = undefined
+    }
+    const sweptTo = fromCursor(cursor)?.sweep ?? Number.POSITIVE_INFINITY
+    memory.hours ??= new Hours(mirror, sweptTo - config.overlap)
+    const orgs = new OrgNames(memory, { api: this.#api, clock, report, config })
+    const own = new OwnLogin(memory, { config, mirror, doubt, serverNow: () => this.#api.serverNow() })
     const trail = new Trail(
       {
         config,
@@ -147,17 +165,23 @@ class VcdSession implements Session {
         signal: this.#signal,
         pages: new Pages(this.#api, this.#memory),
         seen,
+        learned: new Learned(mirror),
+        hours: memory.hours,
+        orgName: id => orgs.name(id),
         inventory: () => this.#inventory.current,
         serverNow: () => this.#api.serverNow(),
         push: batch => this.#push(batch),
-        onRow: row => this.#learnOwnToken(row),
+        onRow: row => own.see(row, this.#api.sessionId),
+        alsoLearned: () => own.changes(),
       },
       cursor,
     )
     const pauseMs = Math.min(config.poll_interval, config.sweep_interval)
     const turn = async (): Promise<void> => {
       await this.#inventory.refresh()
+      await orgs.refresh()
       await trail.turn()
+      own.look(this.#api.sessionId)
       this.#tellExpiry()
     }
     await every(clock, pauseMs, turn, { signal: this.#signal, jitter: 0.1 })
@@ -171,14 +195,6 @@ class VcdSession implements Session {
         batch.committed?.()
       },
     })
-  }
-
-  /** Our own login shows in the trail, with the id of the API token it came from. */
-  #learnOwnToken(row: AuditRow): void {
-    const own = this.#api.sessionId
-    if (own !== undefined && own !== '' && row.sessionId === own && row.tokenId !== undefined) {
-      this.#memory.ownTokenId = row.tokenId
-    }
   }
 
   #tellExpiry(): void {

@@ -4,37 +4,36 @@
  */
 import type { VcdConfig } from '../../config/sources.ts'
 import { Retryable } from '../../errors.ts'
-import { type Fact, type GapReason, gapFact, type Origin, type SourceRef } from '../../event.ts'
-import type { Cursor, DeadLetter } from '../../record.ts'
+import { type Fact, type GapReason, gapFact, type SourceRef } from '../../event.ts'
+import type { Cursor, DeadLetter, MirrorChange } from '../../record.ts'
 import type { Report } from '../../report.ts'
 import { type Clock, sleep } from '../../scheduler/clock.ts'
 import type { Batch } from '../contract.ts'
-import type { Inventory } from './inventory.ts'
-import { normalise, sessionBegun } from './normalise.ts'
+import { HourCheck } from './hour-check.ts'
+import { NewsDesk, type NewsOptions, type Reading } from './news.ts'
 import type { Pages } from './pages.ts'
-import { firstPosition, fromCursor, type Position, type Seen, toCursor } from './position.ts'
+import { FEED, firstPosition, fromCursor, type Position, toCursor } from './position.ts'
 import type { AuditRow } from './row.ts'
 
-export const FEED = 'audit'
 /** The fast poll's overlap. */
 const SHORT_OVERLAP_MS = 30_000
 const ANCHOR_CHECK_MS = 3_600_000
 /** After an anchor was missed, this much is read again: well inside what the store remembers of ids. */
 const REWIND_MS = 12 * 3_600_000
 const DAY_MS = 86_400_000
+/** Hours younger than a day are read again when the cell counts more rows in them: what was told must still be known. */
+const REMEMBER_MS = DAY_MS + 3 * 3_600_000
 /** A walk asks this many pages at once, and further ones spaced: a catch-up must not load the cell. */
 const BURST_PAGES = 8
 const SPACING_MS = 500
 
-export interface TrailOptions {
+export interface TrailOptions extends NewsOptions {
   readonly config: VcdConfig
   readonly ref: SourceRef
   readonly clock: Clock
   readonly report: Report
   readonly signal: AbortSignal
   readonly pages: Pages
-  readonly seen: Seen
-  readonly inventory: () => Inventory
   /** The cell's wall clock, ms. */
   readonly serverNow: () => number
   /** Resolves when the batch is durable (its `committed` was called) or dropped. */
@@ -43,12 +42,7 @@ export interface TrailOptions {
   readonly onRow: (row: AuditRow) => void
 }
 
-interface Walk {
-  readonly sweep: boolean
-  /** Closes a hole: everything up to its start is resync. */
-  readonly catchUp: boolean
-  /** What a fast poll would have found by itself: an unknown row below it is a sweep's find. */
-  readonly reach: number
+interface Walk extends Omit<Reading, 'cap'> {
   /** How far the sweep before this one came, and the ids met below that: what was there then must still be there. */
   readonly sweptTo: number
   readonly met: Set<string>
@@ -56,9 +50,20 @@ interface Walk {
   cap: number | undefined
 }
 
+/** What is committed together, beside the cursor. */
+export interface Commit {
+  readonly facts?: readonly Fact[]
+  readonly dead?: readonly DeadLetter[]
+  readonly mirror?: readonly MirrorChange[]
+  /** Called once it is durable, with the places in `facts` of those that the store did not know. */
+  readonly durable?: (fresh: readonly number[]) => void
+}
+
 export class Trail {
   readonly #options: TrailOptions
   readonly #position: Position
+  readonly #desk: NewsDesk
+  readonly #hourCheck: HourCheck
   readonly #firstContact: boolean
   /** A hole is to be closed: restart, reconnect, rewind. */
   #catchUp: boolean
@@ -73,6 +78,13 @@ export class Trail {
     this.#firstContact = known === undefined
     this.#catchUp = known !== undefined
     this.#position = known ?? firstPosition(options.serverNow(), options.config.backfill, options.config.overlap)
+    this.#desk = new NewsDesk(options, this.#position)
+    this.#hourCheck = new HourCheck(options, {
+      desk: this.#desk,
+      position: this.#position,
+      commit: commit => this.#commit(commit),
+      gap: (reason, from, to) => this.#gap(reason, from, to),
+    })
     // Rows above all cursors were never committed; below them, only what `seen` still knows for sure.
     const { seen } = options
     const { fast, newest } = this.#position
@@ -84,7 +96,7 @@ export class Trail {
     const { clock, config, report } = this.#options
     const { name } = config
     // The first position is worth a commit of its own: a crash before the first event must not move the start.
-    if (this.#firstContact && this.#sweptAt === undefined) await this.#commit([], [], [])
+    if (this.#firstContact && this.#sweptAt === undefined) await this.#commit({})
     const start = clock.now()
     if (this.#anchorCheckedAt === undefined || start - this.#anchorCheckedAt >= ANCHOR_CHECK_MS) {
       await this.#checkAnchor()
@@ -98,9 +110,11 @@ export class Trail {
     const opening = this.#catchUp || this.#sweptAt === undefined
     await this.#walk(due || opening)
     if (due || opening) this.#sweptAt = start
-    if (!opening) return
-    report({ type: 'feed_mode', source: name, feed: FEED, mode: 'polling' })
-    report({ type: 'feed_state', source: name, feed: FEED, state: 'live' })
+    if (opening) {
+      report({ type: 'feed_mode', source: name, feed: FEED, mode: 'polling' })
+      report({ type: 'feed_state', source: name, feed: FEED, state: 'live' })
+    }
+    await this.#hourCheck.turn()
   }
 
   async #walk(sweep: boolean): Promise<void> {
@@ -113,6 +127,7 @@ export class Trail {
       sweep,
       catchUp: this.#catchUp,
       reach,
+      audit: false,
       sweptTo: position.sweep,
       met: new Set(),
       cap: undefined,
@@ -153,7 +168,7 @@ export class Trail {
     this.#catchUp = false
     seen.completeFrom = Math.min(seen.completeFrom, start)
     seen.metFrom = Math.min(seen.metFrom, start)
-    await this.#commit([], [], [])
+    await this.#commit({})
     seen.prune(position.sweep - 2 * config.overlap)
     await this.#checkVanished(seen.missing(start, walk.sweptTo, walk.met))
   }
@@ -188,31 +203,14 @@ export class Trail {
     holes: readonly Fact[],
     newest: number | undefined,
   ): Promise<void> {
-    const { seen, report, config, ref, inventory, onRow } = this.#options
+    const { seen, report, config, onRow } = this.#options
     const position = this.#position
     const cap = walk.cap ?? 0
     for (const row of rows) {
       onRow(row)
       if (walk.sweep && row.timeMs < walk.sweptTo) walk.met.add(row.id)
-      const begun = sessionBegun(row)
-      if (begun !== undefined) seen.learnSession(begun.sessionId, begun.origin)
     }
-    const unknown = [...new Map(rows.map(row => [row.id, row])).values()].filter(row => !seen.has(row.id))
-    const old = new Set(unknown.filter(row => this.#isOldNews(row)))
-    for (const row of old) seen.add(row.id, row.timeMs)
-    const fresh = unknown.filter(row => !old.has(row))
-    let recovered = 0
-    const facts = fresh.map(row => {
-      const origin = this.#originOf(row, walk)
-      if (origin === 'resync' && row.timeMs >= seen.completeFrom) recovered++
-      return normalise(row, {
-        source: ref,
-        origin,
-        inventory: inventory(),
-        sessionOrigin: id => seen.sessionOrigin(id),
-        raw: config.raw,
-      })
-    })
+    const { facts, fresh, mirror, adopt, recovered } = this.#desk.sort(rows, { ...walk, cap })
     const letters = dead.filter(letter => !seen.hasDead(letter.content))
     if (newest !== undefined) {
       position.newest = Math.max(position.newest, newest)
@@ -224,27 +222,12 @@ export class Trail {
         this.#anchor(rows, cap)
       }
     }
-    if (facts.length + letters.length + holes.length > 0) {
-      await this.#commit([...holes, ...facts], letters, fresh)
-    }
+    if (facts.length + letters.length + holes.length + mirror.length > 0) {
+      await this.#commit({ facts: [...holes, ...facts], dead: letters, mirror, durable: adopt })
+    } else adopt()
     if (recovered > 0) report({ type: 'feed_recovered', source: config.name, feed: FEED, count: recovered })
     for (const row of fresh) this.#noteLateness(row, walk)
     report({ type: 'feed_proof', source: config.name, feed: FEED })
-  }
-
-  /**
-   * Happened before what is to be published, and may have been there to read at first contact. It is remembered, so that
-   * what shows later can be told from it. A process that starts anew remembers nothing: what it meets below `asked`
-   * in its first sweep it leaves, since old rows must never come out as news.
-   */
-  #isOldNews(row: AuditRow): boolean {
-    return row.timeMs < this.#position.asked && row.timeMs < this.#options.seen.metFrom
-  }
-
-  #originOf(row: AuditRow, walk: Walk): Origin {
-    if (row.timeMs < this.#position.began && row.timeMs < this.#options.seen.metFrom) return 'backfill'
-    if (walk.catchUp) return row.timeMs <= (walk.cap ?? 0) ? 'resync' : 'live'
-    return walk.sweep && row.timeMs < walk.reach ? 'resync' : 'live'
   }
 
   #anchor(rows: readonly AuditRow[], cap: number): void {
@@ -286,7 +269,7 @@ export class Trail {
         ? [now - anchorAt > DAY_MS, now - position.read > DAY_MS]
         : [oldest > anchorAt, oldest > position.read]
     if (purged) {
-      await this.#commit(unread ? [this.#gap('retention', position.read, oldest ?? now)] : [], [], [])
+      await this.#commit(unread ? { facts: [this.#gap('retention', position.read, oldest ?? now)] } : {})
       return
     }
     this.#rewoundAt = this.#options.clock.now()
@@ -294,7 +277,8 @@ export class Trail {
     position.sweep = Math.max(position.from, Math.min(position.sweep, now - REWIND_MS))
     position.fast = Math.min(position.fast, Math.max(position.sweep, anchorAt))
     this.#catchUp = true
-    await this.#commit([gap], [], [])
+    this.#options.hours.unsureFrom(position.sweep - this.#options.config.overlap)
+    await this.#commit({ facts: [gap] })
   }
 
   /** A hole in what is to be published; below that it is nobody's loss. */
@@ -309,21 +293,26 @@ export class Trail {
     return gapFact(this.#options.ref, { feed: FEED, classes: [], from: iso(from), to: iso(end), reason, recovered })
   }
 
-  async #commit(facts: readonly Fact[], dead: readonly DeadLetter[], rows: readonly AuditRow[]): Promise<void> {
+  async #commit({ facts = [], dead = [], mirror = [], durable }: Commit): Promise<void> {
     const { push, config, seen } = this.#options
-    let durable = false
+    let done = false
+    let fresh: readonly number[] = []
     await push({
       feed: FEED,
       facts,
       cursor: toCursor(this.#position),
       ...(dead.length === 0 ? {} : { dead }),
-      rememberMs: Math.max(DAY_MS, 2 * config.overlap),
+      ...(mirror.length === 0 ? {} : { mirror }),
+      rememberMs: Math.max(REMEMBER_MS, 2 * config.overlap),
+      appended: places => {
+        fresh = places
+      },
       committed: () => {
-        durable = true
-        for (const row of rows) seen.add(row.id, row.timeMs)
+        done = true
+        durable?.(fresh)
         for (const letter of dead) seen.addDead(letter.content)
       },
     })
-    if (!durable) throw new Retryable('session_lost', 'the reader of this session went away')
+    if (!done) throw new Retryable('session_lost', 'the reader of this session went away')
   }
 }

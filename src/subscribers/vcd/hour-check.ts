@@ -1,0 +1,107 @@
+/**
+ * The check behind the sweep: what the cell counts in each hour is held against what was dealt with. So a row that became visible
+ * later than the overlap reaches is found, told and counted, not lost in silence.
+ */
+import type { Fact, GapReason } from '../../event.ts'
+import type { DeadLetter } from '../../record.ts'
+import { sleep } from '../../scheduler/clock.ts'
+import { HOUR_MS } from './hours.ts'
+import type { NewsDesk } from './news.ts'
+import { FEED, type Position } from './position.ts'
+import type { Commit, TrailOptions } from './trail.ts'
+
+/** Kind to the cell, and to the polls that wait meanwhile. */
+const HOURS_A_TURN = 2
+const SPACING_MS = 500
+/** The ids of older hours may be forgotten: what is told and what isn't can't be told apart any more. */
+const READABLE_MS = 25 * HOUR_MS
+
+export interface HourCheckParts {
+  readonly desk: NewsDesk
+  readonly position: Position
+  readonly commit: (commit: Commit) => Promise<void>
+  readonly gap: (reason: GapReason, from: number, to: number) => Fact
+}
+
+export class HourCheck {
+  readonly #options: TrailOptions
+  readonly #parts: HourCheckParts
+  #toldUncounted = false
+
+  constructor(options: TrailOptions, parts: HourCheckParts) {
+    this.#options = options
+    this.#parts = parts
+  }
+
+  /** Compares the hours that are due, a few at a time. Throws what a page throws. */
+  async turn(): Promise<void> {
+    const { hours, config, serverNow } = this.#options
+    const { position } = this.#parts
+    const now = serverNow()
+    const due = hours.due(position.asked, position.sweep - config.overlap, now)
+    for (const hour of due.slice(0, HOURS_A_TURN)) {
+      await this.#compare(hour, now)
+      hours.checked(hour, now)
+    }
+  }
+
+  async #compare(hour: number, now: number): Promise<void> {
+    const { pages, hours } = this.#options
+    const counted = await pages.count({ fromMs: hour, untilMs: hour + HOUR_MS })
+    if (counted === undefined) {
+      this.#adviseUncounted()
+      return
+    }
+    const known = hours.rows(hour)
+    if (counted === known) return
+    if (known === undefined || now - hour <= READABLE_MS) {
+      await this.#readAgain(hour)
+      return
+    }
+    const { gap, commit } = this.#parts
+    const draft = hours.draft()
+    draft.set(hour, counted)
+    // Fewer than before is retention at work, or a role that sees less, which other checks are for.
+    const facts = counted > known ? [gap('state_lost', hour, hour + HOUR_MS)] : []
+    await commit({ facts, mirror: draft.changes(), durable: () => draft.adopt() })
+  }
+
+  async #readAgain(hour: number): Promise<void> {
+    const { pages, hours, seen, clock, signal, report, config, serverNow } = this.#options
+    const { desk, commit } = this.#parts
+    const reading = { sweep: true, catchUp: true, reach: 0, cap: serverNow(), audit: true }
+    const met = new Set<string>()
+    const late: number[] = []
+    const pause = (): Promise<void> => sleep(clock, SPACING_MS, signal)
+    for await (const page of pages.through({ fromMs: hour, untilMs: hour + HOUR_MS }, pause)) {
+      for (const row of page.rows) met.add(row.id)
+      for (const letter of page.dead) met.add(letter.content)
+      const dead: DeadLetter[] = page.dead.filter(letter => !seen.hasDead(letter.content))
+      const { facts, fresh, mirror, adopt } = desk.sort(page.rows, reading)
+      if (facts.length + dead.length + mirror.length === 0) continue
+      const durable = (places: readonly number[]): void => {
+        adopt()
+        for (const place of places) late.push(reading.cap - (fresh[place]?.timeMs ?? reading.cap))
+      }
+      await commit({ facts, dead, mirror, durable })
+    }
+    const draft = hours.draft()
+    draft.set(hour, met.size)
+    await commit({ mirror: draft.changes(), durable: () => draft.adopt() })
+    if (late.length === 0) return
+    const { name } = config
+    report({ type: 'feed_recovered', source: name, feed: FEED, count: late.length })
+    for (const ms of late) report({ type: 'feed_late', source: name, feed: FEED, seconds: ms / 1000 })
+    const text =
+      `${late.length} audit rows of the hour from ${new Date(hour).toISOString()} became visible after the sweeps had passed: ` +
+      'found by their number and published now. Make overlap longer, so that they come in time'
+    report({ type: 'advice', source: name, text })
+  }
+
+  #adviseUncounted(): void {
+    if (this.#toldUncounted) return
+    this.#toldUncounted = true
+    const text = 'the cell does not count its rows: one that becomes visible later than overlap would not be noticed'
+    this.#options.report({ type: 'advice', source: this.#options.config.name, text })
+  }
+}

@@ -1,0 +1,114 @@
+/** Rows that become visible later than the overlap: found by what the cell counts in each hour, or said to be lost. */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
+import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
+import { type Rig, startRig } from './rig.ts'
+
+let rig: Rig
+afterEach(() => rig.end())
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const ROW: RowSeed = { type: 'vm/modify', user: 'alice', org: 'acme' }
+
+async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
+  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
+  rig.read(vcdSubscriber(rig.config(more)))
+  await rig.drive(
+    () => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before,
+    'the first walk is over',
+  )
+}
+
+/** Lets this much time pass while the source reads. */
+async function pass(ms: number): Promise<void> {
+  const end = rig.clock.wall() + ms
+  await rig.drive(() => rig.clock.wall() >= end, 'time passes')
+}
+
+const counts = (): number => rig.simulator.record.requests.filter(({ path }) => path.endsWith('pageSize=1')).length
+const told = (): string[] => rig.reported('advice').map(({ text }) => text)
+
+// Polls of a minute: hours pass quickly.
+const SLOW = { poll_interval: '1m', sweep_interval: '1m' }
+
+describe('a row later than the overlap', () => {
+  it('is found within the hour, published once, counted and told', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await caughtUp(SLOW)
+    await pass(HOUR)
+    const before = rig.simulator.write(ROW)
+    const late = rig.simulator.write({ ...ROW, lateMs: 50 * MINUTE })
+    await pass(49 * MINUTE)
+    expect(rig.rows().has(before)).toBe(true)
+    expect(rig.rows().has(late)).toBe(false)
+    await rig.drive(() => rig.rows().has(late), 'the late row')
+    await rig.turns(1)
+    expect(rig.rows().get(late)).toMatchObject({ origin: 'resync' })
+    expect(rig.reported('feed_recovered')).toMatchObject([{ count: 1 }])
+    expect(Math.max(...rig.reported('feed_late').map(one => one.seconds))).toBeGreaterThan(49 * 60)
+    expect(told()).toEqual([expect.stringMatching(/^1 audit rows of the hour .* Make overlap longer/)])
+    await pass(3 * HOUR)
+    expect(rig.repeats).toBe(1)
+    expect(told()).toHaveLength(1)
+    expect(rig.gaps()).toEqual([])
+  })
+
+  it('is found after a restart too, and hours that were read twice are counted anew', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await caughtUp(SLOW)
+    await pass(HOUR)
+    rig.simulator.write(ROW)
+    const late = rig.simulator.write({ ...ROW, lateMs: 2 * HOUR })
+    await pass(MINUTE)
+    await rig.stop()
+    await rig.clock.advance(MINUTE)
+    await caughtUp(SLOW)
+    await pass(90 * MINUTE)
+    await rig.stop()
+    await rig.clock.advance(HOUR)
+    await caughtUp(SLOW)
+    await rig.drive(() => rig.rows().has(late), 'the late row')
+    expect(rig.reported('feed_recovered')).toMatchObject([{ count: 1 }])
+    await pass(2 * HOUR)
+    expect(told()).toHaveLength(1)
+  })
+
+  it('later than a day can not be told from known ones any more: its hour is said to be incomplete, once', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
+    await pass(HOUR)
+    const at = rig.clock.wall()
+    rig.simulator.write(ROW)
+    rig.simulator.write({ ...ROW, lateMs: 40 * HOUR })
+    await pass(75 * HOUR)
+    const hour = Math.floor(at / HOUR) * HOUR
+    const [from, to] = [hour, hour + HOUR].map(ms => new Date(ms).toISOString())
+    expect(rig.gaps().map(fact => fact.data.gap)).toEqual([
+      { feed: 'audit', classes: [], from, to, reason: 'state_lost', recovered: 0 },
+    ])
+  })
+})
+
+it('compares kindly: an hour is asked for hourly for a day, then daily, then never again; nothing is read twice', async () => {
+  rig = await startRig({ tokenLoginEvents: false })
+  await caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
+  for (let hour = 0; hour < 30; hour++) {
+    rig.simulator.write(ROW)
+    await pass(HOUR)
+  }
+  // Each hour of the last day once an hour, and a turn asks for two at the most: some hundreds in thirty hours.
+  expect(counts()).toBeGreaterThan(200)
+  expect(counts()).toBeLessThan(30 * 26)
+  const upper = rig.simulator.record.requests.filter(({ path }) => path.includes('timestamp%3Dlt%3D'))
+  // One read of an anchor an hour is all that has an upper bound beside the counts.
+  expect(upper.filter(({ path }) => !path.endsWith('pageSize=1')).length).toBeLessThan(35)
+  expect(told()).toEqual([])
+})
+
+it('says so, once, where the cell counts nothing', async () => {
+  rig = await startRig({ tokenLoginEvents: false, omitTotal: true })
+  await caughtUp(SLOW)
+  await pass(4 * HOUR)
+  expect(told()).toEqual([expect.stringMatching(/does not count its rows/)])
+})
