@@ -129,3 +129,19 @@ test('readAll reads every page, capped or not', async () => {
   expect(await readAll(listing(items(450), 30), 200)).toHaveLength(450)
   expect(await readAll(listing([]), 200)).toEqual([])
 })
+
+test('a group of one time that had to be read in parts is told: its rows may have changed places between them', async () => {
+  const all = items(300, n => (n < 100 ? 300 - n : n < 160 ? 150 : 100 - n))
+  const read = readingAround(
+    async (limit, page) => {
+      if (limit > 10) throw new Retryable('too_large', 'too large')
+      return listing(all)(limit, page)
+    },
+    () => [],
+    () => Promise.resolve(),
+  )
+  const { result } = await walk(read, 149)
+  expect(result.tornUs).toEqual([150])
+  const { result: apart } = await walk(read, 210)
+  expect(apart.tornUs).toEqual([])
+})

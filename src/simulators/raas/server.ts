@@ -22,7 +22,7 @@ export interface RaasRecord {
   /** Every return ever made visible, and every run (jid). */
   readonly returns: readonly ReturnRecord[]
   readonly runs: readonly string[]
-  /** Requests by `resource.method`, or by path for everything else. */
+  /** Requests by `resource.method`, or by path for everything else; `nowhere`: paths outside the server's own prefix. */
   readonly requests: ReadonlyMap<string, number>
   logins: number
   refusedLogins: number
@@ -95,7 +95,10 @@ class RaasServer {
       return
     }
     const { path: prefix } = this.knobs
-    if (!path.startsWith(`${prefix}/`)) return this.#json(response, 404, { error: 'not found' })
+    if (!path.startsWith(`${prefix}/`)) {
+      this.#count('nowhere')
+      return this.#json(response, 404, { error: 'not found' })
+    }
     const rest = path.slice(prefix.length).replace(/\/$/, '')
     if (rest === '/rpc') return this.#rpc(exchange, number)
     this.#count(rest)

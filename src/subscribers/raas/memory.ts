@@ -48,6 +48,8 @@ export class TailMemory extends FeedMemory {
   /** Ties larger than a page that were told as gaps, by their time. */
   readonly ties = new BoundedMap<true>(MOST_TIES)
   readonly oversize = new Oversize()
+  /** Rows of this time and before, down to where that walk was to go, were told as a gap. */
+  gapUntilUs = Number.NEGATIVE_INFINITY
   #forgottenUs = Number.NEGATIVE_INFINITY
 
   /** Of rows at or below this time nobody knows any more whether they are new. */

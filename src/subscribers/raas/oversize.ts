@@ -191,6 +191,8 @@ export function readingAround(
   read: ReadPage,
   holes: () => readonly { readonly at: number; readonly size: number }[],
   skipped: (position: number) => Promise<void>,
+  /** Told of the rows in each part of a page that was too large. */
+  parted: (rows: number) => void = () => undefined,
 ): ReadPage {
   const attempt: ReadPage = async (limit, page) => {
     const from = limit * page
@@ -208,14 +210,18 @@ export function readingAround(
       }
     }
     const parts = smallestFactor(limit)
+    if (inTheWay.length === 0) parted(limit / parts)
     const rows: unknown[] = []
+    const seams: number[] = []
     for (let part = 0; part < parts; part++) {
       const answer = await attempt(limit / parts, page * parts + part)
+      if (rows.length > 0) seams.push(rows.length)
+      for (const seam of answer.seams ?? []) seams.push(rows.length + seam)
       rows.push(...answer.rows)
       // Past the end there is nothing to look for.
       if (answer.partial !== true && answer.rows.length < limit / parts) break
     }
-    return { rows, count: undefined, partial: true }
+    return { rows, count: undefined, partial: true, seams }
   }
   return attempt
 }

@@ -69,6 +69,7 @@ export class ReturnsFeed {
           holes = []
           if (await oversize.met(page, position, client.serverUs())) this.#skipped()
         },
+        rows => memory.pace.tooLarge(rows),
       ),
       hasJobLoop: options.hasRuns,
       toldUs: () => client.toldUs(),

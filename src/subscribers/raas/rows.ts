@@ -9,6 +9,8 @@ export interface Page {
   readonly count: number | undefined
   /** Read in parts, or with a row left out: its length says nothing about the end. */
   readonly partial?: boolean
+  /** Rows before which another answer begins. */
+  readonly seams?: readonly number[]
 }
 
 /** A return, by minion. `hasBody` is false for light rows, which only say that there is one. */

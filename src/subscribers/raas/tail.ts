@@ -16,6 +16,7 @@ import type { Cursor, DeadLetter } from '../../record.ts'
 import type { Batch } from '../contract.ts'
 import { lostBy } from './lost.ts'
 import { isoOfUs, parseUs } from './rows.ts'
+import { TailAdvice } from './tail-advice.ts'
 import type { TailOptions } from './tail-options.ts'
 import { type WalkResult, walkDown } from './walk.ts'
 
@@ -45,11 +46,12 @@ export class TailFeed<R> {
   #floorUs: number | null = null
   #walks = 0
   #isMarking = false
-  #isTorn = false
+  readonly #advice: TailAdvice
 
   constructor(options: TailOptions<R>) {
     this.#options = options
-    const { cursor } = options
+    const { cursor, report, ref, feed, hasJobLoop } = options
+    this.#advice = new TailAdvice({ report, source: ref.name, feed, hasJobLoop })
     if (cursor === undefined) return
     this.#alterUs = parseUs(cursor['at']) ?? null
     this.#floorUs = parseUs(cursor['floor']) ?? null
@@ -174,7 +176,7 @@ export class TailFeed<R> {
     })
     if (isFirst) memory.restart(result.lowUs)
     memory.watchedFromUs ??= result.lowUs
-    this.#adviseOfTies(result)
+    this.#advice.ties(result.tornUs.length > 0)
     // The last page goes on below the mark. What lies below the first mark was dealt with long ago, perhaps longer than
     // ids are kept; what lies above it, and was not met before, was missed.
     const fromUs = Math.min(result.lowUs, memory.watchedFromUs)
@@ -185,16 +187,6 @@ export class TailFeed<R> {
     if (isFirst) await this.#firstContact(result, rows, dead)
     else await this.#publish(result, rows, dead, { restored, before })
     this.#walks++
-  }
-
-  #adviseOfTies({ tornUs }: WalkResult): void {
-    const { report, ref, feed, hasJobLoop } = this.#options
-    if (tornUs.length > 0 && !this.#isTorn) {
-      const rest = hasJobLoop ? 'the job loop looks after the rest' : 'some may be missing'
-      const text = `${feed}: more rows share one time than a page can hold; ${rest}`
-      report({ type: 'advice', source: ref.name, text })
-    }
-    this.#isTorn = tornUs.length > 0
   }
 
   #parse(raw: unknown, dead: Map<string, DeadLetter>): R | undefined {
@@ -242,11 +234,12 @@ export class TailFeed<R> {
     const { newestUs } = result
     const newest = newestUs === undefined ? undefined : this.#capped(newestUs, rows)
     if (how.restored && newest !== undefined) {
-      const text = `${feed}: the newest row is older than the cursor; was a database restored?`
-      report({ type: 'advice', source: ref.name, text })
+      this.#advice.restored()
+      this.#options.memory.gapUntilUs = Number.NEGATIVE_INFINITY
       this.#alterUs = newest
     } else if (newest !== undefined && newest > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newest
     const unknown = rows.filter(one => this.#isNews(one))
+    this.#advice.untimed(unknown.filter(({ us }) => us === undefined).length)
     const reach = Math.min(how.before ?? Number.NEGATIVE_INFINITY, this.#nowUs()) - overlapMs * 1000
     // Above the tail's reach it is simply new; below it, the tail had missed it.
     const isStray = ({ us }: Found<R>): boolean => us !== undefined && us <= reach
@@ -261,8 +254,7 @@ export class TailFeed<R> {
     })
     if (recovered.length > 0) {
       report({ type: 'feed_recovered', source: ref.name, feed, count: recovered.length })
-      const text = `${feed}: a sweep found ${recovered.length} rows that came later than overlap; raise it`
-      report({ type: 'advice', source: ref.name, text })
+      this.#advice.recovered(recovered.length)
     }
     if (regular === 'live') {
       const now = serverUs()
@@ -281,10 +273,12 @@ export class TailFeed<R> {
     dead: ReadonlyMap<string, DeadLetter>,
     { quiet = false, reach = result.lowUs }: { readonly quiet?: boolean; readonly reach?: number } = {},
   ): Promise<void> {
-    const { fill } = this.#options
+    const { fill, memory } = this.#options
     const lost = lostBy(result, this.#options)
     const { oldestUs } = result
-    if (result.complete || oldestUs === undefined || oldestUs <= reach) {
+    // A gap is told once, though the next walks don't reach below it either.
+    const floor = Math.max(reach, memory.gapUntilUs)
+    if (result.complete || oldestUs === undefined || oldestUs <= floor) {
       const isIdle = quiet && dead.size === 0 && lost.facts.length === 0
       await this.#pushAll(
         news,
@@ -294,8 +288,12 @@ export class TailFeed<R> {
     }
     // What the walk found goes out first: only what it did not find counts as recovered.
     await this.#pushAll(news, undefined)
-    const filled = await fill(Math.max(result.lowUs, reach), oldestUs)
-    await this.#pushAll([], this.#last([...filled, ...lost.facts], dead, lost.told))
+    const filled = await fill(Math.max(result.lowUs, floor), oldestUs)
+    const told = (): void => {
+      lost.told()
+      memory.gapUntilUs = oldestUs
+    }
+    await this.#pushAll([], this.#last([...filled, ...lost.facts], dead, told))
   }
 
   #last(facts: readonly Fact[], dead: ReadonlyMap<string, DeadLetter>, told?: () => void): Partial<Batch> {

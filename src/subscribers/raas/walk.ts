@@ -21,6 +21,8 @@ export class Pace {
   #cappedWalks = 0
   #calm = 0
   #timeouts = 0
+  /** Rows in the smallest part that a page of this walk had to be read in. */
+  #heavy: number | undefined
 
   get limit(): number {
     return Math.min(this.#wanted, this.#cap)
@@ -49,8 +51,18 @@ export class Pace {
     this.#wanted = Math.max(SMALLEST_LIMIT, Math.floor(this.limit / 2))
   }
 
+  /** A page was too large and was read in parts of so many rows: the next walk asks for no larger ones. */
+  tooLarge(rows: number): void {
+    this.#heavy = Math.max(SMALLEST_LIMIT, Math.min(rows, this.#heavy ?? rows))
+  }
+
   walked(): void {
     this.#timeouts = 0
+    if (this.#heavy !== undefined) {
+      this.#wanted = Math.min(this.#wanted, this.#heavy)
+      this.#calm = 0
+      this.#heavy = undefined
+    }
     if (this.#cap < LARGEST_LIMIT && ++this.#cappedWalks >= CALM_WALKS) this.#cap = LARGEST_LIMIT
     const wanted = this.#wanted
     if (wanted === USUAL_LIMIT || ++this.#calm < CALM_WALKS) return
@@ -92,6 +104,10 @@ export interface WalkResult {
 export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> {
   const { read, pace, atUs, parse, low, maxRows, take } = options
   const torn = new Set<number>()
+  const timeOf = (raw: unknown): number | undefined => {
+    const row = raw === undefined ? undefined : parse(raw)
+    return row === undefined ? undefined : atUs(row)
+  }
   /** Rows on a first page that was shorter than asked and seemed to have another behind it. */
   let capSeen: number | undefined
   let probes = 0
@@ -117,6 +133,11 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
         continue
       }
       torn.add(lastTail)
+    }
+    // Read in parts, each answer of its own: a group of equal times across such a seam may have lost some.
+    for (const seam of answer.seams ?? []) {
+      const above = seam > 0 ? timeOf(answer.rows[seam - 1]) : undefined
+      if (above !== undefined && above > lowUs && above === timeOf(answer.rows[seam])) torn.add(above)
     }
     for (const row of rows) take(row)
     const tail = times.at(-1)
