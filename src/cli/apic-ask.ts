@@ -8,7 +8,7 @@ import { parseFilter } from '../subscribers/apic/filter-text.ts'
 import { buildQuery, type Query, queryUrl } from '../subscribers/apic/query.ts'
 import type { Arguments } from './arguments.ts'
 import { UsageError } from './io.ts'
-import { hintOf, listOf, wholeNumber } from './query.ts'
+import { hintOf, listOf, wholeNumber } from './values.ts'
 
 type Format = 'json' | 'xml'
 
