@@ -1,14 +1,15 @@
 /** What is asked of an APIC, from the command line to requests that are right; or why not, without asking anybody. */
 import { explain } from '../config/explain.ts'
-import { nearest } from '../config/nearest.ts'
 import { questionSchema } from '../config/query.ts'
 import type { ApicConfig } from '../config/sources.ts'
 import { codeOf, describe } from '../errors.ts'
-import { parseFilter } from '../subscribers/apic/filter-text.ts'
-import { buildQuery, type Query, queryUrl } from '../subscribers/apic/query.ts'
+import { readFilter } from '../subscribers/apic/filter-text.ts'
+import { buildQueries, type Query, queryUrl } from '../subscribers/apic/query.ts'
+import { closedUp } from '../subscribers/apic/raw-query.ts'
+import { Unaskable } from '../subscribers/apic/unaskable.ts'
 import type { Arguments } from './arguments.ts'
 import { UsageError } from './io.ts'
-import { hintOf, listOf, wholeNumber } from './values.ts'
+import { hintOf, listOf, wholeNumber } from './query.ts'
 
 type Format = 'json' | 'xml'
 
@@ -31,9 +32,6 @@ const LISTS = ['target-subtree-class', 'rsp-subtree-class', 'rsp-subtree-include
 const WORDS = ['query-target', 'rsp-subtree', 'rsp-prop-include', 'time-range']
 const FILTERS = ['query-target-filter', 'rsp-subtree-filter']
 
-const OPERATORS = ['eq', 'ne', 'lt', 'gt', 'le', 'ge', 'bw', 'and', 'or', 'xor', 'not', 'true', 'false']
-const FILTER_WORDS = [...OPERATORS, 'anybit', 'allbits', 'wcard']
-
 /** What the guide prints of calls that are no questions. */
 const NO_QUESTIONS: Readonly<Record<string, string>> = {
   aaaLogin: 'query logs in by itself',
@@ -51,7 +49,7 @@ export function apicAsk(config: ApicConfig, words: readonly string[], given: Arg
   if (isLine && operand !== undefined) throw wrong(`unexpected "${operand}"`)
   const line = isLine ? lineOf(what, config) : undefined
   const format = given.has('xml') ? 'xml' : (line?.format ?? config.format)
-  const notes = line?.notes ?? []
+  const notes = [...(line?.notes ?? [])]
   if (what === 'domains' || line?.raw === 'aaaListDomains') {
     const strange = given.flags.find(flag =>
       [...LISTS, ...WORDS, ...FILTERS, 'filter', 'page', 'page-size'].includes(flag),
@@ -61,15 +59,17 @@ export function apicAsk(config: ApicConfig, words: readonly string[], given: Arg
     return { kind: 'domains', format, notes }
   }
   const target = line === undefined ? targetOf(what, operand) : { raw: line.raw }
-  const query = built({ ...target, ...optionsOf(given) })
-  const paging = new Map(query.options)
+  const queries = built({ ...target, ...optionsOf(given) })
+  for (const { key, message } of queries[0]?.notes ?? []) notes.push(spoken(`${key}: ${message}`))
+  const [query] = queries
+  const paging = new Map(query?.options)
   const size = paging.get('page-size')
-  if (paging.has('page')) {
-    return { kind: 'ask', format, queries: [query], page: queryUrl(query, format), pageSize: undefined, notes }
+  if (query !== undefined && paging.has('page')) {
+    return { kind: 'ask', format, queries, page: queryUrl(query, format), pageSize: undefined, notes }
   }
-  const options = query.options.filter(([name]) => name !== 'page-size')
+  const unpaged = queries.map(one => ({ ...one, options: one.options.filter(([name]) => name !== 'page-size') }))
   const pageSize = size === undefined ? undefined : Number(size)
-  return { kind: 'ask', format, queries: [{ ...query, options }], page: undefined, pageSize, notes }
+  return { kind: 'ask', format, queries: unpaged, page: undefined, pageSize, notes }
 }
 
 function targetOf(what: string, operand: string | undefined): Record<string, unknown> {
@@ -79,10 +79,7 @@ function targetOf(what: string, operand: string | undefined): Record<string, unk
     throw wrong(`say which ${what}: ${like}`)
   }
   // The guide writes fv:Tenant in its text and fvTenant in its URLs.
-  if (what === 'class') {
-    const cls = operand.replace(/^([a-z][A-Za-z0-9]*):([A-Z])/, '$1$2')
-    return cls.includes('/') ? { raw: `class/${cls}` } : { class: cls }
-  }
+  if (what === 'class') return { class: operand.replace(/(^|\/)([a-z][A-Za-z0-9]*):([A-Z]\w*)$/, '$1$2$3') }
   return what === 'tag' && operand.startsWith('mo/') ? { raw: `tag/${operand}` } : { [what]: operand }
 }
 
@@ -140,27 +137,23 @@ function optionsOf(given: Arguments): Record<string, unknown> {
 function filterOf(given: Arguments, flag: string): unknown {
   const text = given.text(flag)
   if (text === undefined) return undefined
-  const found = parseFilter(text.trim().replace(/"[^"]*"|\s+/g, piece => (piece.startsWith('"') ? piece : '')))
-  if (found !== undefined) return found
-  for (const [, word = ''] of text.replace(/"[^"]*"/g, '""').matchAll(/([A-Za-z]+)\(/g)) {
-    if (FILTER_WORDS.includes(word)) continue
-    if (word === 'pholder' || word === 'passive') {
-      throw wrong(
-        `--${flag}: nobody documents what ${word} takes; a whole line of the guide's form may carry it, class/CLS.json?query-target-filter=…`,
-      )
-    }
-    const guess = nearest(word, FILTER_WORDS)
-    throw wrong(
-      `--${flag}: no operator "${word}"${guess === undefined ? `; there is ${FILTER_WORDS.join(', ')}` : `; did you mean ${guess}?`}`,
-    )
+  const { filter, problem } = readFilter(closed(text, flag))
+  if (filter !== undefined) return filter
+  const opaque =
+    "nobody documents what pholder and passive take; a whole line of the guide's form may carry them, class/CLS.json?query-target-filter=…"
+  throw wrong(`--${flag}: ${problem ?? opaque}; write it like eq(fvTenant.name,"blue"), and(…,…)`)
+}
+
+function closed(text: string, flag: string): string {
+  try {
+    return closedUp(text, `--${flag}`)
+  } catch (error) {
+    throw error instanceof Unaskable ? wrong(error.message) : error
   }
-  throw wrong(
-    `--${flag}: ${text} is not a filter; write it like eq(fvTenant.name,"blue"), and(…,…), bw(class.property,"from","to")`,
-  )
 }
 
 /** What the schema and the builder say, in the words of the command line. */
-function built(question: Record<string, unknown>): Query {
+function built(question: Record<string, unknown>): readonly Query[] {
   const parsed = questionSchema.safeParse(question)
   if (!parsed.success) {
     // As a subscription in a config is explained: the same keys, the same rules.
@@ -171,7 +164,7 @@ function built(question: Record<string, unknown>): Query {
     throw wrong(findings.map(([key, text]) => spoken(key === undefined ? text : `${String(key)}: ${text}`)).join('; '))
   }
   try {
-    return buildQuery(parsed.data, 'ask')
+    return buildQueries(parsed.data, 'ask')
   } catch (error) {
     if (codeOf(error) !== 'config') throw error
     throw wrong(spoken(describe(error)))

@@ -3,6 +3,7 @@ import { codeOf } from '../../errors.ts'
 import { isLogClass } from './classes.ts'
 import { Refused } from './client.ts'
 import type { ApicAnswer, ApicObject } from './decode.ts'
+import { joinAnswers } from './join.ts'
 import { type Query, queryUrl } from './query.ts'
 
 type Options = readonly (readonly [string, string])[]
@@ -31,11 +32,22 @@ const LEAST_ON_A_PAGE = 8
  * Asks for every page of the queries, one after the other. The controller answers each page from a query of its own, so
  * rows shift when objects come and go (guide: result paging): what was seen is not given again, and while less was seen
  * than is counted the pages are read again. Sorted by dn where one class is asked for, logs by time, the newest first. An
- * answer over the controller's ceiling is asked for in smaller pages. Rejects like `get`.
+ * answer over the controller's ceiling is asked for in smaller pages. Several queries are the parts of one question: they
+ * come as one page, when all are read. Rejects like `get`.
  */
 export async function* askAll(queries: readonly Query[], options: AskOptions): AsyncGenerator<AskedPage, void> {
-  const seen = new Set<string>()
-  for (const query of queries) yield* askOne(query, options, seen)
+  const [query, ...more] = queries
+  if (query === undefined) return
+  if (more.length === 0) return yield* askOne(query, options, new Set())
+  // Too long for one request: what one part shows of an object, or of its children, another may add to.
+  const answers: ApicObject[][] = []
+  for (const part of queries) {
+    const found: ApicObject[] = []
+    for await (const { objects } of askOne(part, options, new Set())) found.push(...objects)
+    answers.push(found)
+  }
+  const objects = joinAnswers(queries, answers)
+  yield { objects, total: objects.length }
 }
 
 /** How many objects match all of the queries together, by the controller's own count where that is enough. */

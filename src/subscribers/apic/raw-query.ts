@@ -51,7 +51,7 @@ const ASKED = 'aaaListDomains'
 export function parseRaw(raw: string): { target: Target; options: Map<string, string> } {
   const why = unsendable(raw.replace(/[\r\n\t]/g, ' '))
   if (why !== undefined) throw unaskable('raw', why)
-  const text = closedUp(raw)
+  const text = closedUp(withoutVerb(raw), 'raw')
     .replace(/^[a-z]+:\/\/[^/?"]+/i, '')
     .replace(/^\/+/, '')
     .replace(/^api\/+/, '')
@@ -71,25 +71,28 @@ export function parseRaw(raw: string): { target: Target; options: Map<string, st
   return { target: targetOf(decoded(path)), options }
 }
 
-/**
- * The guide breaks its lines where one statement, or one argument, ends. A blank anywhere else is part of a value, and a
- * value with a blank needs quotation marks.
- */
-function closedUp(raw: string): string {
+function withoutVerb(raw: string): string {
   const text = raw
     .trim()
     .replace(/^GET\s+/, '')
     .replace(/\s+HTTP\/1\.[01]$/, '')
   const verb = /^(POST|DELETE|PUT)\s/.exec(text)
   if (verb !== null) throw unaskable('raw', `${verb[1]} changes something: opswire only asks (GET)`)
+  return text
+}
+
+/**
+ * The text without the blanks around `& ? = ( , | )`: the guide breaks its lines where one statement, or one argument, ends.
+ * A blank anywhere else is part of a value, and a value with a blank needs quotation marks: throws `Unaskable`, naming `key`.
+ */
+export function closedUp(text: string, key: string): string {
   const closed = text
+    .trim()
     .split(/("[^"]*")/)
     .map((piece, index) => (index % 2 === 1 ? piece : piece.replace(/\s*([?&=(),|])\s*/g, '$1')))
     .join('')
   const blank = closed.split(/"[^"]*"/).find(piece => /\s/.test(piece))
-  if (blank !== undefined) {
-    throw unaskable('raw', `a blank in ${shown(blank)}: a statement may hold none (guide)`)
-  }
+  if (blank !== undefined) throw unaskable(key, `a blank in ${shown(blank)}: a statement may hold none (guide)`)
   return closed
 }
 

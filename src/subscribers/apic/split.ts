@@ -55,7 +55,7 @@ const UNDIVIDED = 'neither a DN nor a single condition can be divided: only list
 function whyNot({ options }: Plan, purpose: Purpose): string | undefined {
   if (commas(options.get('rsp-subtree-include') ?? '').includes('count'))
     return 'counts of parts are no count of the whole'
-  if (purpose === 'ask' && (options.has('page') || options.has('page-size'))) {
+  if (purpose === 'ask' && options.has('page')) {
     return 'a page of each part is no page of the whole'
   }
   return undefined
