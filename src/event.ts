@@ -30,7 +30,7 @@ export type System = 'apic' | 'raas' | 'vcd'
 export type Fact = Omit<OpsEvent, 'recordedtime'>
 
 /** Severity numbers on the OpenTelemetry log scale. */
-const SEVERITY_NUMBER: Record<Severity, number> = { critical: 21, major: 17, minor: 14, warning: 13, info: 9 }
+export const SEVERITY_NUMBER: Record<Severity, number> = { critical: 21, major: 17, minor: 14, warning: 13, info: 9 }
 
 /** Which source a fact is from: the kind of system and the configured name. */
 export interface SourceRef {

@@ -9,6 +9,7 @@ const LOAD: Record<CommandName, () => Promise<Command>> = {
   demo: () => import('./cli/demo.ts'),
   check: () => import('./cli/check.ts'),
   status: () => import('./cli/status.ts'),
+  tap: () => import('./cli/tap.ts'),
   query: () => import('./cli/query.ts'),
   config: () => import('./cli/config.ts'),
   version: () => import('./cli/version.ts'),

@@ -9,7 +9,7 @@ import { closedUp } from '../subscribers/apic/raw-query.ts'
 import { Unaskable } from '../subscribers/apic/unaskable.ts'
 import type { Arguments } from './arguments.ts'
 import { UsageError } from './io.ts'
-import { hintOf, listOf, wholeNumber } from './query.ts'
+import { hintOf, listOf, wholeNumber } from './values.ts'
 
 type Format = 'json' | 'xml'
 

@@ -5,6 +5,7 @@ import { COMMANDS, type CommandName, type CommandSpec } from './commands.ts'
 import { UsageError } from './io.ts'
 
 export interface Arguments {
+  readonly command: CommandName
   /** The word behind the command (`config show`), for commands that have one. */
   readonly word: string | undefined
   /** The user's own words behind the command, for commands that take them. */
@@ -53,6 +54,7 @@ export function readArguments(command: CommandName, args: readonly string[]): Ar
   }
   const text = (flag: string): string | undefined => values.get(flag)?.[0]
   return {
+    command,
     word: spec.operands === undefined ? readWord(spec, words, fail) : undefined,
     operands: spec.operands === undefined ? [] : words,
     text,

@@ -28,6 +28,8 @@ export interface CommandSpec {
 const CONFIG: Flag = { name: 'config', short: 'c', value: 'FILE', says: 'the config file (YAML or JSON)' }
 const JSON_OUT: Flag = { name: 'json', says: 'print JSON, for scripts' }
 
+const FILTERS = 'Filters (of the same flag any must fit, of different flags all):'
+
 export const COMMANDS = {
   run: {
     summary: 'run the daemon',
@@ -71,6 +73,48 @@ export const COMMANDS = {
       ['opswire status', 'sources, feeds, leases, store and sink of the daemon on this machine'],
       ['opswire status --url http://opswire.example.net:9469 --json', 'of another one, as JSON'],
       ['opswire status --watch', 'follow it'],
+    ],
+  },
+  tap: {
+    summary: 'follow the stream: every event as it comes',
+    flags: [
+      CONFIG,
+      { name: 'since', value: 'TIME', says: 'begin there: 2h (ago), 2026-02-03T04:05:06Z, or start; without it, now' },
+      { name: 'limit', value: 'N', says: 'end after N events' },
+      JSON_OUT,
+      { name: 'source', value: 'NAME', says: 'only of this source', many: true, under: FILTERS },
+      {
+        name: 'kind',
+        value: 'KIND',
+        says: 'fault, event, audit, session, health, state, job, return, gap, source',
+        many: true,
+        under: FILTERS,
+      },
+      {
+        name: 'severity',
+        value: 'SEVERITY',
+        says: 'this and above: critical, major, minor, warning, info',
+        under: FILTERS,
+      },
+      { name: 'type', value: 'TYPE', says: 'such as apic.fault.raised, or apic.fault.*', many: true, under: FILTERS },
+      {
+        name: 'actor',
+        value: 'NAME',
+        says: 'who did it: a user, or the name or id of a token; * is any text',
+        many: true,
+        under: FILTERS,
+      },
+      { name: 'text', value: 'TEXT', says: 'all of these stand somewhere in the event', many: true, under: FILTERS },
+    ],
+    notes: [
+      'Reads the stream of the nats block with its login, and takes nothing away. Times are UTC. Goes on over a restart of NATS, without',
+      'a hole. With --json each event is one line, as it stands in the stream. Ends with 0 at Ctrl-C.',
+    ],
+    examples: [
+      ['opswire tap -c opswire.yaml', 'everything from now on'],
+      ['opswire tap -c opswire.yaml --severity major --source fabric-a', 'what hurts in one fabric'],
+      ['opswire tap -c opswire.yaml --kind audit --actor alice --since 1d', 'what alice did since yesterday'],
+      ['opswire tap -c opswire.yaml --kind fault --limit 1 --json', 'wait for the next fault'],
     ],
   },
   query: QUERY,

@@ -1,7 +1,6 @@
-/** What the demo shows: a line for each event, a summary now and then. */
+/** What the demo counts of what it shows. */
 import type { OpsEvent } from '../event.ts'
-import { printable } from '../ops/text.ts'
-import type { CliIo, Paint } from './io.ts'
+import { sourceOf } from './event-line.ts'
 
 /** Counts by source and kind. */
 export class DemoTally {
@@ -28,31 +27,4 @@ export class DemoTally {
     })
     return parts.length === 0 ? 'nothing yet' : parts.join('  |  ')
   }
-}
-
-export function sourceOf(event: OpsEvent): string {
-  return event.source.split('/').at(-1) ?? ''
-}
-
-/** One event on one line of the terminal's width; whole in a pipe. */
-export function eventLine(event: OpsEvent, io: CliIo, paint: Paint): string {
-  const { data, severitytext } = event
-  const time = (event.time ?? event.recordedtime).slice(11, 19)
-  const style =
-    data.state === 'resolved'
-      ? 'green'
-      : severitytext === 'critical' || severitytext === 'major'
-        ? 'red'
-        : severitytext === 'minor' || severitytext === 'warning'
-          ? 'yellow'
-          : 'cyan'
-  const origin = event.origin === 'live' ? '' : ` (${event.origin})`
-  const { actor } = data
-  // Many summaries name who it was already.
-  const who = actor?.user === undefined || data.summary.includes(actor.user) ? '' : ` [${actor.user}]`
-  const head = `${time}  ${sourceOf(event).padEnd(9)} ${data.kind.padEnd(8)} ${severitytext.padEnd(8)} `
-  const text = printable(`${event.type}  ${data.summary}${who}${origin}`, 1000)
-  const room = io.isTty ? Math.max(20, io.columns - head.length) : text.length
-  const cut = text.length > room ? `${text.slice(0, room - 1)}…` : text
-  return `${paint('dim', time)}${head.slice(8)}`.replace(severitytext, paint(style, severitytext)) + cut
 }

@@ -5,8 +5,9 @@ import { READING_METHODS, type ReadingMethod, RpcError } from '../subscribers/ra
 import { isPaged, RaasQuestions, readingMethod } from '../subscribers/raas/questions.ts'
 import { isRow, numberOf, pageOf } from '../subscribers/raas/rows.ts'
 import { UsageError } from './io.ts'
-import { type Asking, hintOf, type Question, wholeNumber } from './query.ts'
+import type { Asking, Question } from './query.ts'
 import type { Row, Rows } from './rows.ts'
+import { hintOf, wholeNumber } from './values.ts'
 
 type Kwarg = Readonly<Record<string, unknown>>
 

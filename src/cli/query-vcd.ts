@@ -7,8 +7,9 @@ import { type EventsQuestion, VcdQuestions } from '../subscribers/vcd/questions.
 import { isObject } from '../subscribers/vcd/row.ts'
 import { UsageError } from './io.ts'
 import { passwordFor } from './password.ts'
-import { type Asking, hintOf, type Question, timeOf } from './query.ts'
+import type { Asking, Question } from './query.ts'
 import type { Row } from './rows.ts'
+import { hintOf, timeOf } from './values.ts'
 
 const WHAT = ['events', 'orgs', 'versions', 'tokens'] as const
 type What = (typeof WHAT)[number]

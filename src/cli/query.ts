@@ -1,7 +1,5 @@
 /** `opswire query`: one read-only question to one source, with that source's own login. */
-import { nearest } from '../config/nearest.ts'
 import type { SourceConfig } from '../config/sources.ts'
-import { parseDuration } from '../config/units.ts'
 import { codeOf, describe, type ErrorCode } from '../errors.ts'
 import type { Report } from '../report.ts'
 import { type Clock, systemClock } from '../scheduler/clock.ts'
@@ -12,6 +10,7 @@ import { load } from './load.ts'
 import { kindsOf } from './query-words.ts'
 import { Rows, type RowsOptions } from './rows.ts'
 import { aborted, stopSignals } from './signals.ts'
+import { hintOf, listOf, wholeNumber } from './values.ts'
 
 /** What a question to any system is asked with. */
 export interface Asking {
@@ -119,38 +118,6 @@ function refuseForeignFlags(given: Arguments, source: SourceConfig): void {
     if (kinds.length === 0 || kinds.includes(source.kind)) continue
     throw new UsageError(`--${flag} is for ${kinds.join(' and ')} sources; ${source.name} is ${source.kind}`, 'query')
   }
-}
-
-/** `; did you mean X?`, or what there is. */
-export function hintOf(word: string, known: readonly string[], list = known.join(', ')): string {
-  const guess = nearest(word, known)
-  return guess === undefined ? `; there is ${list}` : `; did you mean ${guess}?`
-}
-
-/** The flag's value as a whole number of at least `least`. Throws `UsageError`. */
-export function wholeNumber(given: Arguments, flag: string, least: number): number | undefined {
-  const text = given.text(flag)
-  if (text === undefined) return undefined
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
-  if (number >= least) return number
-  throw new UsageError(`--${flag}: "${text}" is not a whole number of at least ${least}`, 'query')
-}
-
-/** `a,b` as a list; undefined when nothing was given. */
-export function listOf(text: string | undefined): readonly string[] | undefined {
-  return text?.split(',').flatMap(part => (part.trim() === '' ? [] : [part.trim()]))
-}
-
-/** A time as people write it, ms: with its zone, a day, or a time ago such as 2h. Throws `UsageError`. */
-export function timeOf(given: Arguments, flag: string, clock: Clock): number | undefined {
-  const text = given.text(flag)
-  if (text === undefined) return undefined
-  const ago = parseDuration(text)
-  if (ago !== undefined) return clock.wall() - ago
-  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(ms)) return ms
-  const like = '2026-02-03T04:05:06Z, 2026-02-03 or 2h (ago)'
-  throw new UsageError(`--${flag}: "${text}" is not a time with its zone; write ${like}`, 'query')
 }
 
 /** One line on stderr, and the exit code. */

@@ -1,5 +1,6 @@
 /** Follows the stream from outside, as any consumer would: what is in it, in its order. */
-import { DeliverPolicy, jetstream, type OrderedConsumerOptions } from '@nats-io/jetstream'
+import { DeliverPolicy, jetstream, jetstreamManager, type OrderedConsumerOptions } from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
 import type { NatsConfig } from '../config/schema.ts'
 import { describe, Retryable } from '../errors.ts'
 import { type Clock, systemClock } from '../scheduler/clock.ts'
@@ -10,8 +11,13 @@ export interface TapOptions {
   readonly signal: AbortSignal
   /** Where to begin: what comes from now on (the default), everything, a stream sequence, or a server time (ms). */
   readonly from?: 'now' | 'start' | { readonly seq: number } | { readonly sinceMs: number }
-  /** Subjects without the configured prefix, with wildcards. Default `>`. Several need a server from 2.10 on. */
+  /**
+   * Subjects without the configured prefix, with wildcards. Default `>`. A server before 2.10 takes one filter only: it
+   * gives more than was asked for then.
+   */
   readonly subjects?: readonly string[]
+  /** Told when following begins: with `from: 'now'`, the sequence that is the first one to come. */
+  readonly onStart?: (seq: number) => void
   readonly clock?: Clock
 }
 
@@ -25,7 +31,7 @@ export interface Tapped {
   readonly storedMs: number
   /** The message's `Nats-Msg-Id`: the event's id. */
   readonly id: string
-  /** The parsed body: an event, or a dead letter's notice. */
+  /** The parsed body: an event, or a dead letter's notice; undefined for something else's message that is not JSON. */
   readonly event: unknown
 }
 
@@ -43,11 +49,16 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
   let stop = (): void => undefined
   const onAbort = (): void => stop()
   try {
-    const consumer = await jetstream(connection).consumers.get(config.stream.name, start(config, options))
+    const next = await nextSeq(connection, config)
+    const consumer = await jetstream(connection).consumers.get(
+      config.stream.name,
+      start(config, options, next, takesSeveral(connection)),
+    )
     const messages = await consumer.consume({ max_messages: 500, expires: EXPIRES_MS })
     stop = () => messages.stop()
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) stop()
+    options.onStart?.(next)
     for await (const message of messages) {
       yield {
         subject: message.subject,
@@ -55,7 +66,7 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
         left: message.info.pending,
         storedMs: Math.floor(message.info.timestampNanos / 1e6),
         id: message.headers?.get('Nats-Msg-Id') ?? '',
-        event: message.json(),
+        event: parsed(message.string()),
       }
       if (signal.aborted) return
     }
@@ -71,13 +82,46 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
   }
 }
 
-function start(config: NatsConfig, { from = 'now', subjects = ['>'] }: TapOptions): Partial<OrderedConsumerOptions> {
-  const filters = subjects.map(subject => `${config.prefix}.${subject}`)
+/** The sequence after the last one that is in the stream. */
+async function nextSeq(connection: NatsConnection, config: NatsConfig): Promise<number> {
+  const manager = await jetstreamManager(connection, { checkAPI: false })
+  return (await manager.streams.info(config.stream.name)).state.last_seq + 1
+}
+
+/** Several filters of one consumer: from 2.10 on. An older server ignores the list and sends everything. */
+function takesSeveral(connection: NatsConnection): boolean {
+  const [major = 0, minor = 0] = (connection.info?.version ?? '').split('.').map(Number)
+  return major > 2 || (major === 2 && minor >= 10)
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function start(
+  config: NatsConfig,
+  { from = 'now', subjects = ['>'] }: TapOptions,
+  next: number,
+  several: boolean,
+): Partial<OrderedConsumerOptions> {
+  const filters = (several ? subjects : [common(subjects)]).map(subject => `${config.prefix}.${subject}`)
   const [only] = filters
   const filter = { filter_subjects: filters.length === 1 && only !== undefined ? only : filters }
-  if (from === 'now') return { ...filter, deliver_policy: DeliverPolicy.New }
+  // By number, not "new": what comes while the consumer is made anew, after a restart of the server, must not be passed over.
+  if (from === 'now') return { ...filter, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }
   if (from === 'start') return { ...filter, deliver_policy: DeliverPolicy.All }
   if ('seq' in from) return { ...filter, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.seq }
   const opt_start_time = new Date(from.sinceMs).toISOString()
   return { ...filter, deliver_policy: DeliverPolicy.StartTime, opt_start_time }
+}
+
+/** One subject with wildcards that stands for all of them. */
+function common(subjects: readonly string[]): string {
+  const [first, ...rest] = subjects.map(subject => subject.split('.'))
+  if (first === undefined || rest.some(tokens => tokens.length !== first.length)) return '>'
+  return first.map((token, at) => (rest.every(tokens => tokens[at] === token) ? token : '*')).join('.')
 }
