@@ -28,6 +28,8 @@ export interface AccessMemory {
   current: AccessToken | undefined
   /** A successor that could not be written yet: the old token is dead already, so this one must not be lost. */
   unsaved: { readonly configured: string; readonly token: string } | undefined
+  /** `clock.now()` of the last login of ours that rotated the API token. */
+  rotatedAt?: number
 }
 
 export interface AccessOptions {
@@ -154,6 +156,7 @@ export class Access {
       // Kept at once, so that a disk that is full for a minute does not lock us out; used only when written.
       memory.unsaved = { configured, token: successor }
       await this.#save(configured, successor)
+      memory.rotatedAt = clock.now()
     }
     const lifeMs = Math.max(0, lifeOf(bearer, body?.['expires_in'], answer))
     const endsAt = startedAt + lifeMs
@@ -188,11 +191,18 @@ export class Access {
       return new Fatal('config', `${where} answered ${answer.status}: no such token endpoint; check url and org`)
     }
     const code = refusalCode(answer)
+    const { clock, memory } = this.#options
+    // A token that was just ours: two instances on one rotating token kick each other out, time and again.
+    const ago = memory.rotatedAt === undefined ? undefined : Math.round((clock.now() - memory.rotatedAt) / 1000)
+    const after =
+      ago === undefined
+        ? ''
+        : `. Its last login here, ${ago} s ago, rotated it: most likely another program has used it since`
     return new Fatal(
       'auth_refused',
       `the API token was refused for org "${config.org}" at ${where} (HTTP ${answer.status}${code === undefined ? '' : `, ${code}`}). ` +
         'Likely causes: it belongs to another org (a token does not tell its own), it was revoked or has expired, ' +
-        'or it was rotated away by another program that uses it (one token per instance)',
+        `or it was rotated away by another program that uses it (one token per instance)${after}`,
     )
   }
 }

@@ -7,6 +7,7 @@ import type { DeadLetter } from '../../record.ts'
 import { sleep } from '../../scheduler/clock.ts'
 import { HOUR_MS } from './hours.ts'
 import type { NewsDesk } from './news.ts'
+import type { Span } from './pages.ts'
 import { FEED, type Position } from './position.ts'
 import type { Commit, TrailOptions } from './trail.ts'
 
@@ -47,7 +48,7 @@ export class HourCheck {
 
   async #compare(hour: number, now: number): Promise<void> {
     const { pages, hours } = this.#options
-    const counted = await pages.count({ fromMs: hour, untilMs: hour + HOUR_MS })
+    const counted = await pages.count(this.#spanOf(hour))
     if (counted === undefined) {
       this.#adviseUncounted()
       return
@@ -62,8 +63,13 @@ export class HourCheck {
     const draft = hours.draft()
     draft.set(hour, counted)
     // Fewer than before is retention at work, or a role that sees less, which other checks are for.
-    const facts = counted > known ? [gap('state_lost', hour, hour + HOUR_MS)] : []
+    const facts = counted > known ? [gap('state_lost', this.#spanOf(hour).fromMs, hour + HOUR_MS)] : []
     await commit({ facts, mirror: draft.changes(), durable: () => draft.adopt() })
+  }
+
+  /** What came before the first contact was not dealt with. */
+  #spanOf(hour: number): Span & { readonly untilMs: number } {
+    return { fromMs: Math.max(hour, this.#parts.position.asked), untilMs: hour + HOUR_MS }
   }
 
   async #readAgain(hour: number): Promise<void> {
@@ -73,7 +79,7 @@ export class HourCheck {
     const met = new Set<string>()
     const late: number[] = []
     const pause = (): Promise<void> => sleep(clock, SPACING_MS, signal)
-    for await (const page of pages.through({ fromMs: hour, untilMs: hour + HOUR_MS }, pause)) {
+    for await (const page of pages.through(this.#spanOf(hour), pause)) {
       for (const row of page.rows) met.add(row.id)
       for (const letter of page.dead) met.add(letter.content)
       const dead: DeadLetter[] = page.dead.filter(letter => !seen.hasDead(letter.content))

@@ -41,11 +41,11 @@ export class Hours {
 
   /**
    * Hours that are to be compared now, those first that have waited longest: each one hourly while it is younger than a day, then
-   * daily. Only whole hours between `from` and `until`.
+   * daily. Of the first one the part from `from` on, and only what ends by `until`.
    */
   due(from: number, until: number, now: number): number[] {
     const due: number[] = []
-    const first = Math.max(Math.ceil(from / HOUR_MS) * HOUR_MS, hourOf(now - KEPT_MS))
+    const first = Math.max(hourOf(from), hourOf(now - KEPT_MS))
     for (let hour = hourOf(until) - HOUR_MS; hour >= first; hour -= HOUR_MS) {
       const waitMs = now - hour > 25 * HOUR_MS ? 24 * HOUR_MS : HOUR_MS
       if (now - (this.#checkedAt.get(hour) ?? Number.NEGATIVE_INFINITY) >= waitMs) due.push(hour)
