@@ -101,5 +101,5 @@ if (import.meta.main) {
   })
   process.exitCode = code
   // A daemon that was told to stop has stopped: a reader of its output that hangs must not keep it alive.
-  if (argv[0] === 'run') process.exit(code)
+  if (argv[0] === 'run' || code === EXIT.forced) process.exit(code)
 }

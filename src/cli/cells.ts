@@ -21,7 +21,10 @@ export function cellText(value: string): string {
 
 /** One JSON text in one line, in which nothing is left that a terminal would act on; it means the same. */
 export function jsonLine(value: unknown): string {
-  return JSON.stringify(value).replace(UNPRINTABLE, text =>
+  const line = JSON.stringify(value)
+  // Most lines are, and the long way costs ten times as much.
+  if (PLAIN.test(line)) return line
+  return line.replace(UNPRINTABLE, text =>
     [...Array(text.length).keys()].map(at => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''),
   )
 }

@@ -169,7 +169,7 @@ export function overview(): string {
   ].join('\n')
 }
 
-/** A longer example has what it does above it, not beside it. */
+/** Where one example is longer, what each does stands above it and not beside it. */
 const MOST_BESIDE = 70
 
 /** What `opswire COMMAND --help` prints. */
@@ -182,7 +182,7 @@ export function helpFor(name: CommandName): string {
   const rows = [...words, ...flags.filter(([, , under]) => under === undefined), ['-h, --help', 'this text'] as const]
   const headings = [...new Set(flags.flatMap(([, , under]) => under ?? []))]
   const width = Math.max(...[...rows, ...flags].map(([left]) => left.length))
-  const wide = Math.max(...spec.examples.map(([command]) => command.length).filter(length => length <= MOST_BESIDE))
+  const wide = Math.max(...spec.examples.map(([command]) => command.length))
   const line = ([left, right]: readonly [string, string, ...unknown[]]): string => `  ${left.padEnd(width)}  ${right}`
   return [
     `${usage.join(' ')}${spec.flags.length > 0 ? ' [FLAGS]' : ''}: ${spec.summary}`,
@@ -193,7 +193,7 @@ export function helpFor(name: CommandName): string {
     '',
     'Examples:',
     ...spec.examples.flatMap(([command, does]) =>
-      command.length <= MOST_BESIDE ? [`  ${command.padEnd(wide)}  # ${does}`] : [`  # ${does}`, `  ${command}`],
+      wide <= MOST_BESIDE ? [`  ${command.padEnd(wide)}  # ${does}`] : [`  # ${does}`, `  ${command}`],
     ),
     '',
   ].join('\n')

@@ -38,7 +38,7 @@ export type Question = () => Promise<void>
 class ReaderGone extends Error {}
 class Interrupted extends Error {}
 
-/** Resolves with 0, 69, 77 or 78. Throws `UsageError` for a question that is wrong, `Fatal('config')` for the file. */
+/** Resolves with 0, 69, 75 (a second Ctrl-C), 77 or 78. Throws `UsageError` for a question that is wrong, `Fatal('config')` for the file. */
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('query', args)
   const [name, ...words] = given.operands
@@ -52,8 +52,8 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const over = new AbortController()
   const signals = io.signal === undefined ? stopSignals() : undefined
   const stop = io.signal ?? signals?.stop
-  const onStop = (): void => over.abort(new Interrupted('interrupted'))
-  const onGone = (): void => over.abort(new ReaderGone('the reader has gone'))
+  const onStop = (): void => over.abort(new Interrupted())
+  const onGone = (): void => over.abort(new ReaderGone())
   stop?.addEventListener('abort', onStop, { once: true })
   io.stdout.on('error', onGone)
   let rows: Rows | undefined
@@ -79,8 +79,9 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     // A second Ctrl-C does not wait for the goodbye.
     const forced = signals === undefined ? new Promise<never>(() => undefined) : aborted(signals.force)
     const end = await Promise.race([question().then(() => 'answered' as const), forced.then(() => 'forced' as const)])
-    if (end === 'forced') throw new Interrupted('interrupted')
-    return EXIT.ok
+    if (end === 'answered') return EXIT.ok
+    explained(undefined, new Interrupted(), source, 0, io)
+    return EXIT.forced
   } catch (error) {
     rows?.end()
     return explained(error, over.signal.aborted ? over.signal.reason : error, source, rows?.shown ?? 0, io)

@@ -2,7 +2,7 @@
  * Rows as they come in: a table for people, JSON lines for scripts. A table's columns and their widths follow from the
  * first rows handed over; nothing is kept, so an answer may be of any length.
  */
-import { once } from 'node:events'
+import type { Writable } from 'node:stream'
 import { nearest } from '../config/nearest.ts'
 import { cellText, fitted, jsonLine, padded, widthOf } from './cells.ts'
 import { type CliIo, type Paint, painter, UsageError } from './io.ts'
@@ -79,7 +79,7 @@ export class Rows {
     this.#wipe()
     const { stdout } = this.#io
     if (stdout.destroyed || stdout.write(lines.map(line => `${line}\n`).join(''))) return
-    await Promise.race([once(stdout, 'drain'), once(stdout, 'close')]).catch(() => undefined)
+    await roomIn(stdout)
   }
 
   /** A line on stderr that the next one takes the place of. Only on a terminal: a log has no use for it. */
@@ -167,6 +167,18 @@ export class Rows {
     }
     return columns
   }
+}
+
+/** Resolves when more can be written, or nothing ever again. */
+function roomIn(stdout: Writable): Promise<void> {
+  return new Promise(resolve => {
+    const events = ['drain', 'close', 'error']
+    const done = (): void => {
+      for (const event of events) stdout.off(event, done)
+      resolve()
+    }
+    for (const event of events) stdout.on(event, done)
+  })
 }
 
 function cellOf(row: Row, name: string, index: number): string {

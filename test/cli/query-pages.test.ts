@@ -185,6 +185,7 @@ describe('the session', () => {
       '--json',
     )
     expect([code, page]).toEqual([0, 11])
+    expect(['drain', 'close', 'error'].map(event => stdout.listenerCount(event))).toEqual([0, 0, 0])
     expect(requests('refresh')).toEqual(['/api/aaaRefresh.json'])
     expect(rig.apic.record.sessions.map(({ endedBy }) => endedBy)).toEqual(['ended', 'logout'])
   })
