@@ -2,7 +2,6 @@
 import { explain } from '../config/explain.ts'
 import { questionSchema } from '../config/query.ts'
 import type { ApicConfig } from '../config/sources.ts'
-import { codeOf, describe } from '../errors.ts'
 import { readFilter } from '../subscribers/apic/filter-text.ts'
 import { buildQueries, type Query, queryUrl } from '../subscribers/apic/query.ts'
 import { closedUp } from '../subscribers/apic/raw-query.ts'
@@ -21,24 +20,19 @@ export type ApicAsk =
       readonly queries: readonly Query[]
       /** The URL of the one page that was asked for. */
       readonly page: string | undefined
-      readonly pageSize: number | undefined
+      readonly pageSize: number
       readonly notes: readonly string[]
     }
+
+/** Objects on a page; each page is a request of its own, and an object is about a kB. */
+const PAGE = 1000
+const DOMAINS = '/api/aaaListDomains'
 
 const WHAT = ['class', 'mo', 'tag', 'domains']
 
 /** Flags whose values are lists of words. */
 const LISTS = ['target-subtree-class', 'rsp-subtree-class', 'rsp-subtree-include', 'order-by']
 const WORDS = ['query-target', 'rsp-subtree', 'rsp-prop-include', 'time-range']
-const FILTERS = ['query-target-filter', 'rsp-subtree-filter']
-
-/** What the guide prints of calls that are no questions. */
-const NO_QUESTIONS: Readonly<Record<string, string>> = {
-  aaaLogin: 'query logs in by itself',
-  aaaRefresh: 'query keeps its session by itself',
-  aaaLogout: 'query logs out by itself',
-  subscriptionRefresh: 'the daemon refreshes its subscriptions itself; query makes none',
-}
 
 /** Throws `UsageError`. */
 export function apicAsk(config: ApicConfig, words: readonly string[], given: Arguments): ApicAsk {
@@ -49,31 +43,31 @@ export function apicAsk(config: ApicConfig, words: readonly string[], given: Arg
   if (isLine && operand !== undefined) throw wrong(`unexpected "${operand}"`)
   const line = isLine ? lineOf(what, config) : undefined
   const format = given.has('xml') ? 'xml' : (line?.format ?? config.format)
-  const notes = [...(line?.notes ?? [])]
-  if (what === 'domains' || line?.raw === 'aaaListDomains') {
-    const strange = given.flags.find(flag =>
-      [...LISTS, ...WORDS, ...FILTERS, 'filter', 'page', 'page-size'].includes(flag),
-    )
-    if (strange !== undefined) throw wrong(`--${strange} means nothing to domains`)
-    if (operand !== undefined) throw wrong(`unexpected "${operand}"`)
-    return { kind: 'domains', format, notes }
-  }
   const target = line === undefined ? targetOf(what, operand) : { raw: line.raw }
   const queries = built({ ...target, ...optionsOf(given) })
-  for (const { key, message } of queries[0]?.notes ?? []) notes.push(spoken(`${key}: ${message}`))
   const [query] = queries
+  const said = new Set(queries.flatMap(one => one.notes.map(({ key, message }) => spoken(key, message))))
+  const notes = [...(line?.notes ?? []), ...said]
+  if (query?.path === DOMAINS) return { kind: 'domains', format, notes }
   const paging = new Map(query?.options)
-  const size = paging.get('page-size')
   if (query !== undefined && paging.has('page')) {
-    return { kind: 'ask', format, queries, page: queryUrl(query, format), pageSize: undefined, notes }
+    return { kind: 'ask', format, queries, page: queryUrl(query, format), pageSize: PAGE, notes }
   }
-  const unpaged = queries.map(one => ({ ...one, options: one.options.filter(([name]) => name !== 'page-size') }))
-  const pageSize = size === undefined ? undefined : Number(size)
-  return { kind: 'ask', format, queries: unpaged, page: undefined, pageSize, notes }
+  const size = wholeNumber(given, 'page-size', 1) ?? Number(paging.get('page-size') ?? PAGE)
+  return { kind: 'ask', format, queries: queries.map(withoutSize), page: undefined, pageSize: size, notes }
+}
+
+/** How large a page is does not narrow the question. */
+function withoutSize(query: Query): Query {
+  return { ...query, options: query.options.filter(([name]) => name !== 'page-size') }
 }
 
 function targetOf(what: string, operand: string | undefined): Record<string, unknown> {
   if (!WHAT.includes(what)) throw wrong(`unknown "${what}"${hintOf(what, WHAT)}`)
+  if (what === 'domains') {
+    if (operand !== undefined) throw wrong(`unexpected "${operand}"`)
+    return { raw: DOMAINS.slice('/api/'.length) }
+  }
   if (operand === undefined || operand === '') {
     const like = { class: 'class fvTenant', mo: 'mo uni/tn-common', tag: 'tag production' }[what]
     throw wrong(`say which ${what}: ${like}`)
@@ -89,31 +83,24 @@ function lineOf(
   { controllers }: ApicConfig,
 ): { raw: string; format: Format | undefined; notes: string[] } {
   const notes: string[] = []
-  const [, verb = 'GET', rest = ''] = /^\s*(?:([A-Z]+)\s+)?([\s\S]*?)\s*$/.exec(text) ?? []
-  if (verb !== 'GET') throw wrong(`query only reads: it does not ${verb}`)
-  const host = /^[a-z]+:\/\/([^/]+)/i.exec(rest)?.[1]
+  const host = /^(?:\s*[A-Z]+\s)?\s*[a-z]+:\/\/([^/?"]+)/i.exec(text)?.[1]
   if (host !== undefined && !controllers.some(address => new URL(address).host === host)) {
     notes.push(`asked of the controllers in the config, not of ${host}`)
   }
-  let raw = rest.replace(/^[a-z]+:\/\/[^/]*/i, '').replace(/^\/*(?:api\/+)?/, '')
-  const method = /^(\w+)\.(?:json|xml)(?:\?|$)/.exec(raw)?.[1]
-  const reason = method === undefined ? undefined : NO_QUESTIONS[method]
-  if (reason !== undefined) throw wrong(`${method} is not for query: ${reason}`)
-  const format = /\.(json|xml)\s*(?:\?|$)/.exec(raw)?.[1] as Format | undefined
-  if (method === 'aaaListDomains') return { raw: method, format, notes }
   for (const name of ['subscription', 'refresh-timeout']) {
-    if (!new RegExp(`[?&]\\s*${name}=`).test(raw)) continue
+    if (!new RegExp(`[?&]\\s*${name}=`).test(text)) continue
     throw wrong(
       `${name}: query asks once and makes no subscription; leave it out, or put the line into the config as "raw:"`,
     )
   }
+  let raw = text
   for (const name of ['url-token', 'challenge']) {
-    const carried = new RegExp(`([?&])\\s*${name}=[^&]*(&|$)`)
+    const carried = new RegExp(`([?&])\\s*${name}=[^&\\s]*(&|$)`)
     if (!carried.test(raw)) continue
     raw = raw.replace(carried, (_, before: string, after: string) => (after === '' ? '' : before))
     notes.push(`${name} is left out: the session's own is sent where the source has challenge_token`)
   }
-  return { raw, format, notes }
+  return { raw, format: /\.(json|xml)\s*(?:\?|$)/.exec(raw)?.[1] as Format | undefined, notes }
 }
 
 function optionsOf(given: Arguments): Record<string, unknown> {
@@ -128,8 +115,10 @@ function optionsOf(given: Arguments): Record<string, unknown> {
   }
   put('filter', filterOf(given, given.has('filter') ? 'filter' : 'query-target-filter'))
   put('rsp-subtree-filter', filterOf(given, 'rsp-subtree-filter'))
-  put('page', wholeNumber(given, 'page', 0))
-  put('page-size', wholeNumber(given, 'page-size', 1))
+  const page = wholeNumber(given, 'page', 0)
+  put('page', page)
+  // Alone it says how the pages are read, and asks for no other objects.
+  if (page !== undefined) put('page-size', wholeNumber(given, 'page-size', 1) ?? PAGE)
   return options
 }
 
@@ -138,10 +127,14 @@ function filterOf(given: Arguments, flag: string): unknown {
   const text = given.text(flag)
   if (text === undefined) return undefined
   const { filter, problem } = readFilter(closed(text, flag))
+  if (problem !== undefined) {
+    const like = problem.endsWith('?') ? '' : '; a filter is like eq(fvTenant.name,"blue")'
+    throw wrong(`--${flag}: ${problem}${like}`)
+  }
   if (filter !== undefined) return filter
-  const opaque =
-    "nobody documents what pholder and passive take; a whole line of the guide's form may carry them, class/CLS.json?query-target-filter=…"
-  throw wrong(`--${flag}: ${problem ?? opaque}; write it like eq(fvTenant.name,"blue"), and(…,…)`)
+  throw wrong(
+    `--${flag}: nobody documents what pholder and passive take; a whole line of the guide may carry them: 'class/CLS.json?query-target-filter=…'`,
+  )
 }
 
 function closed(text: string, flag: string): string {
@@ -160,25 +153,24 @@ function built(question: Record<string, unknown>): readonly Query[] {
     const root = ['sources', 0, 'subscriptions', 0]
     const input = { sources: [{ kind: 'apic', subscriptions: [question] }] }
     const issues = parsed.error.issues.map(issue => ({ ...issue, path: [...root, ...issue.path] }))
-    const findings = explain(issues, input).map(({ path, message }) => [path.slice(root.length)[0], message] as const)
-    throw wrong(findings.map(([key, text]) => spoken(key === undefined ? text : `${String(key)}: ${text}`)).join('; '))
+    const said = explain(issues, input).map(({ path, message }) => spoken(String(path[root.length] ?? ''), message))
+    throw wrong(said.join('; '))
   }
   try {
     return buildQueries(parsed.data, 'ask')
   } catch (error) {
-    if (codeOf(error) !== 'config') throw error
-    throw wrong(spoken(describe(error)))
+    if (!(error instanceof Unaskable)) throw error
+    throw wrong(error.problems.map(({ key, message }) => spoken(key, message)).join('; '))
   }
 }
 
 const KEYS = /\b(target_subtree_class|query_target(?:_filter)?|rsp_[a-z_]+|order_by|page_size|time_range)\b/g
 
-function spoken(message: string): string {
-  return message
-    .replace(/^raw: /, '')
-    .replace(/^filter: /, '--query-target-filter: ')
-    .replace(/^(page): /, '--$1: ')
-    .replace(KEYS, key => `--${key.replaceAll('_', '-')}`)
+/** A key of the config as the command line has it. */
+function spoken(key: string, message: string): string {
+  const text = message.replace(KEYS, name => `--${name.replaceAll('_', '-')}`)
+  if (['', 'raw', 'class', 'mo', 'tag'].includes(key)) return key === '' || key === 'raw' ? text : `${key}: ${text}`
+  return `--${key === 'filter' ? 'query-target-filter' : key.replaceAll('_', '-')}: ${text}`
 }
 
 function wrong(message: string): UsageError {

@@ -12,9 +12,6 @@ import { UsageError } from './io.ts'
 import type { Asking, Question } from './query.ts'
 import type { Row, Rows } from './rows.ts'
 
-/** Objects on a page; each is a request of its own, and an object is about a kB. */
-const PAGE = 1000
-
 /** Checks the question. Throws `UsageError`. */
 export function apicQuestion(config: ApicConfig, asking: Asking): Question {
   const ask = apicAsk(config, asking.words, asking.given)
@@ -58,7 +55,7 @@ async function answer(visit: Visit, ask: Extract<ApicAsk, { kind: 'ask' }>, rows
     const { objects, totalCount } = await visit.get(page)
     return tell(rows, asking, objects, totalCount)
   }
-  const pageSize = ask.pageSize ?? Math.min(PAGE, asking.most)
+  const pageSize = Math.min(ask.pageSize, asking.most)
   const onMissing = (count: number, of: number): void =>
     asking.note(`${count} of ${of} objects did not show: others came and went while they were read; ask again`)
   const options = { get, format, pageSize, onMissing }

@@ -55,6 +55,8 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const onStop = (): void => over.abort(new Interrupted())
   const onGone = (): void => over.abort(new ReaderGone())
   stop?.addEventListener('abort', onStop, { once: true })
+  // The terminal was closed: nobody is left to read.
+  signals?.onHangup(onStop)
   io.stdout.on('error', onGone)
   let rows: Rows | undefined
   const asking: Asking = {

@@ -32,7 +32,7 @@ describe('help', () => {
     const { code, out } = await call(name, '--help')
     expect(code).toBe(0)
     expect(out).toMatch(new RegExp(`^opswire ${name}`))
-    expect(out).toMatch(/Examples:\n {2}.*opswire /)
+    expect(out).toMatch(/Examples:\n(?: {2}# .*\n)? {2}.*opswire /)
     expect(await call('help', name)).toEqual({ code, out, err: '' })
   })
 })

@@ -100,6 +100,7 @@ describe('words and options', () => {
       ['class', 'node/class/topology/pod-1/node-101/ethpmPhysIf', '--page', '0', '--page-size', '9'],
       '/api/node/class/topology/pod-1/node-101/ethpmPhysIf.json?page=0&page-size=9',
     ],
+    [['class', 'fvTenant', '--page', '2'], '/api/class/fvTenant.json?page=2&page-size=1000'],
     [['mo', 'node/mo/uni/tn-common'], '/api/node/mo/uni/tn-common.json'],
     [['class', 'fvTenant', '--xml'], '/api/class/fvTenant.xml?order-by=fvTenant.dn|asc&page=0&page-size=1000'],
   ]
@@ -151,7 +152,6 @@ describe('words and options', () => {
     ],
     [['class', 'fvTenant', '--filter', 'true()', '--query-target-filter', 'true()'], '--filter is short for'],
     [['class', 'fvTenant', '--filter', 'eq(fvTenant.name,my tenant)'], '--filter: a blank in '],
-    [['class', 'fvTenant', '--page', '0'], '--page: needs --page-size'],
     [['class', 'fvTenant', '--page', '-1'], '--page needs a value'],
     [['class', 'fvTenant', '--page=-1'], '--page: "-1" is not a whole number of at least 0'],
     [['class', 'fvTenant', '--page-size', '0'], '--page-size: "0" is not a whole number of at least 1'],
@@ -159,7 +159,7 @@ describe('words and options', () => {
     [['class', 'fvTenant', '--query-taget', 'self'], 'unknown flag --query-taget; did you mean --query-target?'],
     [['class', 'fvTenant', '--subscription'], 'unknown flag --subscription'],
     [['class/fvTenant.json?rsp-subtre=full'], 'an APIC ignores "rsp-subtre" without a word: is rsp-subtree meant?'],
-    [['domains', '--order-by', 'aaaUser.name'], '--order-by means nothing to domains'],
+    [['domains', '--order-by', 'aaaUser.name'], '--order-by: aaaListDomains takes no options'],
     [['class', 'fvTenant', '--kwarg', 'a=b'], '--kwarg is for raas sources; fabric-a is apic'],
     [['class', 'fvTenant', '--since', '1h'], '--since is for vcd sources; fabric-a is apic'],
   ])('%j is refused offline', async (argv, message) => {

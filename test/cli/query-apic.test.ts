@@ -99,6 +99,15 @@ describe("the guide's own lines", () => {
     expect((await rig.ask('fabric-a', `${rig.apic.url}/api/class/aaaUser.json`)).err).toBe('')
   })
 
+  it('are told when something goes out in other words', async () => {
+    await guideFabric()
+    const line = 'mo/uni/tn-ExampleCorp.json?query-target=subtree&rsp-subtree-include=fault,no-scoped'
+    const { err } = await rig.ask('fabric-a', line)
+    expect(err).toBe(
+      'note: rsp-subtree-include: fault is sent as faults: the guide prints both, and faults is the one that releases know\n',
+    )
+  })
+
   it('work with the challenge token of the guide, by header and in the URL', async () => {
     await guideFabric()
     for (const way of ['header', 'url']) {
@@ -112,10 +121,13 @@ describe("the guide's own lines", () => {
   it.each([
     [`${HOST}/class/fvTenant.json?subscription=yes`, 'subscription: query asks once and makes no subscription'],
     [`${HOST}/class/faultInst.json?subscription=yes&refresh-timeout=600`, 'subscription: query asks once'],
-    [`${HOST}/subscriptionRefresh.json?id=72057611234574337`, 'subscriptionRefresh is not for query'],
-    [`${HOST}/aaaRefresh.json`, 'aaaRefresh is not for query: query keeps its session by itself'],
-    ['POST https://192.0.20.123/api/tag/mo/uni/tn-ExampleCorp.xml?add=tenants', 'query only reads: it does not POST'],
-    ['DELETE https://192.0.20.123/api/tag/orgs.xml', 'query only reads: it does not DELETE'],
+    [`${HOST}/subscriptionRefresh.json?id=72057611234574337`, 'id: subscriptions are refreshed by opswire itself'],
+    [`${HOST}/aaaRefresh.json`, "aaaRefresh is the session's business: opswire calls it by itself"],
+    [
+      'POST https://192.0.20.123/api/tag/mo/uni/tn-ExampleCorp.xml?add=tenants',
+      'POST changes something: opswire only asks',
+    ],
+    ['DELETE https://192.0.20.123/api/tag/orgs.xml', 'DELETE changes something: opswire only asks'],
   ])('%s is no question', async (line, why) => {
     rig = await QueryRig.make({ apic: {} })
     const { code, out, err } = await rig.ask('fabric-a', line)

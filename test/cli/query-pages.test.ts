@@ -102,6 +102,29 @@ describe('large answers', () => {
     expect(requests('query').filter(path => path.includes('order-by=aaaUser.dn|asc'))).toHaveLength(1)
   })
 
+  it('to questions too long for one request are asked for in several, and come as one', async () => {
+    rig = await QueryRig.make({ apic: {} })
+    tenants(300)
+    const wanted = Array.from({ length: 200 }, (_, n) => `eq(fvTenant.name,"t${n}")`)
+    const argv = ['fabric-a', 'class', 'fvTenant', '--filter', `or(${wanted.join(',')})`]
+    const names = async (...more: string[]): Promise<string[]> => {
+      const { code, out, err } = await rig.ask(...argv, ...NAMES, ...more)
+      expect([code, err]).toEqual([
+        0,
+        expect.stringMatching(/^note: --query-target-filter: is too long for one request: it becomes \d+ requests\n$/),
+      ])
+      expect(linesOf(out).at(-1)).toBe('200 objects')
+      return linesOf(out).slice(1, -1)
+    }
+    expect(new Set(await names()).size).toBe(200)
+    expect(requests('query')).toHaveLength(2)
+    expect((await rig.ask(...argv, '--count')).out).toBe('200\n')
+    // An order over all of them.
+    expect((await names('--order-by', 'fvTenant.name|desc'))[0]).toBe('t99')
+    const few = await rig.ask(...argv, '--order-by', 'fvTenant.name|desc', '--limit', '2', ...NAMES)
+    expect(few.out).toBe('name\nt99\nt98\n2 of 200 objects\n')
+  })
+
   it('show how far they are on a terminal, and nothing of that in a pipe', async () => {
     rig = await QueryRig.make({ apic: {} })
     tenants(250)

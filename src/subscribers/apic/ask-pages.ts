@@ -32,22 +32,30 @@ const LEAST_ON_A_PAGE = 8
  * Asks for every page of the queries, one after the other. The controller answers each page from a query of its own, so
  * rows shift when objects come and go (guide: result paging): what was seen is not given again, and while less was seen
  * than is counted the pages are read again. Sorted by dn where one class is asked for, logs by time, the newest first. An
- * answer over the controller's ceiling is asked for in smaller pages. Several queries are the parts of one question: they
- * come as one page, when all are read. Rejects like `get`.
+ * answer over the controller's ceiling is asked for in smaller pages. Rejects like `get`.
  */
 export async function* askAll(queries: readonly Query[], options: AskOptions): AsyncGenerator<AskedPage, void> {
-  const [query, ...more] = queries
-  if (query === undefined) return
-  if (more.length === 0) return yield* askOne(query, options, new Set())
-  // Too long for one request: what one part shows of an object, or of its children, another may add to.
-  const answers: ApicObject[][] = []
-  for (const part of queries) {
-    const found: ApicObject[] = []
-    for await (const { objects } of askOne(part, options, new Set())) found.push(...objects)
-    answers.push(found)
+  if (mustJoin(queries)) {
+    const answers: ApicObject[][] = []
+    for (const query of queries) {
+      const answer: ApicObject[] = []
+      for await (const { objects } of askOne(query, options, new Set())) answer.push(...objects)
+      answers.push(answer)
+    }
+    const objects = joinAnswers(queries, answers)
+    return yield { objects, total: objects.length }
   }
-  const objects = joinAnswers(queries, answers)
-  yield { objects, total: objects.length }
+  const seen = new Set<string>()
+  for (const query of queries) yield* askOne(query, options, seen)
+}
+
+/** What hangs below an object comes in several answers, or all of them together have an order. */
+function mustJoin([first, ...more]: readonly Query[]): boolean {
+  if (first === undefined || more.length === 0) return false
+  const own = new Map(first.options)
+  if (own.has('order-by')) return true
+  const below = ['rsp-subtree-class', 'rsp-subtree-filter']
+  return below.some(name => more.some(query => new Map(query.options).get(name) !== own.get(name)))
 }
 
 /** How many objects match all of the queries together, by the controller's own count where that is enough. */
