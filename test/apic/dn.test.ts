@@ -65,7 +65,38 @@ describe('resource', () => {
       { kind: 'interface', pod: '1', node: '101', interface: 'eth1/7' },
       'node-101 eth1/7',
     ],
-    ['uni/phys-mydomain', { kind: 'object' }, 'uni/phys-mydomain'],
+    ['uni/phys-mydomain', { kind: 'domain', domain: 'mydomain' }, 'domain mydomain'],
+    [
+      'uni/tn-a/ap-s/epg-w/rsdomAtt-[uni/vmmp-VMware/dom-vds]',
+      { kind: 'epg', tenant: 'a', application: 's', epg: 'w', domain: 'vds' },
+      'tenant a, application s, EPG w, domain vds',
+    ],
+    [
+      'topology/pod-1/paths-101/extpaths-110/pathep-[eth1/12]',
+      { kind: 'interface', pod: '1', node: '101', fex: '110', interface: 'eth1/12' },
+      'node-101 fex-110 eth1/12',
+    ],
+    [
+      'topology/pod-1/node-101/sys/extch-110/psuslot-1',
+      { kind: 'fex', pod: '1', node: '101', fex: '110' },
+      'node-101 fex-110',
+    ],
+    [
+      'topology/pod-1/node-101/sys/lldp/inst/if-[eth1/49]/adj-1',
+      { kind: 'interface', pod: '1', node: '101', interface: 'eth1/49' },
+      'node-101 eth1/49',
+    ],
+    [
+      'uni/tn-a/ap-s/epg-w/cep-00:11:22:33:44:55/ip-[10.0.0.5]',
+      { kind: 'ip', tenant: 'a', application: 's', epg: 'w', endpoint: '00:11:22:33:44:55', ip: '10.0.0.5' },
+      'tenant a, application s, EPG w, endpoint 00:11:22:33:44:55, IP 10.0.0.5',
+    ],
+    [
+      'uni/epp/fv-[uni/tn-a/ap-s/epg-w]/node-101/stpathatt-[eth1/7]/nwissues',
+      { kind: 'interface', node: '101', interface: 'eth1/7', tenant: 'a', application: 's', epg: 'w' },
+      'tenant a, application s, EPG w (node-101 eth1/7)',
+    ],
+    ['uni/x/if-[uni/tn-a/BD-b]', { kind: 'bd', tenant: 'a', bd: 'b' }, 'tenant a, BD b'],
     ['uni/tn-a-b/ctx-v', { kind: 'vrf', tenant: 'a-b', vrf: 'v' }, 'tenant a-b, VRF v'],
     [
       'uni/tn-a/out-L/instP-all',

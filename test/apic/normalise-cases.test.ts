@@ -12,8 +12,21 @@ function read<T>(name: string, file: string): T {
 }
 
 describe('normalise, case by case', () => {
-  it('has its cases', () => {
-    expect(names.length).toBeGreaterThanOrEqual(40)
+  it('has its cases, each with what comes in and what comes of it', () => {
+    expect(names.length).toBeGreaterThanOrEqual(150)
+    for (const name of names) expect(readdirSync(join(folder, name)).sort()).toEqual(['expected.json', 'input.json'])
+    const abouts = names.map(name => read<Case>(name, 'input.json').about)
+    expect(new Set(abouts).size).toBe(names.length)
+  })
+
+  it('has a case of every class that the reference names', () => {
+    const text = names.map(name => readFileSync(join(folder, name, 'input.json'), 'utf8')).join('\n')
+    const classes = [
+      ...['faultInst', 'faultDelegate', 'faultRecord', 'eventRecord', 'aaaModLR', 'aaaSessionLR', 'healthInst'],
+      ...['healthRecord', 'fabricNode', 'topSystem', 'fvCEp', 'fvIp', 'fvRsCEpToPathEp', 'ethpmPhysIf', 'l1PhysIf'],
+      ...['lldpIf', 'fvTenant', 'fvAp', 'fvAEPg', 'fvBD', 'fvCtx', 'aaaUser', 'tagInst', 'firmwareIfcRunning'],
+    ]
+    expect(classes.filter(cls => !text.includes(`"${cls}"`))).toEqual([])
   })
 
   describe.each(names)('%s', name => {

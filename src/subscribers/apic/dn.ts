@@ -9,6 +9,8 @@ interface Part {
 
 const INTERFACE: Part = { key: 'interface', kind: 'interface' }
 const PATH: Part = { key: 'node', kind: 'node' }
+const DOMAIN: Part = { key: 'domain', kind: 'domain' }
+const FEX: Part = { key: 'fex', kind: 'fex' }
 
 const PARTS: ReadonlyMap<string, Part> = new Map([
   ['pod', { key: 'pod', kind: 'pod' }],
@@ -18,12 +20,19 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
   ['phys', INTERFACE],
   ['aggr', INTERFACE],
   ['pathep', INTERFACE],
+  ['stpathatt', INTERFACE],
+  ['if', INTERFACE],
+  ['dom', DOMAIN],
+  ['l3dom', DOMAIN],
   ['svi', INTERFACE],
   ['lb', INTERFACE],
   ['tunnel', INTERFACE],
   ['mgmt', INTERFACE],
   ['encrtd', INTERFACE],
-  ['fex', { key: 'fex', kind: 'fex' }],
+  ['fex', FEX],
+  ['extch', FEX],
+  ['extpaths', FEX],
+  ['extprotpaths', FEX],
   ['tn', { key: 'tenant', kind: 'tenant' }],
   ['ap', { key: 'application', kind: 'application' }],
   ['epg', { key: 'epg', kind: 'epg' }],
@@ -37,9 +46,13 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
   ['brc', { key: 'contract', kind: 'contract' }],
   ['flt', { key: 'filter', kind: 'filter' }],
   ['cep', { key: 'endpoint', kind: 'endpoint' }],
+  ['ip', { key: 'ip', kind: 'ip' }],
   ['user', { key: 'user', kind: 'user' }],
   ['remoteuser', { key: 'user', kind: 'user' }],
 ])
+
+/** How names begin, in brackets or not. */
+const NAME = /^(?:uni|topology|sys|comp|fabric)\//
 
 /** Names nest names in brackets; deeper than this is not looked at. */
 const DEEPEST = 8
@@ -85,6 +98,11 @@ export function faultCodeOf(dn: string): string | undefined {
   return /(?:^|[/-])fault-(F\d+)$/.exec(dn)?.[1]
 }
 
+/** What a delegate's own name says that it is about: `…/fd-[AFFECTED]-fault-F0467` → `AFFECTED`. */
+export function delegatedIn(dn: string): string | undefined {
+  return /(?:^|\/)fd-\[(.+)\]-fault-F\d+$/.exec(dn)?.[1]
+}
+
 /** The object that a fault, a health score or a record is about, by its own name: `…/fault-F1394` → `…`. */
 export function ownerOf(dn: string): string {
   const match = /\/(?:fault-F\d+|health|fd-\[.*\]-fault-F\d+)$/.exec(dn)
@@ -102,6 +120,14 @@ export function resourceOf(dn: string): Resource {
   return { kind: kind ?? (dn === 'topology' || dn.startsWith('topology/') ? 'fabric' : 'object'), id: dn, ...parts }
 }
 
+/** True when the last part of the name is one that `placeOf` speaks of, so that nothing of it is left unsaid. */
+export function isPlace(dn: string): boolean {
+  const own = dn.slice(parentOf(dn).length).replace(/^\//, '')
+  const dash = own.indexOf('-')
+  // `sys`, `phys`, `health` and the like say nothing by themselves: what is above them counts.
+  return dash <= 0 ? true : PARTS.has(own.slice(0, dash))
+}
+
 function collect(dn: string, parts: Record<string, string>, depth: number): string | undefined {
   const segments = segmentsOf(dn)
   const inner: string[] = []
@@ -113,18 +139,21 @@ function collect(dn: string, parts: Record<string, string>, depth: number): stri
     const dash = segment.indexOf('-')
     if (dash <= 0) continue
     const prefix = segment.slice(0, dash)
-    const part = PARTS.get(prefix)
+    let part = PARTS.get(prefix)
     if (part === undefined) continue
     let value = segment.slice(dash + 1)
     if (value.startsWith('[')) value = value.slice(1, closing(value, 0))
     else if (part === INTERFACE) {
       // `phys-eth1/7` without its brackets occurs; `uni/phys-name` is a domain.
       const next = segments[index + 1]
-      if (!/^(eth|po|vlan|lo|tunnel|mgmt)\d/.test(value)) continue
-      if (next !== undefined && /^\d/.test(next)) value += `/${next}`
+      if (/^(eth|po|vlan|lo|tunnel|mgmt)\d/.test(value)) {
+        if (next !== undefined && /^\d/.test(next)) value += `/${next}`
+      } else if (prefix === 'phys' && segments[index - 1] === 'uni') part = DOMAIN
+      else continue
     }
-    // A name in brackets is no value: `ctx-[vxlan-1]` is one, `node-[uni/…]` is not.
-    if (value === '' || (part !== INTERFACE && part.key !== 'subnet' && value.includes('/'))) continue
+    // A name in brackets is no value: `ctx-[vxlan-1]` and `phys-[eth1/7]` are, `node-[uni/…]` is not.
+    if (value === '' || (value.includes('/') && (part === INTERFACE ? NAME.test(value) : part.key !== 'subnet')))
+      continue
     parts[part.key] ??= value
     kind = part.kind
   }
@@ -163,7 +192,9 @@ const SPOKEN: readonly (readonly [key: string, word: string])[] = [
   ['contract', 'contract '],
   ['filter', 'filter '],
   ['endpoint', 'endpoint '],
+  ['ip', 'IP '],
   ['user', 'user '],
+  ['domain', 'domain '],
 ]
 
 /** Where to go and look, in a few words: `node-101 eth1/7`, `tenant prod, application shop, EPG web`. */
@@ -175,7 +206,8 @@ export function placeOf(resource: Resource): string {
   }
   const { node, pod } = resource
   const port = resource['interface']
-  const spot = node === undefined ? (pod === undefined ? '' : `pod-${pod}`) : `node-${node}`
+  const fex = resource['fex'] === undefined ? '' : ` fex-${resource['fex']}`
+  const spot = (node === undefined ? (pod === undefined ? '' : `pod-${pod}`) : `node-${node}`) + fex
   const device = port === undefined ? spot : `${spot} ${port}`.trim()
   if (words.length === 0) return device === '' ? resource.id : device
   return device === '' ? words.join(', ') : `${words.join(', ')} (${device})`

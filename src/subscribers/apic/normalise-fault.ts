@@ -2,10 +2,12 @@
 import type { EventData, Resource } from '../../event.ts'
 import type { ManagedObject } from '../../record.ts'
 import { advance, type Step, timeOf } from './chain.ts'
+import type { PropertyChange } from './change-set.ts'
 import type { ApicObject, Change } from './decode.ts'
-import { faultCodeOf, ownerOf, placeOf, resourceOf } from './dn.ts'
-import { type NormaliseContext, type Outcome, oneLine, outcomeOf, sentence } from './outcome.ts'
+import { delegatedIn, faultCodeOf, ownerOf, placeOf, resourceOf } from './dn.ts'
+import { type NormaliseContext, type Outcome, outcomeOf } from './outcome.ts'
 import { lastSeverity, severityOf } from './severity.ts'
+import { oneLine, sentence } from './words.ts'
 
 type Attributes = Readonly<Record<string, string>>
 export type FaultState = 'pending' | 'firing' | 'clearing' | 'resolved'
@@ -27,11 +29,12 @@ export function normaliseFault(context: NormaliseContext, change: Change, known:
       ? severityWhileOpen(step)
       : severityOf(step.attributes['severity'])
   const shown = { ...step, changes: step.changes.filter(({ property }) => !TIMES.has(property)) }
+  const verb = verbOf(before, state)
   return outcomeOf(context, change, shown, {
-    type: `apic.fault.${verbOf(before, state)}`,
+    type: `apic.fault.${verb}`,
     severity,
     time: timeOf(step, 'lastTransition', 'created', 'modTs'),
-    data: dataOf(context, change, step.attributes, state),
+    data: dataOf(context, change, step.attributes, state, verb === 'changed' ? shown.changes : []),
   })
 }
 
@@ -95,17 +98,20 @@ function severityWhileOpen(step: Step) {
   )
 }
 
-function dataOf(context: NormaliseContext, change: Change, attributes: Attributes, state: FaultState): EventData {
-  const { affected, cause, descr } = attributes
-  const resource = resourceOf(
-    change.cls === 'faultDelegate' && affected !== undefined && affected !== ''
-      ? ownerOf(affected)
-      : ownerOf(change.dn),
-  )
+function dataOf(
+  context: NormaliseContext,
+  change: Change,
+  attributes: Attributes,
+  state: FaultState,
+  changes: readonly PropertyChange[],
+): EventData {
+  const { cause, descr } = attributes
+  const about = change.cls === 'faultDelegate' ? attributes['affected'] || delegatedIn(change.dn) : undefined
+  const resource = resourceOf(ownerOf(about ?? change.dn))
   const code = attributes['code'] ?? faultCodeOf(change.dn)
   const data: EventData = {
     kind: 'fault',
-    summary: summaryOf(attributes, state, resource, code),
+    summary: oneLine(`${summaryOf(attributes, state, resource, code)}${detailOf(attributes, state, changes)}`),
     state,
     outcome: null,
     alertKey: `${context.source.name}/${change.dn}`,
@@ -128,7 +134,19 @@ const PREFIX: Record<FaultState, string> = {
 
 function summaryOf(attributes: Attributes, state: FaultState, resource: Resource, code: string | undefined): string {
   const what = sentence(attributes['descr']) ?? sentence(attributes['title']) ?? sentence(attributes['cause'])
-  return oneLine(`${PREFIX[state]}${what ?? `Fault ${code ?? 'without a code'}`}: ${placeOf(resource)}`)
+  return `${PREFIX[state]}${what ?? `Fault ${code ?? 'without a code'}`}: ${placeOf(resource)}`
+}
+
+/** What a change is about, when it is no step of the life cycle; and how often the problem has come back. */
+function detailOf(attributes: Attributes, state: FaultState, changes: readonly PropertyChange[]): string {
+  const words: string[] = []
+  for (const { property, old, new: now } of changes) {
+    if (property === 'severity' && old !== null && now !== null) words.push(`${old} → ${now}`)
+    else if (property === 'ack') words.push(now === 'yes' ? 'acknowledged' : 'no longer acknowledged')
+  }
+  const times = Number(attributes['occur'] ?? '1')
+  if (state !== 'resolved' && Number.isSafeInteger(times) && times > 1) words.push(`occurred ${times} times`)
+  return words.length === 0 ? '' : ` (${words.join(', ')})`
 }
 
 function flagsOf(attributes: Attributes): string[] {

@@ -4,8 +4,9 @@ import type { ManagedObject } from '../../record.ts'
 import { advance, timeOf } from './chain.ts'
 import type { Change } from './decode.ts'
 import { ownerOf, placeOf, resourceOf } from './dn.ts'
-import { type NormaliseContext, type Outcome, oneLine, outcomeOf } from './outcome.ts'
+import { type NormaliseContext, type Outcome, outcomeOf } from './outcome.ts'
 import { severityOfScore } from './severity.ts'
+import { oneLine } from './words.ts'
 
 export function normaliseHealth(context: NormaliseContext, change: Change, known: ManagedObject | undefined): Outcome {
   const step = advance(change, known)

@@ -1,12 +1,15 @@
 /** Records of the log classes: one event each, without a state of their own. */
 import { type EventData, type Fact, makeFact, type Severity } from '../../event.ts'
-import { type PropertyChange, parseChangeSet } from './change-set.ts'
+import { actorOf, nameOf } from './actor.ts'
+import { parseChangeSet } from './change-set.ts'
 import type { Change } from './decode.ts'
-import { ownerOf, placeOf, resourceOf } from './dn.ts'
+import { isPlace, ownerOf, placeOf, resourceOf } from './dn.ts'
 import { healthLine, scoreOf } from './normalise-health.ts'
-import { type NormaliseContext, oneLine, sentence } from './outcome.ts'
+import { tellSession } from './normalise-session.ts'
+import type { NormaliseContext } from './outcome.ts'
 import { redact } from './redact.ts'
 import { lastSeverity, severityOf, severityOfScore, sourceTime } from './severity.ts'
+import { changesLine, oneLine, sentence } from './words.ts'
 
 type Attributes = Readonly<Record<string, string>>
 
@@ -78,7 +81,8 @@ function dataOf(kind: EventData['kind'], attributes: Attributes, subject: string
     alertKey: null,
     resource: resourceOf(ownerOf(subject)),
   }
-  if (user !== undefined && user !== '') data.actor = { user }
+  const actor = actorOf(user)
+  if (actor !== undefined) data.actor = actor
   if (code !== undefined && code !== '') data.code = code
   if (cause !== undefined && cause !== '') data.cause = cause
   if (ind !== undefined && ind !== '') data.action = ind
@@ -87,6 +91,7 @@ function dataOf(kind: EventData['kind'], attributes: Attributes, subject: string
     const changes = parseChangeSet(changeSet)
     if (changes.length > 0) data.changes = changes
   }
+  if (attributes['severity'] === 'squelched') data.flags = ['suppressed']
   return data
 }
 
@@ -121,53 +126,27 @@ const DONE: Readonly<Record<string, string>> = { creation: 'created', modificati
 
 function audit(attributes: Attributes, subject: string): Telling {
   const data = dataOf('audit', attributes, subject)
-  const { user, ind, sessionId } = attributes
+  const { ind, sessionId, descr } = attributes
   if (sessionId !== undefined && sessionId !== '') data.actor = { ...data.actor, session: sessionId }
-  const who = user === undefined || user === '' ? 'Somebody' : user
-  const verb = DONE[ind ?? ''] ?? 'touched'
-  const detail = ind === 'modification' ? detailOf(data.changes ?? []) : ''
-  data.summary = oneLine(`${who} ${verb} ${placeOf(data.resource)}${detail}`)
+  const verb = DONE[ind ?? '']
+  const place = placeOf(data.resource)
+  const who = nameOf(data.actor)
+  // What stands below a place (a relation, a tag) is named by the record alone: `RsDomAtt uni/phys-x created`.
+  const what = isPlace(subject) ? undefined : sentence(descr)?.replace(/ (?:created|modified|deleted)$/, '')
+  // A text that can't be read as changes is still what the fabric says of them.
+  const changes =
+    ind === 'modification' ? changesLine(data.changes ?? []) || (sentence(attributes['changeSet']) ?? '') : ''
+  data.summary = oneLine(
+    verb === undefined
+      ? `${who}: ${sentence(descr) ?? 'touched'}: ${place}`
+      : `${who} ${verb} ${what === undefined ? place : `${what} of ${place}`}${changes === '' ? '' : `: ${changes}`}`,
+  )
   return { type: 'apic.audit.recorded', severity: severityOf(attributes['severity']), data }
 }
 
-/** The first changes in words: `: prio unspecified → level1, descr → "x" (2 more)`. */
-function detailOf(changes: readonly PropertyChange[]): string {
-  const words = changes.slice(0, 3).map(({ property, old, new: now }) => {
-    const from = old === null || old === '' ? '' : `${old} `
-    return `${property} ${from}→ ${now === null || now === '' ? '(empty)' : now}`
-  })
-  if (words.length === 0) return ''
-  return `: ${words.join(', ')}${changes.length > 3 ? ` (${changes.length - 3} more)` : ''}`
-}
-
-/** Only `descr` says how it went (reference d1), in words that differ between releases and login domains. */
 function session(attributes: Attributes, subject: string): Telling {
   const data = dataOf('session', attributes, subject)
-  const { descr = '', trig = '', user = '' } = attributes
-  const address = /\bfrom[- ]\[?([0-9a-f:.]*[0-9a-f])\]?/i.exec(descr)?.[1]
-  data.outcome = /fail|refus|denied|reject|incorrect|invalid|locked/i.test(descr)
-    ? 'failure'
-    : /succe/i.test(descr)
-      ? 'success'
-      : 'unknown'
-  const action = /logout|logged out/i.test(`${trig} ${descr}`)
-    ? 'logout'
-    : /refresh/i.test(`${trig} ${descr}`)
-      ? 'refresh'
-      : /login|logged in|client-type|authenticat/i.test(`${trig} ${descr}`)
-        ? 'login'
-        : undefined
-  if (action !== undefined) data.action = action
-  if (address !== undefined && address.length >= 3) data.actor = { ...data.actor, address }
-  const what = action === 'logout' ? 'Logout' : action === 'refresh' ? 'Session refresh' : 'Login'
-  const whom = user === '' ? 'an unknown user' : user
-  const where = data.actor?.address === undefined ? '' : ` from ${data.actor.address}`
-  const ended = data.outcome === 'success' ? 'succeeded' : 'failed'
-  data.summary = oneLine(
-    action === undefined || data.outcome === 'unknown'
-      ? `Session of ${whom}: ${sentence(descr) ?? 'no description'}`
-      : `${what} of ${whom}${where} ${ended}`,
-  )
+  tellSession(data, attributes)
   return { type: 'apic.session.recorded', severity: severityOf(attributes['severity']), data }
 }
 

@@ -3,8 +3,10 @@ import type { EventData, Resource } from '../../event.ts'
 import type { ManagedObject } from '../../record.ts'
 import { advance, type Step, timeOf } from './chain.ts'
 import type { Change } from './decode.ts'
-import { placeOf, resourceOf } from './dn.ts'
-import { type NormaliseContext, type Outcome, oneLine, outcomeOf, sentence } from './outcome.ts'
+import { isPlace, parentOf, placeOf, resourceOf } from './dn.ts'
+import { type NormaliseContext, type Outcome, outcomeOf } from './outcome.ts'
+import { sourceTime } from './severity.ts'
+import { changesLine, oneLine, sentence } from './words.ts'
 
 type Attributes = Readonly<Record<string, string>>
 
@@ -30,7 +32,7 @@ const PORT: Watched = {
   time: 'lastLinkStChg',
 }
 
-/** Words that are in neither set (discovering, maintenance, in-service-upgrading, …) neither fire nor resolve. */
+/** Words that are in neither set (discovering, maintenance, in-service-upgrading, …) don't fire; what was down is so no longer. */
 const WATCHED: ReadonlyMap<string, Watched> = new Map([
   [
     'fabricNode',
@@ -89,12 +91,20 @@ export function normaliseState(context: NormaliseContext, change: Change, known:
     type: `apic.${typeName(change.cls)}.${verb}`,
     // Going down is major, and so is coming back: it closes what the first opened.
     severity: turn === undefined ? 'info' : 'major',
-    time: watched === undefined ? timeOf(step, 'modTs') : timeOf(step, watched.time, 'modTs'),
+    time: timeOf(step, ...timesOf(change.cls, watched, step)),
     data,
   })
 }
 
-/** What a step means for the alert: a way down fires, the way back up (or the object's end) resolves. */
+function timesOf(cls: string, watched: Watched | undefined, step: Step): readonly string[] {
+  if (watched === undefined) return ['modTs']
+  return cls === 'topSystem' && rebooted(step) ? ['lastRebootTime'] : [watched.time, 'modTs']
+}
+
+/**
+ * What a step means for the alert: a way down fires; a way out of there, also to a word in between, resolves, and so does the
+ * object's end. Nothing but the version before is asked: an alert that waits for `up` would miss it behind a third word.
+ */
 function turnOf(watched: Watched, step: Step): 'firing' | 'resolved' | undefined {
   const before = step.previous === undefined ? undefined : conditionOf(watched, step.previous.attributes)
   const wasDown = before !== undefined && watched.down.has(before)
@@ -103,7 +113,7 @@ function turnOf(watched: Watched, step: Step): 'firing' | 'resolved' | undefined
   if (now === undefined || now === before) return undefined
   if (watched.down.has(now))
     return wasDown || (before === undefined && !watched.atFirstSight && !step.partial) ? undefined : 'firing'
-  return watched.up.has(now) && wasDown ? 'resolved' : undefined
+  return wasDown ? 'resolved' : undefined
 }
 
 function conditionOf(watched: Watched, attributes: Attributes): string | undefined {
@@ -116,26 +126,58 @@ function conditionOf(watched: Watched, attributes: Attributes): string | undefin
 
 function turnLine(watched: Watched, turn: 'firing' | 'resolved', step: Step, resource: Resource): string {
   const subject = resource.kind === 'interface' ? 'Interface' : 'Node'
-  const name = step.attributes['name']
-  const place =
-    name === undefined || name === '' || subject === 'Interface' ? placeOf(resource) : `${name} (${placeOf(resource)})`
+  const place = subject === 'Interface' ? placeOf(resource) : named(step, placeOf(resource))
   if (step.verdict === 'deleted') return `${subject} ${place} was removed while down`
   const value = conditionOf(watched, step.attributes)
-  const reason = step.attributes[watched.reason ?? '']
-  const why = turn === 'resolved' || reason === undefined || reason === '' || reason === 'none' ? '' : `: ${reason}`
-  return turn === 'firing' ? `${subject} ${place} went ${value}${why}` : `${subject} ${place} is ${value} again`
+  if (turn === 'firing') {
+    // Seen for the first time as it is, or seen on its way there.
+    const verb = step.verdict === 'first' && !step.partial ? 'is' : 'went'
+    return `${subject} ${place} ${verb} ${value}${whyOf(watched, step.attributes)}`
+  }
+  if (value !== undefined && watched.up.has(value)) return `${subject} ${place} is ${value} again`
+  return `${subject} ${place} is ${value}, no longer ${conditionOf(watched, step.previous?.attributes ?? {})}`
+}
+
+function whyOf(watched: Watched, attributes: Attributes): string {
+  const reason = attributes[watched.reason ?? '']
+  if (reason !== undefined && reason !== '' && reason !== 'none') return `: ${reason}`
+  return attributes['operSt'] === undefined && attributes['adminSt'] === 'down' ? ': shut down by configuration' : ''
 }
 
 function lineOf(change: Change, verb: string, step: Step, resource: Resource): string {
   const place = placeOf(resource)
-  const first = step.changes[0]
-  const detail =
-    first === undefined || verb !== 'modified'
-      ? ''
-      : `: ${first.property} ${first.old === null || first.old === '' ? '' : `${first.old} `}→ ${first.new === '' ? '(empty)' : first.new}` +
-        (step.changes.length > 1 ? ` (${step.changes.length - 1} more)` : '')
-  const title = sentence(step.attributes['descr'])
-  return `${change.cls} ${verb}: ${place}${detail}${title === undefined || detail !== '' ? '' : ` (${title})`}`
+  if (change.cls === 'topSystem' && rebooted(step)) return `Node ${named(step, place)} rebooted`
+  const changes = verb === 'modified' ? changesLine(step.changes) : ''
+  const own = ownNameOf(change.dn, step)
+  const what = own === undefined || Object.values(resource).includes(own) ? change.cls : `${change.cls} ${own}`
+  const title = changes === '' ? sentence(step.attributes['descr']) : undefined
+  return `${what} ${verb}: ${place}${changes === '' ? '' : `: ${changes}`}${title === undefined ? '' : ` (${title})`}`
+}
+
+/** What tells an object from its neighbours where the place does not: of a tag its name, of an endpoint its address. */
+function ownNameOf(dn: string, step: Step): string | undefined {
+  const { name, ip, sysName } = step.attributes
+  if (ip !== undefined && ip !== '' && ip !== '0.0.0.0') return ip
+  for (const own of [name, sysName]) if (own !== undefined && own !== '') return own
+  // A relation names what it leads to: tnFvBDName, tnVzBrCPName.
+  for (const property in step.attributes) {
+    const target = step.attributes[property]
+    if (target !== undefined && target !== '' && /^tn[A-Z]\w*Name$/.test(property)) return target
+  }
+  if (isPlace(dn)) return undefined
+  const own = dn.slice(parentOf(dn).length + 1)
+  const value = own.slice(own.indexOf('-') + 1)
+  // A name inside brackets is read by the place.
+  return value.startsWith('[') ? undefined : value
+}
+
+function rebooted(step: Step): boolean {
+  return step.changes.some(({ property, old }) => property === 'lastRebootTime' && sourceTime(old ?? '') !== undefined)
+}
+
+function named(step: Step, place: string): string {
+  const name = step.attributes['name']
+  return name === undefined || name === '' ? place : `${name} (${place})`
 }
 
 /** Class names come from the wire, event types have an alphabet. */

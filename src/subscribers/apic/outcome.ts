@@ -68,24 +68,3 @@ export function outcomeOf(
   const fact = makeFact(context.source, draft)
   return { fact, mirror: remember(change, step, fact.id), partial: step.partial }
 }
-
-/** Longest summary, in characters. */
-const LONGEST = 300
-
-/** One line: blanks folded, at most 300 characters. Long texts are cut first: folding all of one costs. */
-export function oneLine(text: string): string {
-  const head = text.length > 2 * LONGEST ? text.slice(0, 2 * LONGEST) : text
-  const line = /\s\s|[^\S ]/.test(head) ? head.replace(/\s+/g, ' ').trim() : head.trim()
-  return line.length <= LONGEST && head === text ? line : `${line.slice(0, LONGEST - 1)}…`
-}
-
-/** The source's sentence without its full stop; at most so much that a place still fits behind it. */
-export function sentence(text: string | undefined): string | undefined {
-  // The text "null" occurs (reference d2).
-  if (text === undefined || text === '' || text === 'null') return undefined
-  let end = text.length
-  // By hand: a pattern that is tied to the end alone would try every run of blanks.
-  while (end > 0 && (text.charCodeAt(end - 1) <= 32 || text.charCodeAt(end - 1) === 46)) end--
-  if (end === 0) return undefined
-  return end > 220 ? `${text.slice(0, 219)}…` : text.slice(0, end)
-}

@@ -6,10 +6,10 @@ export function severityOf(word: string | undefined): Severity {
   return known(word) ?? 'info'
 }
 
-/** The first of these words that is a severity and not `cleared`. */
+/** The first of these words that is a severity and not `cleared`. `squelched` is one: what it was told as last was info. */
 export function lastSeverity(...words: readonly (string | undefined)[]): Severity {
   for (const word of words) {
-    const severity = known(word)
+    const severity = word === 'squelched' ? 'info' : known(word)
     if (severity !== undefined) return severity
   }
   return 'info'
