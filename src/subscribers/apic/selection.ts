@@ -9,8 +9,9 @@ import type { Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { placeOf } from './dn.ts'
 import { normalise } from './normalise.ts'
-import { type NormaliseContext, type Outcome, oneLine } from './outcome.ts'
+import type { NormaliseContext, Outcome } from './outcome.ts'
 import { isUntold } from './twins.ts'
+import { oneLine } from './words.ts'
 
 /** Before the id in the version of an object that nobody selects. */
 const OUTSIDE = 'outside:'
