@@ -96,7 +96,8 @@ if (import.meta.main) {
     get stdin() {
       return process.stdin
     },
-    columns: process.stdout.columns ?? 80,
+    // A terminal may not know its width, and say 0.
+    columns: process.stdout.columns || 80,
     ...(process.stdout.rows === undefined ? {} : { rows: process.stdout.rows }),
   })
   process.exitCode = code

@@ -58,7 +58,7 @@ async function answer(visit: Visit, ask: Extract<ApicAsk, { kind: 'ask' }>, rows
   const pageSize = Math.min(ask.pageSize, asking.most)
   const onMissing = (count: number, of: number): void =>
     asking.note(`${count} of ${of} objects did not show: others came and went while they were read; ask again`)
-  const options = { get, format, pageSize, onMissing }
+  const options = { get, format, pageSize, nowMs: asking.clock.wall(), onMissing }
   if (asking.given.has('count')) return rows.say([String(await countOf(queries, options))])
   let shown = 0
   let total: number | undefined

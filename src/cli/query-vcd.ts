@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs'
 import type { VcdConfig } from '../config/sources.ts'
 import { codeOf, describe } from '../errors.ts'
-import { inventoryText } from '../subscribers/vcd/inventory.ts'
+import { type Inventory, InventoryFile, inventoryText } from '../subscribers/vcd/inventory.ts'
 import { type EventsQuestion, VcdQuestions } from '../subscribers/vcd/questions.ts'
-import { isObject } from '../subscribers/vcd/row.ts'
+import { isObject, lastSegment } from '../subscribers/vcd/row.ts'
 import { UsageError } from './io.ts'
 import { passwordFor } from './password.ts'
 import type { Asking, Question } from './query.ts'
@@ -41,7 +41,12 @@ export function vcdQuestion(config: VcdConfig, asking: Asking): Question {
   }
   if (what === 'events') {
     const question = eventsQuestion(asking)
-    return () => visiting(config, asking, questions => events(questions, question, asking))
+    return async () => {
+      // As the daemon does it: an event shows its token by the name that the inventory has for it.
+      const names = new InventoryFile(config.token_inventory_file, asking.note)
+      await names.refresh()
+      await visiting(config, asking, questions => events(questions, question, names.current, asking))
+    }
   }
   if (what === 'tokens') {
     const user = given.text('login-as')
@@ -107,14 +112,19 @@ function eventsQuestion({ given, clock }: Asking): EventsQuestion {
   return { fromMs, untilMs, filter: given.text('filter'), newestFirst: true }
 }
 
-async function events(questions: VcdQuestions, question: EventsQuestion, asking: Asking): Promise<void> {
+async function events(
+  questions: VcdQuestions,
+  question: EventsQuestion,
+  names: Inventory,
+  asking: Asking,
+): Promise<void> {
   const { given, most } = asking
   const rows = asking.rows(() => EVENT_COLUMNS)
   if (given.has('count')) return rows.say([String(await refusing(question, () => questions.count(question)))])
   let held: Row[] = []
   await refusing(question, async () => {
     for await (const event of questions.events(question)) {
-      held.push(eventRow(event))
+      held.push(eventRow(event, names))
       if (held.length + rows.shown >= most) break
       if (held.length < TOGETHER) continue
       await rows.print(held)
@@ -178,10 +188,10 @@ async function tokens(questions: VcdQuestions, user: string, asking: Asking): Pr
   await rows.say([...head, ...inventoryText(found).trimEnd().split('\n')])
 }
 
-function eventRow(event: unknown): Row {
+function eventRow(event: unknown, names: Inventory): Row {
   if (!isObject(event)) return { json: event, cells: { event: JSON.stringify(event) } }
   const more = isObject(event['additionalProperties']) ? event['additionalProperties'] : {}
-  const token = textIn(more, 'currentContext.refreshTokenId')
+  const token_id = lastSegment(textIn(more, 'currentContext.refreshTokenId'))
   const cells = {
     time: textIn(event, 'timestamp'),
     status: textIn(event, 'eventStatus'),
@@ -190,7 +200,8 @@ function eventRow(event: unknown): Row {
     user: nameIn(event, 'user'),
     org: nameIn(event, 'operatingOrg'),
     address: textIn(more, 'currentContext.user.clientIpAddress'),
-    token,
+    token: names.get(token_id)?.name ?? token_id,
+    token_id,
     description: textIn(event, 'description'),
     id: textIn(event, 'eventId'),
     task: textIn(event, 'taskId'),

@@ -47,6 +47,24 @@ describe('large answers', () => {
     expect([...sizes]).toEqual(['1000', '500', '250'])
   })
 
+  it('of a log are read in spans of time where the controller counts all that match, whatever the page', async () => {
+    rig = await QueryRig.make({ apic: { maxResults: 400, knobs: { ceilingCounts: 'log-matches' } } })
+    const now = systemClock.wall()
+    // Most of it within the last hours, the rest over three days.
+    await rig.apic.burst(1500, index => {
+      const agoMs = index < 500 ? (500 - index) * 300_000 + 3 * 86_400_000 : (1500 - index) * 20_000
+      return { descr: `r${index}`, created: new Date(now - agoMs).toISOString().replace('Z', '+00:00') }
+    })
+    const { code, out, err } = await rig.ask('fabric-a', 'class', 'eventRecord', '--columns', 'descr')
+    expect([code, err]).toEqual([0, ''])
+    const lines = linesOf(out)
+    expect([lines[0], lines[1], lines.at(-2), lines.at(-1)]).toEqual(['descr', 'r1499', 'r0', '1500 objects'])
+    expect(new Set(lines.slice(1, -1)).size).toBe(1500)
+    expect((await rig.ask('fabric-a', 'class', 'eventRecord', '--count')).out).toBe('1500\n')
+    const some = ['--filter', 'ne(eventRecord.descr,"r1499")', '--limit', '1', '--columns', 'descr']
+    expect((await rig.ask('fabric-a', 'class', 'eventRecord', ...some)).out).toMatch(/^descr\nr1498\n/)
+  })
+
   it('tell when no page is small enough', async () => {
     rig = await QueryRig.make({ apic: { maxResults: 300, knobs: { ceilingCounts: 'matches' } } })
     tenants(400)

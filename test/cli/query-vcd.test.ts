@@ -74,6 +74,19 @@ describe('events', () => {
     expect(await rig.json(...argv, '--filter', 'eventType==com/vmware/vcloud/event/vm/delete')).toHaveLength(1)
   })
 
+  it("show a token by its name where the source's inventory knows it", async () => {
+    await make()
+    rig.vcd.write({ ...VM, tokenId: BOT_TOKEN })
+    const inventory = rig.file('tokens.yaml', `- { id: ${BOT_TOKEN}, name: nightly }`)
+    rig.configure({ vcd: `    token_inventory_file: ${inventory}\n` })
+    const argv = ['cloud', 'events', '--columns', 'event,token,token_id']
+    expect((await rig.ask(...argv)).out).toContain(`vm/delete  nightly  ${BOT_TOKEN}\n`)
+    rig.file('tokens.yaml', 'not a list')
+    const { code, out, err } = await rig.ask(...argv)
+    expect([code, out]).toEqual([0, expect.stringContaining(`vm/delete  ${BOT_TOKEN}  ${BOT_TOKEN}\n`)])
+    expect(err).toMatch(/^note: token_inventory_file .* is not used: must be a list/)
+  })
+
   it('of the last day come when no time is named, and that is said', async () => {
     await make()
     const now = systemClock.wall()

@@ -1,5 +1,6 @@
 /** The whole answer to a question, however large: page after page, each object once. */
 import { codeOf } from '../../errors.ts'
+import { inSpans } from './ask-log.ts'
 import { isLogClass } from './classes.ts'
 import { Refused } from './client.ts'
 import type { ApicAnswer, ApicObject } from './decode.ts'
@@ -19,6 +20,8 @@ export interface AskOptions {
   readonly get: (url: string) => Promise<ApicAnswer>
   readonly format: 'json' | 'xml'
   readonly pageSize: number
+  /** About what time it is, ms since the epoch: where the first span of a large log begins. */
+  readonly nowMs: number
   /** Matching objects that never showed, because others moved while the pages were read. */
   readonly onMissing: (count: number, of: number) => void
 }
@@ -27,12 +30,14 @@ export interface AskOptions {
 const READINGS = 5
 /** A page that is still too large for the controller at this size won't get through. */
 const LEAST_ON_A_PAGE = 8
+/** Records are small and have nothing below them: if so few are too many, all that match are counted. */
+const LEAST_OF_A_LOG = 250
 
 /**
  * Asks for every page of the queries, one after the other. The controller answers each page from a query of its own, so
  * rows shift when objects come and go (guide: result paging): what was seen is not given again, and while less was seen
  * than is counted the pages are read again. Sorted by dn where one class is asked for, logs by time, the newest first. An
- * answer over the controller's ceiling is asked for in smaller pages. Rejects like `get`.
+ * answer over the controller's ceiling is asked for in smaller pages, a log in spans of time. Rejects like `get`.
  */
 export async function* askAll(queries: readonly Query[], options: AskOptions): AsyncGenerator<AskedPage, void> {
   if (mustJoin(queries)) {
@@ -62,12 +67,22 @@ function mustJoin([first, ...more]: readonly Query[]): boolean {
 export async function countOf(queries: readonly Query[], options: AskOptions): Promise<number> {
   const [query, other] = queries
   if (query !== undefined && other === undefined) {
-    const answer = isSmall(query) ? await wholeOf(query, options) : await pageOf(query, options, 0, 1)
+    const answer = await (isSmall(query) ? wholeOf(query, options) : firstOf(query, options))
     if (answer?.totalCount !== undefined) return answer.totalCount
   }
   let count = 0
   for await (const { objects } of askAll(queries, options)) count += objects.length
   return count
+}
+
+/** One object, for the count beside it; undefined where even that is too large to ask for. */
+async function firstOf(query: Query, options: AskOptions): Promise<ApicAnswer | undefined> {
+  try {
+    return await pageOf(query, options, 0, 1)
+  } catch (error) {
+    if (codeOf(error) === 'too_large') return undefined
+    throw error
+  }
 }
 
 /** True when objects of several classes may come. */
@@ -83,9 +98,27 @@ type Fresh = (answer: ApicAnswer) => AskedPage & {
 }
 
 async function* askOne(query: Query, options: AskOptions, seen: Set<string>): AsyncGenerator<AskedPage, void> {
-  // What another query has shown is not given again, but counts as found here.
+  if (isSmall(query)) {
+    const answer = await wholeOf(query, options)
+    if (answer !== undefined) return yield freshOf(seen)(answer)
+  }
+  const parts = partsOf(query)
+  if (parts.length > 1) {
+    const first = await pageOf(query, options, 0, options.pageSize)
+    if (first !== undefined && first.objects.length < options.pageSize) return yield freshOf(seen)(first)
+    // Only one class at a time can be sorted.
+    for (const part of parts) yield* askOne(part, options, seen)
+    return
+  }
+  const log = logOf(query)
+  if (log === undefined) yield* readings(query, options, freshOf(seen))
+  else yield* inSpans(log, options.nowMs, narrowing => readings(query, options, freshOf(seen), narrowing))
+}
+
+function freshOf(seen: Set<string>): Fresh {
+  // What was shown before is not given again, but counts as found here.
   const own = new Set<string>()
-  const fresh: Fresh = ({ objects, totalCount }) => {
+  return ({ objects, totalCount }) => {
     let met = 0
     const news = objects.filter(({ attributes: { dn } }) => {
       if (dn === undefined || dn === '') {
@@ -100,22 +133,14 @@ async function* askOne(query: Query, options: AskOptions, seen: Set<string>): As
     })
     return { objects: news, total: totalCount, met }
   }
-  if (isSmall(query)) {
-    const answer = await wholeOf(query, options)
-    if (answer !== undefined) return yield fresh(answer)
-  }
-  const parts = partsOf(query)
-  if (parts.length > 1) {
-    const first = await pageOf(query, options, 0, options.pageSize)
-    if (first !== undefined && first.objects.length < options.pageSize) return yield fresh(first)
-    // Only one class at a time can be sorted.
-    for (const part of parts) yield* askOne(part, options, seen)
-    return
-  }
-  yield* readings(query, options, fresh)
 }
 
-async function* readings(query: Query, options: AskOptions, fresh: Fresh): AsyncGenerator<AskedPage, void> {
+async function* readings(
+  query: Query,
+  options: AskOptions,
+  fresh: Fresh,
+  narrowing: Options = [],
+): AsyncGenerator<AskedPage, void> {
   let order = orderOf(query)
   let size = options.pageSize
   let got = 0
@@ -125,12 +150,12 @@ async function* readings(query: Query, options: AskOptions, fresh: Fresh): Async
     for (let page = 0; ; page++) {
       let answer: ApicAnswer | undefined
       try {
-        answer = await pageOf(query, options, page, size, order)
+        answer = await pageOf(query, options, page, size, [...narrowing, ...order])
       } catch (error) {
         // Ours, not the user's: what can't be sorted is read as it comes.
         if (!(error instanceof Refused) || error.code !== 'protocol' || order.length === 0 || page > 0) throw error
         order = []
-        answer = await pageOf(query, options, page, size)
+        answer = await pageOf(query, options, page, size, narrowing)
       }
       if (answer === undefined) {
         // Page numbers of another size mean other objects.
@@ -158,13 +183,14 @@ async function pageOf(
   { get, format }: AskOptions,
   page: number,
   size: number,
-  order: Options = [],
+  extra: Options = [],
 ): Promise<ApicAnswer | undefined> {
   const paging = [['page', String(page)] as const, ['page-size', String(size)] as const]
   try {
-    return await get(queryUrl(query, format, [...order, ...paging]))
+    return await get(queryUrl(query, format, [...extra, ...paging]))
   } catch (error) {
-    if (codeOf(error) !== 'too_large' || size <= LEAST_ON_A_PAGE) throw error
+    const least = logOf(query) === undefined ? LEAST_ON_A_PAGE : LEAST_OF_A_LOG
+    if (codeOf(error) !== 'too_large' || size <= least) throw error
     return undefined
   }
 }
@@ -195,6 +221,14 @@ function partsOf(query: Query): Query[] {
     ...query,
     options: query.options.map(([name, value]) => [name, name === 'target-subtree-class' ? cls : value] as const),
   }))
+}
+
+/** The log class that is asked for in our own order, all of it or what a filter leaves. */
+function logOf(query: Query): string | undefined {
+  const options = new Map(query.options)
+  const [cls, other] = aimedAt(query)
+  const isOurs = !options.has('order-by') && !options.has('time-range')
+  return cls !== undefined && other === undefined && isOurs && isLogClass(cls) ? cls : undefined
 }
 
 function orderOf(query: Query): Options {
