@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { ret } from '../raas/rig.ts'
+import { ret } from '../raas/bus.ts'
 import { QueryRig, type QueryRigOptions } from './query-rig.ts'
 
 let rig: QueryRig

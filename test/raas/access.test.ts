@@ -7,7 +7,8 @@ import { Access } from '../../src/subscribers/raas/access.ts'
 import { RaasClient, READING_METHODS } from '../../src/subscribers/raas/client.ts'
 import { Failing } from '../../src/subscribers/raas/failing.ts'
 import { until } from '../support/manual-clock.ts'
-import { makeRig, type Rig, ROOT, ret, route } from './rig.ts'
+import { ROOT, ret } from './bus.ts'
+import { makeRig, type Rig, route } from './rig.ts'
 
 let rig: Rig
 

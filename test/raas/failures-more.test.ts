@@ -1,8 +1,9 @@
 /** The failure modes of reference/raas.md §3, rows 10 to 17, and what users run into (§5): as failures.test.ts. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../support/manual-clock.ts'
+import { ret } from './bus.ts'
 import { Naive } from './naive.ts'
-import { makeRig, type Rig, type RigOptions, ret, route } from './rig.ts'
+import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
 
 let rig: Rig
 

@@ -4,8 +4,9 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../support/manual-clock.ts'
+import { ROOT, ret } from './bus.ts'
 import { Naive } from './naive.ts'
-import { makeRig, type Rig, type RigOptions, ROOT, ret, route } from './rig.ts'
+import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
 
 let rig: Rig
 

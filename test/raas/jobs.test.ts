@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { until } from '../support/manual-clock.ts'
-import { makeRig, type Rig, ROOT, ret, route } from './rig.ts'
+import { ROOT, ret } from './bus.ts'
+import { makeRig, type Rig, route } from './rig.ts'
 
 let rig: Rig
 

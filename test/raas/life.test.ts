@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { runRaasLife } from '../../src/simulators/raas/life.ts'
-import { makeRig, ROOT } from './rig.ts'
+import { ROOT } from './bus.ts'
+import { makeRig } from './rig.ts'
 
 test('definitions, runs and returns of the life arrive, each once', async () => {
   const rig = await makeRig({

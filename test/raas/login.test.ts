@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { Fatal, Retryable } from '../../src/errors.ts'
 import { until } from '../support/manual-clock.ts'
-import { makeRig, type Rig, ROOT, ret } from './rig.ts'
+import { ROOT, ret } from './bus.ts'
+import { makeRig, type Rig } from './rig.ts'
 
 let rig: Rig
 

@@ -2,7 +2,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { Answered } from '../../src/subscribers/raas/answered.ts'
 import { MOST_REMEMBERED, TailMemory } from '../../src/subscribers/raas/memory.ts'
-import { makeRig, type Rig, type RigOptions, ret, route } from './rig.ts'
+import { ret } from './bus.ts'
+import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
 
 let rig: Rig | undefined
 

@@ -2,8 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
-import type { Rig } from './rig.ts'
-import { ROOT } from './rig.ts'
+import { ROOT } from './bus.ts'
 
 export interface Answer {
   readonly status: number
@@ -27,8 +26,8 @@ export class Naive {
   limit = 50
   pages = 1
 
-  constructor(rig: Rig, url = rig.sim.url) {
-    this.#url = url
+  constructor(rig: { readonly sim: { readonly url: string }; readonly directory: string }) {
+    this.#url = rig.sim.url
     this.#ca = readFileSync(join(rig.directory, 'ca.pem'), 'utf8')
   }
 

@@ -1,7 +1,8 @@
 /** Questions outside a session: paged, reading only, without secrets. */
 import { afterEach, expect, test } from 'vitest'
 import { isPaged, RaasQuestions, readingMethod } from '../../src/subscribers/raas/questions.ts'
-import { makeRig, type Rig, type RigOptions, ret } from './rig.ts'
+import { ret } from './bus.ts'
+import { makeRig, type Rig, type RigOptions } from './rig.ts'
 
 let rig: Rig
 let questions: RaasQuestions

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
-import { makeRig, type Rig, type RigOptions, ret, route } from './rig.ts'
+import { ret } from './bus.ts'
+import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
 
 let rig: Rig
 

@@ -88,6 +88,25 @@ test('a tie larger than any page ends, and is told', async () => {
   expect(result.tornUs).toEqual([1])
 })
 
+test('a page edge in a small group of one time, where pages can not grow: read once more, cut elsewhere', async () => {
+  // At every size an edge falls into a group: at 200, 400, 800, 1600 and 2000.
+  const edges = [200, 400, 800, 1600, 2000]
+  const all = items(4000, n => {
+    const edge = edges.find(one => Math.abs(n - one) <= 60)
+    return 4000 - (edge === undefined ? n : edge - 60)
+  })
+  // Each answer gives the groups in another order.
+  let calls = 0
+  const read: ReadPage = (limit, page) => {
+    const turn = ++calls
+    const order = (n: number): number => (n * 7919 * turn) % 4001
+    const now = [...all.entries()].sort(([a, x], [b, y]) => y.us - x.us || order(a) - order(b)).map(([, item]) => item)
+    return listing(now)(limit, page)
+  }
+  const { names, result } = await walk(read, -1)
+  expect([names.size, result.tornUs, result.complete]).toEqual([4000, [], true])
+})
+
 test('pages grow over a tie and shrink again after calm walks', async () => {
   const pace = new Pace()
   await walk(listing(items(500, n => (n < 400 ? 2 : 1))), 0, { pace })

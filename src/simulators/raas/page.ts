@@ -36,18 +36,41 @@ export const textOf = (value: unknown): string => (value === null || value === u
 export function page(rows: Keyed[], kwarg: Kwarg, knobs: RaasKnobs, tables: Tables, sorted: boolean, hidden = 0): Row {
   const asked = Number(kwarg['limit'] ?? 50)
   const size = asked <= 0 ? rows.length : asked
-  let ordered = rows
-  if (sorted) {
-    const sign = kwarg['reverse'] === true ? -1 : 1
-    const shuffled = rows.map(entry => ({ entry, luck: tables.chance() }))
-    shuffled.sort((a, b) => (a.entry.key === b.entry.key ? a.luck - b.luck : a.entry.key < b.entry.key ? -sign : sign))
-    ordered = shuffled.map(({ entry }) => entry)
-  }
   const capped = Math.min(size, knobs.pageCap ?? size)
   // A server that caps pages counts its offset in its own pages.
   const from = Number(kwarg['page'] ?? 0) * capped
   const count = Math.max(0, rows.length + (knobs.countsHidden ? hidden : 0) + knobs.countOff())
-  return { count, limit: asked, results: ordered.slice(from, from + capped).map(entry => entry.row) }
+  const results = sorted
+    ? sortedPart(rows, kwarg['reverse'] === true, tables, from, capped)
+    : rows.slice(from, from + capped)
+  return { count, limit: asked, results: results.map(entry => entry.row) }
+}
+
+/** Rows `from` to `from + size` in order, equal keys shuffled. Rows that come in order already are not sorted again. */
+function sortedPart(rows: readonly Keyed[], reverse: boolean, tables: Tables, from: number, size: number): Keyed[] {
+  const after = (a: Keyed, b: Keyed): boolean => a.key > b.key
+  const inOrder = rows.every((row, at) => at === 0 || !after(rows[at - 1] ?? row, row))
+  const ascending = inOrder ? rows : [...rows].sort((a, b) => (after(a, b) ? 1 : after(b, a) ? -1 : 0))
+  const at = (index: number): Keyed | undefined => ascending[reverse ? ascending.length - 1 - index : index]
+  const result: Keyed[] = []
+  for (let start = 0; start < ascending.length && start < from + size; ) {
+    const group: Keyed[] = []
+    const key = at(start)?.key
+    for (let entry = at(start); entry !== undefined && entry.key === key; entry = at(start + group.length))
+      group.push(entry)
+    start += group.length
+    for (const entry of shuffled(group, tables)) result.push(entry)
+  }
+  return result.slice(from, from + size)
+}
+
+function shuffled(group: Keyed[], tables: Tables): Keyed[] {
+  for (let last = group.length - 1; last > 0; last--) {
+    const other = Math.floor(tables.chance() * (last + 1))
+    const [a, b] = [group[last], group[other]]
+    if (a !== undefined && b !== undefined) [group[last], group[other]] = [b, a]
+  }
+  return group
 }
 
 export function inRange(us: number, kwarg: Kwarg): boolean {

@@ -36,6 +36,8 @@ export interface RaasSimulator {
   readonly record: RaasRecord
   readonly knobs: RaasKnobs
   readonly tables: Tables
+  /** Requests that have come and are not answered to the end. */
+  readonly inFlight: number
   /** What a master's plugin pushes, without the HTTP around it: one transaction. */
   push(master: string, events: readonly BusEvent[]): void
   revokeTokens(): void
@@ -316,8 +318,13 @@ class RaasServer {
 /** Starts the stand-in on 127.0.0.1. `csp_url` of a client is its `url` too. */
 export async function startRaasSimulator(options: RaasSimulatorOptions): Promise<RaasSimulator> {
   const raas = new RaasServer(options)
+  let inFlight = 0
   const server = await startServer(
     (request, response) => {
+      inFlight++
+      response.once('close', () => {
+        inFlight--
+      })
       raas.handle(request, response).catch(() => response.destroy())
     },
     { certificate: options.certificate, port: options.port },
@@ -328,6 +335,9 @@ export async function startRaasSimulator(options: RaasSimulatorOptions): Promise
     record: raas.record,
     knobs: raas.knobs,
     tables: raas.tables,
+    get inFlight() {
+      return inFlight
+    },
     push: (master, events) => raas.tables.push(master, events),
     revokeTokens: () => raas.gate.revokeAll(),
     forgetXsrf: () => raas.gate.forgetXsrf(),

@@ -91,6 +91,10 @@ export class Tables {
     return ((x ^ (x >>> 14)) >>> 0) / 4294967296
   }
 
+  wallMs(): number {
+    return this.#time.wall()
+  }
+
   nowUs(): number {
     return Math.floor(this.#time.wall()) * 1000 + Math.floor(this.chance() * 1000)
   }
@@ -172,7 +176,7 @@ export class Tables {
     }
     const earlier = (this.#byJid.get(jid) ?? []).filter(row => row.minion === minion && row.master === master)
     if (this.#knobs.secondReturn === 'overwrite') for (const row of earlier) this.#remove(row)
-    this.returns.push(saved)
+    this.#insert(saved)
     this.#byJid.set(jid, [...(this.#byJid.get(jid) ?? []), saved])
     const note: ReturnRecord = {
       jid,
@@ -190,6 +194,13 @@ export class Tables {
       run.retrieved = true
       if (!run.targets.has(minion)) run.targets.set(minion, master)
     }
+  }
+
+  /** In the order of alter_time, where the newest rows are asked for most. */
+  #insert(row: ReturnRow): void {
+    let at = this.returns.length
+    while (at > 0 && (this.returns[at - 1]?.alterUs ?? 0) > row.alterUs) at--
+    this.returns.splice(at, 0, row)
   }
 
   #remove(gone: ReturnRow): void {

@@ -16,34 +16,27 @@ import type { Cursor, DeadLetter } from '../../record.ts'
 import type { Batch } from '../contract.ts'
 import { lostBy } from './lost.ts'
 import { isoOfUs, parseUs } from './rows.ts'
+import { type Found, type News, Sieve } from './sieve.ts'
 import { TailAdvice } from './tail-advice.ts'
 import type { TailOptions } from './tail-options.ts'
 import { type WalkResult, walkDown } from './walk.ts'
 
 /** How far back a sweep looks at least. */
 const SWEEP_US = 3_600_000_000
+function sweepUs(overlapMs: number): number {
+  return Math.max(SWEEP_US, overlapMs * 2000)
+}
+
 /** Facts in one commit. */
 const CHUNK = 500
 /** The `Date` header counts whole seconds. */
 const DATE_GRAIN_US = 1_000_000
 
-interface Found<R> {
-  readonly row: R
-  readonly us: number | undefined
-}
-
-/** A row that is news, and the fact it makes, unless that is known or not to be published. */
-interface News<R> {
-  readonly one: Found<R>
-  readonly fact: Fact | undefined
-}
-
 export class TailFeed<R> {
   readonly #options: TailOptions<R>
   /** Newest time seen; null while the table was empty. Undefined before the first contact. */
   #alterUs: number | null | undefined
-  /** Nothing at or below is published, unless the session knows it for late. */
-  #floorUs: number | null = null
+  readonly #sieve: Sieve<R>
   #walks = 0
   #isMarking = false
   readonly #advice: TailAdvice
@@ -51,10 +44,11 @@ export class TailFeed<R> {
   constructor(options: TailOptions<R>) {
     this.#options = options
     const { cursor, report, ref, feed, hasJobLoop } = options
+    this.#sieve = new Sieve(options)
     this.#advice = new TailAdvice({ report, source: ref.name, feed, hasJobLoop })
     if (cursor === undefined) return
     this.#alterUs = parseUs(cursor['at']) ?? null
-    this.#floorUs = parseUs(cursor['floor']) ?? null
+    this.#sieve.floorUs = parseUs(cursor['floor']) ?? null
   }
 
   /** The regular read. */
@@ -75,7 +69,7 @@ export class TailFeed<R> {
   /** Looks back further, for what became visible later than the overlap. */
   async sweep(): Promise<void> {
     if (this.#alterUs === undefined) return
-    await this.#walk(Math.max(SWEEP_US, this.#options.overlapMs * 2000))
+    await this.#walk(sweepUs(this.#options.overlapMs))
   }
 
   /** Sets the cursor without a walk, for a server whose rows can't be walked: from now on rows come by `accept`. */
@@ -83,7 +77,7 @@ export class TailFeed<R> {
     this.#isMarking = true
     if (this.#alterUs !== undefined) return
     const { serverUs, backfillMs, feed, push } = this.#options
-    this.#alterUs = this.#floorUs = serverUs() - backfillMs * 1000
+    this.#alterUs = this.#sieve.floorUs = serverUs() - backfillMs * 1000
     await push({ feed, facts: [], cursor: this.#cursorNow() })
   }
 
@@ -98,8 +92,8 @@ export class TailFeed<R> {
    */
   async accept(rows: readonly R[], origin: Origin): Promise<number> {
     const { atUs, memory } = this.#options
-    const found = rows.map(row => ({ row, us: atUs(row) })).filter(one => this.#isNews(one))
-    const news = this.#newsOf(found, () => origin)
+    const found = rows.map(row => ({ row, us: atUs(row) })).filter(one => this.#sieve.isNews(one))
+    const news = this.#sieve.newsOf(found, () => origin)
     const newest = found.reduce((most, { us }) => Math.max(most, us ?? 0), 0)
     // Without walks nobody else moves the cursor.
     const moves = this.#isMarking && newest > (this.#alterUs ?? 0)
@@ -119,7 +113,7 @@ export class TailFeed<R> {
       const { facts = [], committed, ...rest } = at + CHUNK >= news.length ? (last ?? {}) : {}
       const own = part.flatMap(({ fact }) => fact ?? [])
       if (own.length === 0 && last === undefined) {
-        this.#remember(part)
+        this.#sieve.remember(part)
         continue
       }
       await push({
@@ -127,7 +121,7 @@ export class TailFeed<R> {
         ...rest,
         // Not before: what was never committed has to be found again.
         committed: () => {
-          this.#remember(part)
+          this.#sieve.remember(part)
           committed?.()
         },
       })
@@ -150,7 +144,7 @@ export class TailFeed<R> {
   #cursorNow(): Cursor {
     const text = (us: number | null | undefined): string | null =>
       us === null || us === undefined ? null : isoOfUs(us)
-    return { at: text(this.#alterUs), floor: text(this.#floorUs) }
+    return { at: text(this.#alterUs), floor: text(this.#sieve.floorUs) }
   }
 
   async #walk(overlapUs: number): Promise<void> {
@@ -163,7 +157,7 @@ export class TailFeed<R> {
     const low = (newestUs: number | undefined): number => {
       if (isFirst && backfillMs > 0) return serverUs() - backfillMs * 1000
       if (isFirst) return Math.min(newestUs ?? 0, this.#nowUs()) - overlapUs
-      const from = before ?? this.#floorUs
+      const from = before ?? this.#sieve.floorUs
       if (from === null) return Number.NEGATIVE_INFINITY
       restored = newestUs !== undefined && before !== null && newestUs < before - overlapMs * 1000
       return restored && newestUs !== undefined ? newestUs - SWEEP_US : Math.min(from, this.#nowUs()) - overlapUs
@@ -208,7 +202,7 @@ export class TailFeed<R> {
     const { newestUs } = result
     this.#alterUs = newestUs === undefined ? null : this.#capped(newestUs, rows)
     if (backfillMs === 0) {
-      this.#floorUs = this.#alterUs
+      this.#sieve.floorUs = this.#alterUs
       memory.marksFromUs = result.lowUs
       for (const { row, us } of rows) memory.marked.set(nameOf(row), us)
       memory.oversize.forgive()
@@ -216,9 +210,9 @@ export class TailFeed<R> {
       await this.#pushAll([], this.#last([], dead))
       return
     }
-    this.#floorUs = result.lowUs
+    this.#sieve.floorUs = result.lowUs
     await this.#commit(
-      this.#newsOf(rows, () => 'backfill'),
+      this.#sieve.newsOf(rows, () => 'backfill'),
       result,
       dead,
     )
@@ -238,13 +232,13 @@ export class TailFeed<R> {
       this.#options.memory.gapUntilUs = Number.NEGATIVE_INFINITY
       this.#alterUs = newest
     } else if (newest !== undefined && newest > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newest
-    const unknown = rows.filter(one => this.#isNews(one))
+    const unknown = rows.filter(one => this.#sieve.isNews(one))
     this.#advice.untimed(unknown.filter(({ us }) => us === undefined).length)
     const reach = Math.min(how.before ?? Number.NEGATIVE_INFINITY, this.#nowUs()) - overlapMs * 1000
     // Above the tail's reach it is simply new; below it, the tail had missed it.
     const isStray = ({ us }: Found<R>): boolean => us !== undefined && us <= reach
     const regular: Origin = this.#walks === 0 || how.restored ? 'resync' : 'live'
-    const news = this.#newsOf(unknown, one => (isStray(one) ? 'resync' : regular))
+    const news = this.#sieve.newsOf(unknown, one => (isStray(one) ? 'resync' : regular))
     // Where the memory does not reach, the store may know the row: nobody can say that it was missed.
     const surelyAbove = Math.max(memory.watchedFromUs ?? 0, memory.forgottenUs)
     const recovered = news.filter(({ one, fact }) => fact !== undefined && isStray(one) && (one.us ?? 0) > surelyAbove)
@@ -263,7 +257,7 @@ export class TailFeed<R> {
         report({ type: 'feed_late', source: ref.name, feed, seconds: Math.max(0, (now - us) / 1e6) })
       }
     }
-    this.#forgetMarks()
+    this.#sieve.forgetMarks((this.#alterUs ?? 0) - sweepUs(overlapMs))
   }
 
   /** `quiet`: the cursor did not move. `reach`: down to where every walk has to come; deeper ones are for the strays. */
@@ -305,41 +299,6 @@ export class TailFeed<R> {
         this.#options.memory.bad.kept(dead)
         told?.()
       },
-    }
-  }
-
-  #isNews({ row, us }: Found<R>): boolean {
-    const { nameOf, memory } = this.#options
-    const name = nameOf(row)
-    // Marked rows without a time, or from ahead of the server's clock, are above any floor and were there all the same.
-    if (memory.knows(name) || memory.marked.has(name)) return false
-    if (this.#floorUs === null || us === undefined || us > this.#floorUs) return true
-    return memory.marksFromUs !== undefined && us > memory.marksFromUs
-  }
-
-  #newsOf(rows: readonly Found<R>[], originOf: (one: Found<R>) => Origin): News<R>[] {
-    const { fact: make, memory } = this.#options
-    return rows.map(one => {
-      const fact = make(one.row, originOf(one))
-      return { one, fact: fact === undefined || memory.ids.has(fact.id) ? undefined : fact }
-    })
-  }
-
-  #remember(news: readonly News<R>[]): void {
-    const { memory, nameOf } = this.#options
-    for (const { one, fact } of news) {
-      const us = one.us ?? Number.NEGATIVE_INFINITY
-      memory.names.set(nameOf(one.row), us)
-      if (fact !== undefined) memory.ids.set(fact.id, us)
-    }
-  }
-
-  /** When even a sweep no longer reaches below the floor, the marks there have done their work. */
-  #forgetMarks(): void {
-    const { overlapMs, memory } = this.#options
-    const reach = (this.#alterUs ?? 0) - Math.max(SWEEP_US, overlapMs * 2000)
-    if (this.#floorUs !== null && memory.marksFromUs !== undefined && reach > this.#floorUs) {
-      memory.forgetMarks(this.#floorUs)
     }
   }
 }

@@ -108,6 +108,10 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
     const row = raw === undefined ? undefined : parse(raw)
     return row === undefined ? undefined : atUs(row)
   }
+  const isOf =
+    (us: number | undefined) =>
+    (raw: unknown): boolean =>
+      timeOf(raw) === us
   /** Rows on a first page that was shorter than asked and seemed to have another behind it. */
   let capSeen: number | undefined
   let probes = 0
@@ -132,7 +136,9 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
         lastTail = undefined
         continue
       }
-      torn.add(lastTail)
+      const whole = await timed(() => across(read, limit, page * limit, isOf(lastTail)), pace)
+      if (whole === undefined) torn.add(lastTail)
+      for (const row of (whole ?? []).map(parse)) if (row !== undefined) take(row)
     }
     // Read in parts, each answer of its own: a group of equal times across such a seam may have lost some.
     for (const seam of answer.seams ?? []) {
@@ -168,6 +174,29 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
     lastTail = tail
     page++
   }
+}
+
+/**
+ * A page of another size, cut elsewhere, that holds the whole group in whose midst position `edge` lies: pages can't
+ * grow for ever, but a group of a few hundred rows fits into one as long as no edge falls into it. Undefined when this
+ * page holds it neither.
+ */
+async function across(
+  read: ReadPage,
+  largest: number,
+  edge: number,
+  isOfGroup: (row: unknown) => boolean,
+): Promise<readonly unknown[] | undefined> {
+  let size = largest
+  const offCentre = (rows: number): number => Math.abs((edge % rows) / rows - 0.5)
+  for (let other = largest; other >= largest / 2; other -= Math.ceil(largest / 32)) {
+    if (offCentre(other) < offCentre(size)) size = other
+  }
+  const page = Math.floor(edge / size)
+  const { rows, partial } = await read(size, page)
+  const [first, last] = [rows.findIndex(isOfGroup), rows.findLastIndex(isOfGroup)]
+  const isWhole = first >= (page === 0 ? 0 : 1) && last < size - 1
+  return isWhole && partial !== true ? rows : undefined
 }
 
 async function timed<T>(work: () => Promise<T>, pace: Pace): Promise<T> {
