@@ -21,6 +21,8 @@ const ANCHOR_CHECK_MS = 3_600_000
 /** After an anchor was missed, this much is read again: well inside what the store remembers of ids. */
 const REWIND_MS = 12 * 3_600_000
 const DAY_MS = 86_400_000
+/** Rows are kept for days: one that is gone sooner was not purged, it is hidden or its database is another one. */
+const YOUNG_MS = 3_600_000
 /** Hours younger than a day are read again when the cell counts more rows in them: what was told must still be known. */
 const REMEMBER_MS = DAY_MS + 3 * 3_600_000
 /** A walk asks this many pages at once, and further ones spaced: a catch-up must not load the cell. */
@@ -267,7 +269,7 @@ export class Trail {
     const [purged, unread] =
       oldest === undefined
         ? [now - anchorAt > DAY_MS, now - position.read > DAY_MS]
-        : [oldest > anchorAt, oldest > position.read]
+        : [oldest > anchorAt && now - anchorAt > YOUNG_MS, oldest > position.read]
     if (purged) {
       await this.#commit(unread ? { facts: [this.#gap('retention', position.read, oldest ?? now)] } : {})
       return
