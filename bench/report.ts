@@ -5,6 +5,7 @@ import { type Machine, machineLine } from './machine.ts'
 import type { Memory } from './memory.ts'
 import type { Hot } from './profile.ts'
 import type { StartUp } from './start-up.ts'
+import type { VcdPolls } from './vcd.ts'
 import type { Row } from './whole-way.ts'
 
 /** A part that was not asked for is undefined. */
@@ -15,6 +16,7 @@ export interface Result {
   readonly startUp: readonly StartUp[] | undefined
   readonly memory: readonly Memory[] | undefined
   readonly latency: Latency | undefined
+  readonly vcd: VcdPolls | undefined
   readonly profile: readonly Hot[] | undefined
 }
 
@@ -36,6 +38,7 @@ export function tables(result: Result): string {
     parts.push(table(['resident memory, MiB', 'idle', 'after the events', '5 s later', 'peak', 'events'], rows))
   }
   if (result.latency !== undefined) parts.push(latencyTable(result.latency))
+  if (result.vcd !== undefined) parts.push(...vcdTables(result.vcd))
   if (result.profile !== undefined) {
     const rows = result.profile.map(one => [one.where, `${(one.self * 100).toFixed(1)} %`])
     parts.push(table(['function', 'self time'], rows))
@@ -68,6 +71,21 @@ function wholeWayTable(rows: readonly Row[]): string {
       `${row.events} × ${row.rounds}`,
     ]),
   )
+}
+
+function vcdTables({ quiet, catchUp }: VcdPolls): string[] {
+  const rows = quiet.map(one => [
+    `${one.rowsPerSecond} rows a second`,
+    ...[one.perMinute, one.pages, one.counts, one.others].map(value => value.toFixed(1)),
+  ])
+  const { rows: all, requests, pacedRowsPerSecond, rowsPerSecond } = catchUp
+  return [
+    table(['VCD, requests a minute', 'all', 'pages of the trail', 'counts of hours', 'others'], rows),
+    table(
+      ['VCD, catching up', 'rows', 'requests', 'rows/s at its own pace', 'rows/s without it'],
+      [['after an outage', all, requests, whole(pacedRowsPerSecond), whole(rowsPerSecond)]],
+    ),
+  ]
 }
 
 function latencyTable({ perSecond, events, pushedToStored, recordedToStored, recordedToAcked }: Latency): string {

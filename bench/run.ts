@@ -13,14 +13,15 @@ import { type Result, tables } from './report.ts'
 import { Rig } from './rig.ts'
 import { Scratch } from './scratch.ts'
 import { startUp } from './start-up.ts'
+import { vcdPolls } from './vcd.ts'
 import { wholeWay } from './whole-way.ts'
 
-const PARTS = ['way', 'start', 'memory', 'latency', 'profile'] as const
+const PARTS = ['way', 'start', 'memory', 'latency', 'vcd', 'profile'] as const
 type Part = (typeof PARTS)[number]
 
 const HELP = `npm run bench -- [options]
   --only PARTS     of ${PARTS.join(',')}; all but profile when not given
-  --events N       events of a whole-way lap (50000); a fifth of it for the one object
+  --events N       events of a whole-way lap (50000); a fifth of it for the one object; rows of VCD's catch-up
   --rounds N       whole-way rounds, and no fewer than 1 (5)
   --starts N       starts for the start-up time (5)
   --held N         events before the second look at the memory (100000)
@@ -31,7 +32,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'way,start,memory,latency' },
+    only: { type: 'string', default: 'way,start,memory,latency,vcd' },
     events: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '5' },
     starts: { type: 'string', default: '5' },
@@ -81,6 +82,7 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
       latency: await part('latency', () => latency(rig, 1000, seconds)),
       wholeWay: await part('way', () => wholeWay(rig, { events, rounds, objects: OBJECTS }, say)),
       memory: await part('memory', () => each((from, entry) => memory(rig, from, entry, held))),
+      vcd: await part('vcd', () => vcdPolls(events)),
       profile: await part('profile', () => profile(rig, { cls: 'eventRecord', count: events, objects: OBJECTS }, 25)),
       date: today(),
       machine: machine(rig.broker.version, loadBefore),

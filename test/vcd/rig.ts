@@ -172,8 +172,8 @@ export class Rig {
   }
 
   /** Turns the clock to each next timer, letting real answers come in between, until `probe` holds. */
-  async drive<T>(probe: () => T | undefined | false, what: string): Promise<T> {
-    const end = performance.now() + 40_000
+  async drive<T>(probe: () => T | undefined | false, what: string, mostMs = 40_000): Promise<T> {
+    const end = performance.now() + mostMs
     for (;;) {
       const value = probe()
       if (value !== undefined && value !== false) return value
