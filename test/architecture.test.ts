@@ -40,6 +40,7 @@ const COMMON = [
   'event-schema.ts',
   'errors.ts',
   'feed-health.ts',
+  'probe.ts',
   'report.ts',
   'record.ts',
 ]

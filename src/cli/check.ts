@@ -1,4 +1,4 @@
-/** `opswire check`: every problem of a config at once, or what the daemon would do with it. Connects nowhere. */
+/** `opswire check`: every problem of a config at once, or what the daemon would do with it. Connects nowhere but with `--connect`. */
 import type { Loaded } from '../config/load.ts'
 import { spell } from '../config/outline.ts'
 import { ConfigInvalid, type Finding, printable, sayFinding } from '../config/problems.ts'
@@ -22,13 +22,40 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     io.stdout.write(json ? toJson(file, error.problems, []) : sayProblems(file, error.problems, painter(io)))
     return EXIT.config
   }
+  if (given.has('connect')) return connect(loaded, json, io)
   io.stdout.write(json ? toJson(file, [], loaded.warnings) : sayGood(loaded, painter(io)))
   return EXIT.ok
 }
 
-function toJson(file: string, problems: readonly Finding[], warnings: readonly Finding[]): string {
+/** A file that is good, and the world that it speaks of. */
+async function connect({ config, file, warnings }: Loaded, json: boolean, io: CliIo): Promise<number> {
+  const { connectAll } = await import('./connect.ts')
+  const { connectRows, connectTable, exitOf } = await import('./connect-print.ts')
+  const paint = painter(io)
+  const connected = await connectAll(config, io)
+  if (json) io.stdout.write(toJson(file, [], warnings, connectRows(connected)))
+  else {
+    io.stdout.write(`${paint('green', printable(`${file} is good.`))}\n`)
+    for (const warning of warnings) io.stdout.write(`${sayFinding(file, warning)}\n`)
+    io.stdout.write(connectTable(connected, paint))
+  }
+  return exitOf(connected)
+}
+
+function toJson(
+  file: string,
+  problems: readonly Finding[],
+  warnings: readonly Finding[],
+  steps?: readonly object[],
+): string {
   const rows = (findings: readonly Finding[]) => findings.map(finding => ({ ...finding, path: spell(finding.path) }))
-  const document = { file, valid: problems.length === 0, problems: rows(problems), warnings: rows(warnings) }
+  const document = {
+    file,
+    valid: problems.length === 0,
+    problems: rows(problems),
+    warnings: rows(warnings),
+    ...(steps && { steps }),
+  }
   return `${JSON.stringify(document, null, 2)}\n`
 }
 

@@ -46,12 +46,21 @@ export const COMMANDS = {
     ],
   },
   check: {
-    summary: 'check a config file, without connecting anywhere',
-    flags: [CONFIG, JSON_OUT],
-    notes: ['Tells every problem at once, and exits 78 if there is one. Warnings do not change the exit code.'],
+    summary: 'check a config file, and with --connect also what it speaks of',
+    flags: [
+      CONFIG,
+      { name: 'connect', says: 'also log in to each source and to NATS, and ask each a little' },
+      JSON_OUT,
+    ],
+    notes: [
+      'Tells every problem at once, and exits 78 if there is one. Warnings do not change the exit code. Without --connect it',
+      'connects nowhere. With it: one login each, and out again; nothing is changed, made or published. A table with the time of each',
+      'step, and what to do about one that failed; exit 77 when a login was refused, else 69 when something failed.',
+    ],
     examples: [
       ['opswire check -c opswire.yaml', 'what is wrong, or what the daemon would do'],
       ['opswire check -c opswire.yaml --json', 'the same for a script'],
+      ['opswire check -c opswire.yaml --connect', 'before the first start, and when something does not work'],
     ],
   },
   demo: {

@@ -236,7 +236,7 @@ async function readPair(tls: NonNullable<HttpConfig['tls']>): Promise<{ cert: st
   }
 }
 
-function address(listen: string): { host: string; port: number } {
+export function address(listen: string): { host: string; port: number } {
   const at = listen.lastIndexOf(':')
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1')
   const port = Number(listen.slice(at + 1))
@@ -250,7 +250,7 @@ function shownHost(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-const LISTEN_ERRORS: Readonly<Record<string, string>> = {
+export const LISTEN_ERRORS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'the port is in use by another process (another opswire?)',
   EACCES: 'this user may not listen on that port',
   EADDRNOTAVAIL: 'this machine has no such address',

@@ -26,6 +26,13 @@ const PING_MS = 10_000
 /** Refused credentials are not tried more often than this. */
 const AUTH_HOLD_MS = 5000
 
+/** The server takes another login, not this one. */
+export class CredentialsRefused extends Retryable {
+  constructor(message: string) {
+    super('sink', message, { afterMs: AUTH_HOLD_MS })
+  }
+}
+
 export interface ConnectDeps {
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -68,7 +75,7 @@ export async function connectNats(config: NatsConfig, deps: ConnectDeps): Promis
 
 function refusal(error: unknown, servers: readonly string[]): Retryable {
   if (error instanceof AuthorizationError) {
-    return new Retryable('sink', `NATS at ${servers.join(', ')} refuses the credentials`, { afterMs: AUTH_HOLD_MS })
+    return new CredentialsRefused(`NATS at ${servers.join(', ')} refuses the credentials`)
   }
   return new Retryable('sink', `can't connect to NATS at ${servers.join(', ')}`, { cause: error })
 }

@@ -17,7 +17,7 @@ const LEAST_MESSAGE_BYTES = 8 * 1024
 const LEAST_DUPLICATE_WINDOW_MS = 30_000
 
 /** First subject tokens that events and notices are published under. */
-const PUBLISHED = ['apic', 'raas', 'vcd', '_dead']
+export const PUBLISHED = ['apic', 'raas', 'vcd', '_dead']
 
 export interface VerifiedStream {
   /** False when the stream's retention takes messages away, so that looking for them proves nothing. */

@@ -68,3 +68,21 @@ export function askPatiently(
 ): Promise<ApicAnswer> {
   return patient(clock, signal, () => client.get(url, operation, signal), READ_MS)
 }
+
+/** Somebody waits at a terminal: an overloaded controller is asked again for this long, ms. */
+const TERMINAL_MS = 20_000
+
+/** Asks again while the answer is "too much at once", for 20 s; for people who wait. Whatever else goes wrong is thrown at once. */
+export async function whileThrottled<T>(clock: Clock, signal: AbortSignal, task: () => Promise<T>): Promise<T> {
+  const ask = async (): Promise<{ readonly value: T } | { readonly error: unknown }> => {
+    try {
+      return { value: await task() }
+    } catch (error) {
+      if (codeOf(error) === 'throttled') throw error
+      return { error }
+    }
+  }
+  const outcome = await patient(clock, signal, ask, TERMINAL_MS)
+  if ('error' in outcome) throw outcome.error
+  return outcome.value
+}

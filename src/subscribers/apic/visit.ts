@@ -10,7 +10,7 @@ import { ApicClient, Refused } from './client.ts'
 import { TUNING, type Tuning } from './core.ts'
 import type { ApicAnswer } from './decode.ts'
 import { Paces } from './pace.ts'
-import { patient } from './patient.ts'
+import { whileThrottled } from './patient.ts'
 
 export interface VisitOptions {
   readonly config: ApicConfig
@@ -20,8 +20,6 @@ export interface VisitOptions {
   readonly tuning?: Partial<Tuning>
 }
 
-/** Somebody waits at a terminal: an overloaded controller is asked again for this long, ms. */
-const PATIENCE_MS = 20_000
 /** The session is renewed when this part of its life is over: pages of a large answer may take longer than it lives. */
 const RENEW_AT = 1 / 2
 
@@ -45,7 +43,8 @@ export class Visit {
    * what the last one of them said.
    */
   async open(): Promise<void> {
-    await this.#whileThrottled(() => this.#anywhere())
+    const { clock, signal } = this.#options
+    await whileThrottled(clock, signal, () => this.#anywhere())
   }
 
   /**
@@ -53,8 +52,9 @@ export class Visit {
    * Throws like `ApicClient.get`.
    */
   async get(url: string): Promise<ApicAnswer> {
-    const { signal } = this.#options
-    const ask = (): Promise<ApicAnswer> => this.#whileThrottled(() => this.#session().get(url, 'query', signal))
+    const { clock, signal } = this.#options
+    const ask = (): Promise<ApicAnswer> =>
+      whileThrottled(clock, signal, () => this.#session().get(url, 'query', signal))
     await this.#renew()
     try {
       return await ask()
@@ -118,22 +118,6 @@ export class Visit {
     const { clock, config, tuning } = this.#options
     const terms = { clock, maxConcurrency: config.max_concurrency, tuning: { ...TUNING, ...tuning } }
     return this.#paces.of(this.#controller, terms)
-  }
-
-  /** Only overload is waited for: nobody wants to look at a prompt while a wrong address is tried. */
-  async #whileThrottled<T>(task: () => Promise<T>): Promise<T> {
-    const { clock, signal } = this.#options
-    const ask = async (): Promise<{ readonly value: T } | { readonly error: unknown }> => {
-      try {
-        return { value: await task() }
-      } catch (error) {
-        if (codeOf(error) === 'throttled') throw error
-        return { error }
-      }
-    }
-    const outcome = await patient(clock, signal, ask, PATIENCE_MS)
-    if ('error' in outcome) throw outcome.error
-    return outcome.value
   }
 }
 
