@@ -37,7 +37,8 @@ const WORDS = ['query-target', 'rsp-subtree', 'rsp-prop-include', 'time-range']
 /** Throws `UsageError`. */
 export function apicAsk(config: ApicConfig, words: readonly string[], given: Arguments): ApicAsk {
   const [what, operand, extra] = words
-  if (what === undefined) throw wrong(`say what to ask: ${WHAT.join(', ')}, or a line of the guide`)
+  if (what === undefined || what.trim() === '')
+    throw wrong(`say what to ask: ${WHAT.join(', ')}, or a line of the guide`)
   if (extra !== undefined) throw wrong(`unexpected "${extra}"`)
   const isLine = !/^\w+$/.test(what)
   if (isLine && operand !== undefined) throw wrong(`unexpected "${operand}"`)
@@ -63,7 +64,11 @@ function withoutSize(query: Query): Query {
 }
 
 function targetOf(what: string, operand: string | undefined): Record<string, unknown> {
-  if (!WHAT.includes(what)) throw wrong(`unknown "${what}"${hintOf(what, WHAT)}`)
+  if (!WHAT.includes(what)) {
+    // A class by itself is what one types first.
+    const hint = /^[a-z]+[A-Z]\w*$/.test(what) ? `; did you mean class ${what}?` : hintOf(what, WHAT)
+    throw wrong(`unknown "${what}"${hint}`)
+  }
   if (what === 'domains') {
     if (operand !== undefined) throw wrong(`unexpected "${operand}"`)
     return { raw: DOMAINS.slice('/api/'.length) }

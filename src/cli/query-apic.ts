@@ -22,8 +22,15 @@ export function apicQuestion(config: ApicConfig, asking: Asking): Question {
     const rows = asking.rows(first => columnsFor(first, mixed), Number.POSITIVE_INFINITY)
     const options = { config, clock, report, signal }
     if (ask.kind === 'domains') {
-      const { objects } = await askDomains(options, ask.format)
-      return tell(rows, asking, objects, objects.length)
+      const domains = (await askDomains(options, ask.format)).objects
+      if (asking.given.has('count')) return rows.say([String(domains.length)])
+      // The one answer without a class around each object (guide).
+      await rows.print(
+        domains
+          .slice(0, asking.most)
+          .map(({ cls, attributes }) => ({ json: attributes, cells: { class: cls, ...attributes } })),
+      )
+      return rows.total(said(rows.shown, domains.length))
     }
     const visit = new Visit(options)
     try {

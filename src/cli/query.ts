@@ -45,6 +45,8 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const { config, warnings } = await load(given.needed('config'), io.env)
   const source = sourceNamed(name, config.sources)
   refuseForeignFlags(given, source)
+  const columns = listOf(given.text('columns'))
+  if (columns?.length === 0) throw new UsageError('--columns: names none', 'query')
   const place = config.sources.indexOf(source)
   for (const warning of warnings) {
     if (warning.code === 'security' && warning.path[1] === place) note(io, `${source.name}: ${warning.message}`)
@@ -71,7 +73,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     signal: over.signal,
     most: wholeNumber(given, 'limit', 1) ?? Number.POSITIVE_INFINITY,
     rows: (choose, limit = asking.most) => {
-      rows = new Rows(io, { json: given.has('json'), columns: listOf(given.text('columns')), limit, choose })
+      rows = new Rows(io, { json: given.has('json'), columns, limit, choose })
       return rows
     },
     note: text => note(io, text),

@@ -127,6 +127,9 @@ describe('words and options', () => {
   it.each([
     [[], 'say what to ask: class, mo, tag, domains'],
     [['class'], 'say which class: class fvTenant'],
+    [[''], 'say what to ask: class, mo, tag, domains'],
+    [['fvTenant'], 'unknown "fvTenant"; did you mean class fvTenant?'],
+    [['class', 'fvTenant', '--columns', ','], '--columns: names none'],
     [['clas', 'fvTenant'], 'unknown "clas"; did you mean class?'],
     [['class', 'fvTenant', 'x'], 'unexpected "x"'],
     [['class/fvTenant.json', 'x'], 'unexpected "x"'],

@@ -144,7 +144,10 @@ describe("the guide's own lines", () => {
       const { code, out } = await rig.ask('fabric-a', what)
       expect([code, out]).toEqual([0, 'name           guiBanner\nExampleRadius\nlocal          San Jose\n2 objects\n'])
     }
-    expect(await rig.json('fabric-a', 'domains', '--xml')).toHaveLength(2)
+    const flat = [{ name: 'ExampleRadius' }, { name: 'local', guiBanner: 'San Jose' }]
+    expect(await rig.json('fabric-a', 'domains')).toEqual(flat)
+    expect(await rig.json('fabric-a', 'domains', '--xml')).toEqual(flat)
+    expect((await rig.ask('fabric-a', 'domains', '--limit', '1')).out).toBe('name\nExampleRadius\n1 of 2 objects\n')
     expect((await rig.ask('fabric-a', 'domains', '--count')).out).toBe('2\n')
     expect(rig.apic.record.logins).toEqual([])
   })
