@@ -24,6 +24,17 @@ const COLUMNS: Partial<Record<ReadingMethod, readonly string[]>> = {
   'audit.get_audit': ['start_time', 'username', 'event_type', 'event_name', 'failed', 'elapsed_msec'],
 }
 
+/** What makes a row of a listing this row, whatever else of it changes while the pages are read. */
+const NAMES: Partial<Record<ReadingMethod, readonly string[]>> = {
+  'job.get_jobs': ['uuid'],
+  'cmd.get_cmds': ['jid'],
+  'cmd.get_cmd_details': ['minion_id', 'master_id'],
+  'ret.get_returns': ['jid', 'minion_id', 'master', 'alter_time'],
+  'minions.get_minion_cache': ['minion_id', 'master_id'],
+  'minions.get_minion_key_state': ['minion', 'master'],
+  'audit.get_audit': ['id'],
+}
+
 /** Checks the method and its arguments. Throws `UsageError`. */
 export function raasQuestion(config: RaasConfig, asking: Asking): Question {
   const { given } = asking
@@ -32,6 +43,9 @@ export function raasQuestion(config: RaasConfig, asking: Asking): Question {
   const size = wholeNumber(given, 'page-size', 1)
   if ((page !== undefined || size !== undefined) && !isPaged(method)) {
     throw new UsageError(`--page and --page-size: ${method} does not answer in pages`, 'query')
+  }
+  if (size !== undefined && page === undefined) {
+    throw new UsageError('--page-size goes with --page; without it everything is read', 'query')
   }
   return async () => {
     const { clock, report, signal } = asking
@@ -161,9 +175,16 @@ async function onePage(questions: RaasQuestions, method: ReadingMethod, kwarg: K
 
 async function all(questions: RaasQuestions, method: ReadingMethod, kwarg: Kwarg, asking: Asking): Promise<void> {
   const rows = printer(method, asking)
+  // Each page is counted from the front, where new rows come in: some come twice.
+  const seen = new Set<string>()
   let held: Row[] = []
-  for await (const value of questions.rows(method, kwarg, asking.most)) {
+  const most = asking.most <= TOGETHER ? asking.most : Number.POSITIVE_INFINITY
+  for await (const value of questions.rows(method, kwarg, most)) {
+    const name = nameOfRow(method, value)
+    if (name !== undefined && seen.has(name)) continue
+    if (name !== undefined) seen.add(name)
     held.push(rowOf(value))
+    if (rows.shown + held.length >= asking.most) break
     if (held.length < TOGETHER) continue
     await rows.print(held)
     rows.progress(`${rows.shown} rows …`)
@@ -179,6 +200,12 @@ function printer(method: ReadingMethod, asking: Asking): Rows {
     const usual = (COLUMNS[method] ?? []).filter(name => known.has(name))
     return usual.length > 0 ? usual : [...known]
   })
+}
+
+function nameOfRow(method: ReadingMethod, value: unknown): string | undefined {
+  const names = NAMES[method]
+  if (names === undefined || !isRow(value) || names.some(name => value[name] === undefined)) return undefined
+  return JSON.stringify(names.map(name => value[name]))
 }
 
 function answersByMinion(method: ReadingMethod): boolean {

@@ -15,7 +15,7 @@ const GENERAL: readonly Flag[] = [
   { name: 'count', says: 'print only how many there are' },
   { name: 'limit', value: 'N', says: 'stop after so many rows' },
   { name: 'page', value: 'N', says: 'APIC and RaaS: this page alone, counted from 0' },
-  { name: 'page-size', value: 'N', says: 'APIC and RaaS: rows of a page' },
+  { name: 'page-size', value: 'N', says: 'APIC and RaaS: rows of a page; APIC also without --page' },
 ]
 const PAGING = ['page', 'page-size']
 

@@ -111,6 +111,22 @@ describe('answers', () => {
     expect(await rig.json('salt', 'job.get_jobs', '--kwargs', '{"limit":50,"page":9}')).toHaveLength(1)
   })
 
+  it('show each row once, though new ones come in at the front while the pages are read', async () => {
+    await make()
+    jobs(450)
+    let page = 0
+    rig.raas.knobs.between = ({ method }) => {
+      if (method !== 'job.get_jobs' || ++page > 2) return
+      // Sorted by name, ahead of all others.
+      const uuid = `ffffffff-0000-4000-8000-00000000000${page}`
+      rig.raas.tables.jobs.set(uuid, { ...JOB, uuid, name: `A new job ${page}` })
+    }
+    const uuids = (await rig.json('salt', 'job.get_jobs')).map(row => (row as { uuid: string }).uuid)
+    expect(page).toBeGreaterThan(2)
+    expect(new Set(uuids).size).toBe(uuids.length)
+    expect(uuids.length).toBeGreaterThanOrEqual(451)
+  })
+
   it('that are one thing are shown as such', async () => {
     await make()
     expect((await rig.ask('salt', 'test.echo', '--kwarg', 'message=hi')).out).toBe('value\nhi\n1 row\n')
@@ -157,6 +173,7 @@ describe('a question that is wrong', () => {
     [['{"resource":"job","methd":"get_jobs"}'], 'the body of a call has no "methd"; did you mean method?'],
     [['{"resource":"job","method":"get_jobs","args":[1]}'], 'arguments are given by name'],
     [['api.get_versions', '--page', '1'], '--page and --page-size: api.get_versions does not answer in pages'],
+    [['job.get_jobs', '--page-size', '5'], '--page-size goes with --page'],
     [['job.get_jobs', '--login-as', 'alice'], '--login-as is for vcd sources; salt is raas'],
     [['job.get_jobs', '--xml'], '--xml is for apic sources; salt is raas'],
   ])('%j is refused offline, with 64', async (argv, message) => {
