@@ -240,7 +240,7 @@ export const vcdSchema = z
       .optional()
       .meta({
         description:
-          'A YAML list of {id, name, owner, org, expires}: it gives the API tokens seen in events their names.',
+          'A YAML list of {id, name, owner, org, expires}: it gives the API tokens seen in events their names, and flags those that it lacks. Read again when it changes; opswire query SOURCE tokens --login-as USER prints one.',
         examples: ['/etc/opswire/vcd-tokens.yaml'],
       }),
     ...common,

@@ -235,7 +235,8 @@ class ModelRun {
 
 /** Runs it whole. Everything is from the seed but how answers and the clock interleave. */
 export async function runModel(options: ModelOptions): Promise<ModelResult> {
-  const retentionMs = 4 * 60 * MINUTE
+  // So short that it takes rows away while outages are caught up with; what the hourly comparison finds must still be there.
+  const retentionMs = options.lateMs > options.overlapMs ? 4 * 60 * MINUTE : 75 * MINUTE
   const cloud = await ModelCloud.start({ seed: options.seed, lateMs: options.lateMs, retentionMs })
   const { rig } = cloud
   const limits = { maxBytes: 2 ** 33, retainAckedMs: 0, maxDeadLetters: 10 }
