@@ -8,6 +8,7 @@ const HELP = `npm run model -- raas [options]
   --returns N   returns that are pushed, at least (100000)
   --seed N      of everything that is left to chance (1)
   --tail-only   without the job loop: what one repairs must not hide what the other loses
+  --strays N    every N polls, two returns of no job that become visible beyond the overlap, and beyond a sweep (0: none)
 `
 
 /** True when nothing was lost, and nothing told twice. */
@@ -17,6 +18,7 @@ export async function modelOfRaas(args: readonly string[]): Promise<boolean> {
     options: {
       returns: { type: 'string', default: '100000' },
       seed: { type: 'string', default: '1' },
+      strays: { type: 'string', default: '0' },
       'tail-only': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -27,6 +29,8 @@ export async function modelOfRaas(args: readonly string[]): Promise<boolean> {
   }
   const options = {
     ...{ returns: whole('returns', values.returns), seed: whole('seed', values.seed), jobs: !values['tail-only'] },
+    // Trims hide what the count would tell: fewer of them where that is looked for.
+    ...(values.strays === '0' ? {} : { world: { strayEvery: whole('strays', values.strays), trimEvery: 960 } }),
     say: (text: string): void => void process.stderr.write(`${text}\n`),
   }
   const started = systemClock.now()
@@ -48,6 +52,7 @@ function table(report: ModelReport, seconds: number): string {
     ['returns pushed / of no job', `${report.returns} / ${did.lone}`],
     ['pushes / of one time for several / largest', `${did.pushes} / ${did.ties} / ${did.largestTie}`],
     ['pushes that became visible 5 to 40 s late', did.lateCommits],
+    ['returns that became visible 4 to 44, and 75 to 105 min late', did.strays],
     ['jobs that answered 1 to 2 hours late', did.lateJobs],
     ['returns written again', did.rewritten],
     ['trims / rows trimmed', `${did.trims} / ${did.trimmed}`],

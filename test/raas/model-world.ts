@@ -11,6 +11,10 @@ export interface WorldOptions {
   readonly latestMs?: number
   /** Steps until the answers of a late job come, from this number up to twice as many. */
   readonly lateSteps?: number
+  /** Returns of no job that become visible later than the overlap, and later than a sweep: one of each every so many steps. */
+  readonly strayEvery?: number
+  /** Steps between two trims. */
+  readonly trimEvery?: number
   /** Rows older than this are trimmed now and then, ms. */
   readonly trimAgeMs?: number
 }
@@ -44,13 +48,22 @@ export class World {
     lateJobs: 0,
     rewritten: 0,
     lone: 0,
+    strays: 0,
     trims: 0,
     trimmed: 0,
   }
 
   constructor(sim: RaasSimulator, options: WorldOptions) {
     this.#sim = sim
-    this.#options = { lonePart: 0.1, latestMs: 40_000, lateSteps: 240, trimAgeMs: 9_000_000, ...options }
+    this.#options = {
+      lonePart: 0.1,
+      latestMs: 40_000,
+      lateSteps: 240,
+      strayEvery: 0,
+      trimEvery: 60,
+      trimAgeMs: 9_000_000,
+      ...options,
+    }
     this.chance = generator(options.seed)
     sim.knobs.commitDelayMs = () => this.#nextDelayMs
     // Of three nodes that write, one has a clock 3 s ahead and one 2 s behind.
@@ -86,8 +99,10 @@ export class World {
         this.#batch()
         await pause(1 + this.upTo(500))
       }
+      const { strayEvery } = this.#options
+      if (strayEvery > 0 && this.#step % strayEvery === 0) this.#stray()
     }
-    if (this.#step % 60 === 0) this.#trim()
+    if (this.#step % this.#options.trimEvery === 0) this.#trim()
   }
 
   #batch(): void {
@@ -117,6 +132,16 @@ export class World {
       now.map(minion => ret(jid, minion, { value: 0 })),
       delayMs,
     )
+  }
+
+  #stray(): void {
+    for (const [minion, delayMs] of [
+      [`beyond-overlap${this.#step}`, 240_000 + this.upTo(2_400_000)],
+      [`beyond-sweep${this.#step}`, 4_500_000 + this.upTo(1_800_000)],
+    ] as const) {
+      this.push([ret(this.#sim.tables.newJid().jid, minion, { value: 0 })], delayMs)
+      this.did.strays++
+    }
   }
 
   #deliver(): void {

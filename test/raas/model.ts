@@ -218,7 +218,9 @@ export class Model {
       }
     }
     sim.knobs.fault = undefined
-    await this.pass(20 * 60_000)
+    const last = Math.max(...sim.record.returns.map(({ visibleAt }) => visibleAt))
+    // Until everything is visible, and then so long that a sweep and a search after it have been.
+    await this.pass(Math.max(0, last - this.clock.now()) + (world.did.strays > 0 ? 80 : 20) * 60_000)
     return this.#report(seed, jobs)
   }
 

@@ -32,6 +32,7 @@ export class AuditFeed {
         pageOf(await client.call('audit.get_audit', { sort_by: 'start_time', reverse: true, limit, page })),
       parse: readAudit,
       atUs: row => row.startUs,
+      keyOf: row => row.id,
       nameOf: row => `${row.id}|${row.startUs}`,
       // Each read is itself audited: told of its own reading, opswire would never come to rest.
       fact: (row, origin) =>

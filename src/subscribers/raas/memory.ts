@@ -4,6 +4,7 @@ import type { DeadLetter } from '../../record.ts'
 import { BoundedMap } from './bounded.ts'
 import { canonical } from './normalise-return.ts'
 import { Oversize } from './oversize.ts'
+import { Tally } from './tally.ts'
 import { Pace } from './walk.ts'
 
 const MOST_BAD = 10_000
@@ -48,6 +49,9 @@ export class TailMemory extends FeedMemory {
   /** Ties larger than a page that were told as gaps, by their time. */
   readonly ties = new BoundedMap<true>(MOST_TIES)
   readonly oversize = new Oversize()
+  readonly tally = new Tally()
+  /** Monotonic ms of the last search for rows that the tally proves. */
+  searchedAt: number | undefined
   /** Rows of this time and before, down to where that walk was to go, were told as a gap. */
   gapUntilUs = Number.NEGATIVE_INFINITY
   #forgottenUs = Number.NEGATIVE_INFINITY

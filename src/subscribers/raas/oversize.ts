@@ -35,6 +35,11 @@ interface Hole {
 export class Oversize {
   #holes: Hole[] = []
 
+  /** Some row can't be read now. */
+  get isAny(): boolean {
+    return this.#holes.length > 0
+  }
+
   /** The position of every known hole, now. `fromUs`: how deep the walk will go. */
   async locate(read: ReadPage, fromUs: number, nowUs: number): Promise<Hole[]> {
     const located: Hole[] = []

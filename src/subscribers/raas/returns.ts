@@ -75,6 +75,7 @@ export class ReturnsFeed {
       toldUs: () => client.toldUs(),
       parse: raw => readReturn(raw),
       atUs: row => row.alterUs,
+      keyOf: row => `${row.jid}|${row.master}|${row.minion}`,
       nameOf: row => `${row.jid}|${row.master}|${row.minion}|${row.alterUs ?? contentDigest(row)}`,
       fact: (row, origin) =>
         isHousekeeping(row)

@@ -19,6 +19,8 @@ export interface TailOptions<R> {
   readonly atUs: (row: R) => number | undefined
   /** Names this version of the row cheaply: what it is and when it was written. */
   readonly nameOf: (row: R) => string
+  /** Names the row whatever its version. */
+  readonly keyOf: (row: R) => string
   /** Undefined: not to be published. */
   readonly fact: (row: R, origin: Origin) => Fact | undefined
   /** Told of every row that a walk meets. */

@@ -19,6 +19,7 @@ import { isoOfUs, parseUs } from './rows.ts'
 import { type Found, type News, Sieve } from './sieve.ts'
 import { TailAdvice } from './tail-advice.ts'
 import type { TailOptions } from './tail-options.ts'
+import { searchUnread } from './unread.ts'
 import { type WalkResult, walkDown } from './walk.ts'
 
 /** How far back a sweep looks at least. */
@@ -64,6 +65,8 @@ export class TailFeed<R> {
     if (clock.now() - memory.sweptAt < everyMs) return
     await this.sweep()
     memory.sweptAt = clock.now()
+    const depthUs = sweepUs(this.#options.overlapMs)
+    await searchUnread(this.#options, depthUs, overlapUs => this.#walk(overlapUs))
   }
 
   /** Looks back further, for what became visible later than the overlap. */
@@ -91,7 +94,11 @@ export class TailFeed<R> {
    * how many of them were really missed, as far as the memory goes back.
    */
   async accept(rows: readonly R[], origin: Origin): Promise<number> {
-    const { atUs, memory } = this.#options
+    const { atUs, keyOf, memory } = this.#options
+    for (const row of rows) {
+      const us = atUs(row)
+      if (us !== undefined) memory.tally.met(keyOf(row), us)
+    }
     const found = rows.map(row => ({ row, us: atUs(row) })).filter(one => this.#sieve.isNews(one))
     const news = this.#sieve.newsOf(found, () => origin)
     const newest = found.reduce((most, { us }) => Math.max(most, us ?? 0), 0)
@@ -147,13 +154,15 @@ export class TailFeed<R> {
     return { at: text(this.#alterUs), floor: text(this.#sieve.floorUs) }
   }
 
-  async #walk(overlapUs: number): Promise<void> {
+  /** Returns how many rows it found that had been missed, and how far down it came. */
+  async #walk(overlapUs: number): Promise<{ recovered: number; downToUs: number }> {
     const { read, memory, atUs, maxRows, saw, nameOf, overlapMs, backfillMs, serverUs, prepare } = this.#options
     const isFirst = this.#alterUs === undefined
     const before = this.#alterUs ?? null
     const found = new Map<string, Found<R>>()
     const dead = new Map<string, DeadLetter>()
     let restored = false
+    let hasBad = false
     const low = (newestUs: number | undefined): number => {
       if (isFirst && backfillMs > 0) return serverUs() - backfillMs * 1000
       if (isFirst) return Math.min(newestUs ?? 0, this.#nowUs()) - overlapUs
@@ -165,7 +174,11 @@ export class TailFeed<R> {
     await prepare?.(isFirst ? Number.NEGATIVE_INFINITY : low(undefined))
     const result = await walkDown<R>({
       ...{ read, pace: memory.pace, atUs, low, maxRows },
-      parse: raw => this.#parse(raw, dead),
+      parse: raw => {
+        const row = this.#parse(raw, dead)
+        hasBad ||= row === undefined
+        return row
+      },
       take: row => found.set(nameOf(row), { row, us: atUs(row) }),
     })
     if (isFirst) memory.restart(result.lowUs)
@@ -178,9 +191,30 @@ export class TailFeed<R> {
       .filter(({ us }) => us === undefined || us > fromUs)
       .sort((a, b) => (a.us ?? 0) - (b.us ?? 0))
     for (const { row } of rows) saw?.(row)
+    const isSweep = !isFirst && !restored && overlapUs >= sweepUs(overlapMs)
+    this.#count(found.values(), result, isSweep, hasBad)
+    let recovered = 0
     if (isFirst) await this.#firstContact(result, rows, dead)
-    else await this.#publish(result, rows, dead, { restored, before })
+    else recovered = await this.#publish(result, rows, dead, { restored, before })
     this.#walks++
+    return { recovered, downToUs: result.complete ? result.lowUs : Math.max(result.lowUs, result.oldestUs ?? 0) }
+  }
+
+  /** Keeps count of what was read, and at a sweep compares it with what the server counts. */
+  #count(found: Iterable<Found<R>>, { complete, counts, lowUs }: WalkResult, isSweep: boolean, hasBad: boolean): void {
+    const { keyOf, memory } = this.#options
+    const { tally, oversize } = memory
+    const rows: { key: string; us: number }[] = []
+    let isUntimed = false
+    for (const { row, us } of found) {
+      isUntimed ||= us === undefined
+      if (us === undefined) continue
+      const key = keyOf(row)
+      tally.met(key, us)
+      if (us > lowUs) rows.push({ key, us })
+    }
+    if (!complete || counts === undefined || hasBad || isUntimed || oversize.isAny) tally.forget()
+    else if (isSweep) tally.swept({ lowUs, ...counts, rows })
   }
 
   #parse(raw: unknown, dead: Map<string, DeadLetter>): R | undefined {
@@ -223,13 +257,14 @@ export class TailFeed<R> {
     rows: readonly Found<R>[],
     dead: ReadonlyMap<string, DeadLetter>,
     how: { readonly restored: boolean; readonly before: number | null },
-  ): Promise<void> {
+  ): Promise<number> {
     const { report, ref, feed, overlapMs, serverUs, memory } = this.#options
     const { newestUs } = result
     const newest = newestUs === undefined ? undefined : this.#capped(newestUs, rows)
     if (how.restored && newest !== undefined) {
       this.#advice.restored()
-      this.#options.memory.gapUntilUs = Number.NEGATIVE_INFINITY
+      memory.gapUntilUs = Number.NEGATIVE_INFINITY
+      memory.tally.forget()
       this.#alterUs = newest
     } else if (newest !== undefined && newest > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newest
     const unknown = rows.filter(one => this.#sieve.isNews(one))
@@ -258,6 +293,7 @@ export class TailFeed<R> {
       }
     }
     this.#sieve.forgetMarks((this.#alterUs ?? 0) - sweepUs(overlapMs))
+    return recovered.length
   }
 
   /** `quiet`: the cursor did not move. `reach`: down to where every walk has to come; deeper ones are for the strays. */

@@ -94,6 +94,8 @@ export interface WalkResult {
   readonly complete: boolean
   /** Times of groups larger than the largest page: some rows of these times may be missing. */
   readonly tornUs: readonly number[]
+  /** The smallest and the largest number of all rows that the pages told; undefined when one told none. */
+  readonly counts: { readonly least: number; readonly most: number } | undefined
 }
 
 /**
@@ -119,9 +121,12 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
   let lowUs = Number.NEGATIVE_INFINITY
   let oldestUs: number | undefined
   let lastTail: number | undefined
+  let [least, most] = [Number.POSITIVE_INFINITY, 0]
   for (let page = 0; ; ) {
     const { limit } = pace
     const answer = await timed(() => read(limit, page), pace)
+    least = Math.min(least, answer.count ?? Number.NaN)
+    most = Math.max(most, answer.count ?? Number.NaN)
     const rows: R[] = answer.rows.map(parse).filter(row => row !== undefined)
     const times = rows.map(atUs).filter(us => us !== undefined)
     if (page === 0) {
@@ -150,7 +155,8 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
     if (tail !== undefined && (oldestUs === undefined || tail < oldestUs)) oldestUs = tail
     const done = (complete: boolean): WalkResult => {
       pace.walked()
-      return { newestUs, lowUs, oldestUs, complete, tornUs: [...torn] }
+      const counts = Number.isNaN(least) ? undefined : { least, most }
+      return { newestUs, lowUs, oldestUs, complete, tornUs: [...torn], counts }
     }
     if (times.some(us => us <= lowUs) || (answer.rows.length === 0 && answer.partial !== true)) return done(true)
     if (answer.rows.length < limit && answer.partial !== true) {

@@ -1,0 +1,168 @@
+/** Rows later than any walk reaches: found by the server's own count, told afterwards, or told as a gap. Never silence. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { Tally } from '../../src/subscribers/raas/tally.ts'
+import { ROOT, ret } from './bus.ts'
+import { generator } from './generator.ts'
+import { Naive } from './naive.ts'
+import { makeRig, type Rig, type RigOptions } from './rig.ts'
+
+let rig: Rig | undefined
+
+afterEach(async () => {
+  await rig?.close()
+  rig = undefined
+})
+
+const JID = '20260203040506000001'
+const MINUTE = 60_000
+
+async function started(options: RigOptions = {}): Promise<Rig> {
+  rig = await makeRig({ ...options, config: { jobs: false, poll_interval: '1m', ...options.config } })
+  await rig.start()
+  return rig
+}
+
+const minionsOf = (on: Rig): string[] => on.keeper.of('raas.return').map(fact => fact.data.return?.minion ?? '')
+
+function late(on: Rig, minion: string, delayMs: number): void {
+  on.sim.knobs.commitDelayMs = () => delayMs
+  on.sim.push('master1', [ret(JID, minion, true)])
+  on.sim.knobs.commitDelayMs = () => 0
+}
+
+/** So many minutes, with ten rows in each: after an hour no page of the tail reaches below a sweep. */
+async function minutes(on: Rig, count: number, name: string): Promise<void> {
+  for (let minute = 0; minute < count; minute++) {
+    for (let n = 0; n < 10; n++) {
+      on.sim.push('master1', [ret(JID, `${name}${minute}-${n}`, true)])
+      await on.clock.advance(1)
+    }
+    await on.rounds(1)
+  }
+}
+
+describe('a return of no job that becomes visible', () => {
+  it('90 minutes late: the count proves it, one deep walk finds it', async () => {
+    const on = await started()
+    const naive = new Naive(on)
+    await naive.login()
+    await minutes(on, 2, 'a')
+    late(on, 'late', 90 * MINUTE)
+    await minutes(on, 125, 'b')
+    await naive.login()
+    naive.pages = 100
+    await naive.poll()
+    naive.cursor = on.keeper.cursors.get('returns')?.['at'] as string
+    await naive.poll()
+    expect(on.keeper.of('raas.return').filter(fact => fact.data.return?.minion === 'late')).toMatchObject([
+      { origin: 'resync' },
+    ])
+    expect(minionsOf(on)).toHaveLength(1271)
+    expect(on.keeper.reported('feed_recovered')).toMatchObject([{ feed: 'returns', count: 1 }])
+    expect(on.keeper.reported('feed_late').some(one => one.seconds > 5000)).toBe(true)
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+  })
+
+  it('later than late_horizon: a gap says so, once', async () => {
+    const on = await started({ config: { late_horizon: '70m' } })
+    await minutes(on, 2, 'a')
+    late(on, 'lost1', 90 * MINUTE)
+    late(on, 'lost2', 90 * MINUTE)
+    await minutes(on, 150, 'b')
+    expect(minionsOf(on)).not.toContain('lost1')
+    expect(on.keeper.of('opswire.gap').map(fact => fact.data.gap)).toMatchObject([
+      { feed: 'returns', reason: 'anchor_missing', from: null, recovered: 0 },
+    ])
+    expect(on.keeper.duplicates).toBe(0)
+  })
+
+  it('a count that is not exact proves nothing, nor does one with rows that are not shown', async () => {
+    const chance = generator(5)
+    const on = await started({ simulator: { countOff: () => Math.floor(chance() * 3) - 1 } })
+    await minutes(on, 100, 'a')
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+    await on.close()
+    const hidden = await started({
+      simulator: { countsHidden: true, users: [{ ...ROOT, sees: minion => !minion.startsWith('db') }] },
+    })
+    await minutes(hidden, 20, 'a')
+    await minutes(hidden, 20, 'db')
+    await minutes(hidden, 60, 'b')
+    expect(hidden.keeper.of('opswire.gap')).toEqual([])
+    expect(hidden.keeper.reported('feed_recovered')).toEqual([])
+  })
+
+  it.each(['overwrite', 'add'] as const)(
+    'rows that are written again (%s), or trimmed, feign nothing',
+    async secondReturn => {
+      const on = await started({ simulator: { secondReturn } })
+      const chance = generator(11)
+      for (let hour = 0; hour < 3; hour++) {
+        await minutes(on, 50, `h${hour}-`)
+        for (let n = 0; n < 30; n++) {
+          const minion = `h${Math.floor(chance() * (hour + 1))}-${Math.floor(chance() * 50)}-${Math.floor(chance() * 10)}`
+          on.sim.push('master1', [ret(JID, minion, n % 2 === 0)])
+          await on.clock.advance(1)
+        }
+        await minutes(on, 10, `i${hour}-`)
+        if (hour === 1) on.sim.tables.trim((on.clock.wall() - 80 * MINUTE) * 1000)
+      }
+      expect(on.keeper.of('opswire.gap')).toEqual([])
+      expect(on.keeper.reported('feed_recovered')).toEqual([])
+    },
+  )
+})
+
+describe('the tally', () => {
+  const rows = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, n) => ({ key: `r${from + n}`, us: from + n }))
+
+  /** A server with these rows, read by a sweep down to `lowUs`. */
+  function sweep(tally: Tally, lowUs: number, all: readonly { key: string; us: number }[]): void {
+    const above = all.filter(({ us }) => us > lowUs)
+    for (const { key, us } of above) tally.met(key, us)
+    tally.swept({ lowUs, least: all.length, most: all.length, rows: above })
+  }
+
+  it('counts what grew below the mark and was read by nobody', () => {
+    const tally = new Tally()
+    sweep(tally, 40, rows(0, 100))
+    sweep(tally, 90, rows(0, 150))
+    expect(tally.unread).toBe(0)
+    sweep(tally, 140, [...rows(0, 200), { key: 'late', us: 30 }])
+    expect(tally.unread).toBe(1)
+    sweep(tally, 190, [...rows(0, 250), { key: 'late', us: 30 }])
+    expect(tally.unread).toBe(1)
+  })
+
+  it('does not count what another way has read', () => {
+    const tally = new Tally()
+    sweep(tally, 40, rows(0, 100))
+    tally.met('late', 30)
+    sweep(tally, 90, [...rows(0, 150), { key: 'late', us: 30 }])
+    expect(tally.unread).toBe(0)
+  })
+
+  it('sees a late row beside rewritten ones, once it has seen what rewriting does', () => {
+    const tally = new Tally()
+    const moved = (all: { key: string; us: number }[], key: string, us: number) => [
+      ...all.filter(one => one.key !== key),
+      { key, us },
+    ]
+    sweep(tally, 40, rows(0, 100))
+    // r95 is written again while a sweep still reaches its old place: the old row is gone.
+    const second = moved(rows(0, 150), 'r95', 150)
+    sweep(tally, 90, second)
+    const third = moved([...second, ...rows(151, 200), { key: 'late', us: 20 }], 'r50', 200)
+    sweep(tally, 140, third)
+    expect(tally.unread).toBe(1)
+  })
+
+  it('starts anew after a sweep that could not be counted', () => {
+    const tally = new Tally()
+    sweep(tally, 40, rows(0, 100))
+    tally.forget()
+    sweep(tally, 90, [...rows(0, 150), { key: 'late', us: 30 }])
+    expect(tally.unread).toBe(0)
+  })
+})
