@@ -1,6 +1,7 @@
 /** `opswire query` to an APIC: the guide's questions, typed or as the guide prints them; whole, however long the answer. */
 import { nearest } from '../config/nearest.ts'
 import type { ApicConfig } from '../config/sources.ts'
+import { Retryable } from '../errors.ts'
 import { askAll, countOf, isMixed } from '../subscribers/apic/ask-pages.ts'
 import { Refused } from '../subscribers/apic/client.ts'
 import type { ApicObject } from '../subscribers/apic/decode.ts'
@@ -63,8 +64,11 @@ async function answer(visit: Visit, ask: Extract<ApicAsk, { kind: 'ask' }>, rows
     return tell(rows, asking, objects, totalCount)
   }
   const pageSize = Math.min(ask.pageSize, asking.most)
-  const onMissing = (count: number, of: number): void =>
-    asking.note(`${count} of ${of} objects did not show: others came and went while they were read; ask again`)
+  let missing: Retryable | undefined
+  const onMissing = (count: number, of: number): void => {
+    const why = 'others came and went while they were read; ask again'
+    missing = new Retryable('protocol', `${count} of ${of} objects did not show: ${why}`)
+  }
   const options = { get, format, pageSize, nowMs: asking.clock.wall(), onMissing }
   if (asking.given.has('count')) return rows.say([String(await countOf(queries, options))])
   let shown = 0
@@ -80,6 +84,7 @@ async function answer(visit: Visit, ask: Extract<ApicAsk, { kind: 'ask' }>, rows
   // Several queries, or several classes of one, are counted each for itself.
   const counted = total === undefined || shown > total || (queries.length > 1 && shown < asking.most) ? shown : total
   await rows.total(said(shown, counted))
+  if (missing !== undefined && shown < asking.most) throw missing
 }
 
 async function tell(

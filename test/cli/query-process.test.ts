@@ -25,7 +25,7 @@ const sessions = (): unknown[] => rig.apic.record.sessions.map(({ endedBy }) => 
 
 async function tenants(): Promise<void> {
   rig = await QueryRig.make({ apic: {} })
-  for (let n = 0; n < 2000; n++) rig.apic.post('uni', { fvTenant: { attributes: { name: `t${n}` } } })
+  rig.tenants(2000)
 }
 
 describe('the process', () => {

@@ -10,6 +10,7 @@ import {
   type ApicSimulatorOptions,
   startApicSimulator,
 } from '../../src/simulators/apic/controller.ts'
+import type { Operation } from '../../src/simulators/apic/record.ts'
 import { type RaasSimulator, type RaasSimulatorOptions, startRaasSimulator } from '../../src/simulators/raas/server.ts'
 import { makeCertificate } from '../../src/simulators/server.ts'
 import { startVcdSimulator, type VcdOptions, type VcdSimulator } from '../../src/simulators/vcd/simulator.ts'
@@ -161,6 +162,16 @@ ${more.vcd ?? ''}`
     return out.split('\n').flatMap(line => (line === '' ? [] : [JSON.parse(line) as unknown]))
   }
 
+  /** Tenants `t0`, `t1`, … on the APIC. */
+  tenants(count: number, from = 0): void {
+    for (let n = from; n < from + count; n++) this.apic.post('uni', { fvTenant: { attributes: { name: `t${n}` } } })
+  }
+
+  /** Paths of what the APIC was asked, in order. */
+  requests(...operations: Operation[]): string[] {
+    return this.apic.record.requests.filter(({ operation }) => operations.includes(operation)).map(({ path }) => path)
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#apic?.close(), this.#raas?.close(), this.#vcd?.close()])
     rmSync(this.directory, { recursive: true, force: true })
@@ -187,6 +198,10 @@ export const CLOUD = {
     { secret: 'secret-bot', id: BOT_TOKEN, name: 'ci', user: 'ci-bot', org: 'acme' },
   ],
 }
+
+export const NAMES = ['--columns', 'name']
+
+export const linesOf = (text: string): string[] => text.split('\n').filter(line => line !== '')
 
 /** The dn of each object of `--json`. */
 export const dnsOf = (objects: unknown[]): string[] =>

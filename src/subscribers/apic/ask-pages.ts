@@ -171,10 +171,15 @@ async function* readings(
       if (answer.objects.length < size || (page > 0 && given.met === 0 && total === undefined)) break
       if (total !== undefined && (page + 1) * size >= total) break
     }
-    if (total === undefined || got >= total) return
+    if (total === undefined || got >= total || !isCounted(query)) return
     if (got === before && reading > 0) break
   }
   if (total !== undefined && got < total) options.onMissing(total - got, total)
+}
+
+/** The count is that of the rows; what it is where records are sent along, or decide (`required`), nobody documents. */
+function isCounted({ options }: Query): boolean {
+  return !new Map(options).has('rsp-subtree-include')
 }
 
 /** One page; undefined when the controller finds it too large and it can be made smaller. */
