@@ -43,11 +43,17 @@ function configure(...subscriptions: Record<string, unknown>[]): void {
   })
 }
 
-/** What was told of a subject by now, in its order. */
-async function told(subject: string) {
+async function mark() {
   const dn = `uni/tn-common/ctx-mark-${++marks}`
   rig.simulator.post(dn, { fvCtx: { attributes: { name: `mark-${marks}` } } })
-  const facts = await rig.until(all => all.some(fact => fact.subject === dn), 'the mark')
+  return rig.until(all => all.some(fact => fact.subject === dn), 'the mark')
+}
+
+/** What was told of a subject by now, in its order. */
+async function told(subject: string) {
+  await mark()
+  // Of different subscriptions a later one may be committed first, but no subscription waits for two turns of another.
+  const facts = await mark()
   return facts.filter(fact => fact.subject === subject)
 }
 

@@ -218,9 +218,11 @@ describe('tags', () => {
     expect((await client.post('/api/tag/mo/uni/tn-none.json?add=a')).status).toBe(400)
   })
 
-  it('can be subscribed to', async () => {
+  it('can be subscribed to where a release takes that', async () => {
     const { client, sim } = await start()
     const listener = await client.socket()
+    expect((await client.get('/api/tag/watched.json?subscription=yes')).status).toBe(400)
+    sim.knobs.tagSubscriptions = 'taken'
     await client.subscribe('/api/tag/watched.json?subscription=yes')
     sim.post('uni', { fvTenant: { attributes: { name: 'a' } } })
     sim.fabric.tag('uni/tn-a', ['watched'], [])

@@ -124,6 +124,9 @@ export class Calls {
       const { total, objects } = select(standing.view, query, limits)
       return this.#answer(objects, route.format, { totalCount: total })
     }
+    if (query.target.kind === 'tagged' && knobs.tagSubscriptions === 'refused') {
+      throw badQuery('A subscription to a tag is not supported')
+    }
     const socket = sockets.of(caller.session)
     if (socket === undefined) throw new ApicError(405, '405', NO_SOCKET)
     let lifeMs = subscriptionSeconds * 1000

@@ -79,6 +79,11 @@ export interface Knobs {
   /** Share of its life by which a subscription is over too early: CNO saw 190 s of 1800 s (b9; B). */
   earlyExpiryShare: number
   /**
+   * Whether `/api/tag/NAME?subscription=yes` is refused, or taken: then it is told of what carries the tag, and of the tags
+   * themselves. No client is known that does it (a9; ?).
+   */
+  tagSubscriptions: 'refused' | 'taken'
+  /**
    * How the refresh of a dead id is refused: with HTTP 400 (A-), with 200 and an error in the body (a10; B), or not at
    * all (`well`: one simulator claims that real ones always answer 200; contradicted, D).
    */
@@ -148,6 +153,7 @@ export function defaultKnobs(): Knobs {
     refreshTimeoutScale: 1,
     refreshTimeoutSupport: 'yes',
     earlyExpiryShare: 0,
+    tagSubscriptions: 'refused',
     deadRefresh: 'status',
     filteredDeletes: 'lost',
     settleMs: 0,

@@ -74,7 +74,7 @@ export interface Core {
   readonly continuity: Continuity
   readonly faultLog: FaultLog
   readonly delegates: Delegates
-  readonly outbox: Outbox
+  readonly outbox: Pick<Outbox, 'add' | 'room' | 'flushed' | 'end'>
   readonly keeper: LeaseKeeper
   /** What is committed for a feed. */
   cursor(feed: string): Cursor | undefined

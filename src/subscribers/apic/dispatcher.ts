@@ -1,6 +1,6 @@
 /** From frames to feeds: which subscription a push belongs to, also when its id is not known yet. */
 import { Poison } from '../../errors.ts'
-import { decodeFrame, type Frame } from './decode.ts'
+import { type Change, decodeFrame, type Frame } from './decode.ts'
 import type { Dispatch, Feed } from './feed.ts'
 import type { Outbox } from './outbox.ts'
 
@@ -20,6 +20,7 @@ export interface DispatcherOptions {
 export class Dispatcher implements Dispatch {
   readonly #options: DispatcherOptions
   readonly #byId = new Map<string, Feed>()
+  readonly #observers = new Map<string, (changes: readonly Change[]) => void>()
   #expecting = 0
   #unknown: Frame[] = []
 
@@ -33,6 +34,14 @@ export class Dispatcher implements Dispatch {
 
   forget(id: string, feed: Feed): void {
     if (this.#byId.get(id) === feed) this.#byId.delete(id)
+  }
+
+  observe(id: string, hear: (changes: readonly Change[]) => void): void {
+    this.#observers.set(id, hear)
+  }
+
+  unobserve(id: string): void {
+    this.#observers.delete(id)
   }
 
   expectIds(): () => void {
@@ -61,6 +70,7 @@ export class Dispatcher implements Dispatch {
     for (const dead of frame.unreadable) this.#options.outbox.add(SOCKET_FEED, { dead })
     const named: Feed[] = []
     for (const id of frame.subscriptionIds) {
+      this.#observers.get(id)?.(frame.changes)
       const feed = this.#byId.get(id)
       if (feed === undefined || named.includes(feed)) continue
       feed.prove()
@@ -76,8 +86,9 @@ export class Dispatcher implements Dispatch {
       return
     }
     // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.
-    if (this.#expecting === 0) return
-    this.#unknown.push(frame)
+    const waiting = frame.subscriptionIds.filter(id => !this.#observers.has(id))
+    if (this.#expecting === 0 || waiting.length === 0) return
+    this.#unknown.push({ ...frame, subscriptionIds: waiting, unreadable: [] })
     if (this.#unknown.length >= MAX_UNKNOWN_FRAMES) this.#options.onFull()
   }
 }

@@ -27,15 +27,18 @@ import { keepSubscription } from './subscription-lease.ts'
 export interface Dispatch {
   register(id: string, feed: Feed): void
   forget(id: string, feed: Feed): void
+  /** Somebody listens to what is pushed for this id, without having anything of it told; until `unobserve`. */
+  observe(id: string, hear: (changes: readonly Change[]) => void): void
+  unobserve(id: string): void
   /** Holds back frames with unknown ids until the returned function is called: their subscribe answer is on its way. */
   expectIds(): () => void
 }
 
 /** Pushes held back while a snapshot is read, before the socket is. */
 const MOST_HELD = 20_000
-const REMAKE_BACKOFF = { firstMs: 1000, capMs: 60_000 }
+export const REMAKE_BACKOFF = { firstMs: 1000, capMs: 60_000 }
 /** A question that the controller refuses is asked again this seldom: somebody may have granted the right. */
-const REFUSED_HOLD_MS = 5 * 60_000
+export const REFUSED_HOLD_MS = 5 * 60_000
 
 export class Feed implements Watched {
   readonly query: Query
@@ -180,7 +183,7 @@ export class Feed implements Watched {
 
   /** As `CatchUp.reconcile`; not while a new subscription does the same. */
   async reconcile(pausedSinceMs?: number): Promise<void> {
-    if (!this.#isHearing) return
+    if (!this.#isHearing || this.#core.signal.aborted) return
     const reconcile = (): Promise<void> => this.#catchUp.reconcile(pausedSinceMs)
     // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
     await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())

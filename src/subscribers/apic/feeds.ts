@@ -20,6 +20,11 @@ export interface FeedPlan {
   readonly hidden: boolean
 }
 
+/** True for a subscription to what carries a tag; the tags of one object are a question like any other. */
+export function isByTag({ query }: Pick<FeedPlan, 'query'>): boolean {
+  return /^\/api\/tag\/[^/]+$/.test(query.path)
+}
+
 /** What is subscribed to: the same for every session. Throws `Fatal('config')` for a subscription that can't be asked. */
 export function planFeeds(config: ApicConfig): FeedPlan[] {
   const plans: FeedPlan[] = []
@@ -56,13 +61,15 @@ export function planFeeds(config: ApicConfig): FeedPlan[] {
   return plans
 }
 
-/** The feeds of a session, none of them running yet; each is declared. */
+/** The feeds of a session but those by tag, none of them running yet; all are declared. */
 export function makeFeeds(core: Core, dispatch: Dispatch, plans: readonly FeedPlan[]): Feed[] {
   const { config, report } = core
-  return plans.map(({ query, subscription, hidden }) => {
+  for (const { query } of plans) {
     report({ type: 'feed_declared', source: config.name, feed: query.name, proofBoundMs: proofBoundOf(config, query) })
-    return new Feed(core, dispatch, query, subscription, hidden)
-  })
+  }
+  return plans.flatMap(plan =>
+    isByTag(plan) ? [] : [new Feed(core, dispatch, plan.query, plan.subscription, plan.hidden)],
+  )
 }
 
 /** How old the last proof of life may be, ms: three canaries for a log class, two reconciles for the others. */

@@ -112,6 +112,22 @@ function leaving({ context, change, outcome }: Judged, stored: ManagedObject): S
   return { outcome: { fact, mirror: { key: change.dn, object }, partial: outcome.partial }, verdict: 'left' }
 }
 
+/**
+ * Nobody selects an object any more, though it is there. `isKept`: somebody goes on to mirror it; else it is forgotten.
+ * Without a fact if nobody was told of it, or its end was told already.
+ */
+export function departing(context: NormaliseContext, stored: ManagedObject, isKept: boolean): Outcome {
+  const { key, family } = stored
+  const gone = normalise(
+    context,
+    { cls: family, dn: key, attributes: { dn: key }, status: 'deleted' },
+    unmarked(stored),
+  )
+  const fact = isOutside(stored) || isUntold(stored) ? undefined : gone.fact && left(family, gone.fact, undefined)
+  const object = isKept ? marked({ ...unmarked(stored), version: fact?.id ?? unmarked(stored).version }) : null
+  return { fact, mirror: { key, object }, partial: false }
+}
+
 /** `real`: what the change would have been without a filter. */
 function entered(cls: string, first: Fact, real: Fact | undefined): Fact {
   // A port that goes down says so, though ports that are seen down for the first time do not.

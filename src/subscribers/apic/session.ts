@@ -14,6 +14,7 @@ import type { Continuity } from './continuity.ts'
 import { type ControllerRow, Unfit } from './controllers.ts'
 import type { Core, Tuning } from './core.ts'
 import { Delegates } from './delegates.ts'
+import { forgetOrphans } from './departure.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { FabricClock } from './fabric-clock.ts'
 import { FaultLog } from './fault-history.ts'
@@ -24,6 +25,7 @@ import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
 import { Outbox } from './outbox.ts'
 import { ApicSocket } from './socket.ts'
+import { Tags } from './tags.ts'
 
 export interface SessionOptions {
   readonly source: SourceRef
@@ -71,6 +73,7 @@ export class ApicSession implements Session {
   readonly #feeds: Feed[] = []
   readonly #running: Promise<void>[] = []
   #socket: ApicSocket | undefined
+  #tags: Tags | undefined
   #sessionLease: Lease | undefined
   #retireBy: number | undefined
   /** When the controller ends it, however often it was refreshed; monotonic ms. */
@@ -215,12 +218,15 @@ export class ApicSession implements Session {
     await Promise.all([this.#fabricClock.read(this.#client, this.#core.signal), this.#lookout.prime()])
     this.#feeds.push(...makeFeeds(this.#core, this.#dispatcher, this.#options.plans))
     for (const feed of this.#feeds) this.#running.push(feed.run())
-    this.#allSettled = Promise.all(this.#feeds.map(feed => feed.settled)).then(() => {
+    const tags = new Tags(this.#core, this.#dispatcher, this.#options.plans, this.#feeds)
+    this.#tags = tags
+    this.#allSettled = Promise.all([...this.#feeds, ...tags.feeds].map(feed => feed.settled)).then(() => {
       // Feeds that end with their session settle as well: such a session watches nothing, and never will.
       if (this.#over.signal.aborted) return new Promise(() => undefined)
       this.#settledAt = clock.now()
+      if (tags.isFound) this.#running.push(forgetOrphans(this.#core))
     })
-    this.#running.push(this.#reconcileLoop(), this.#clockLoop(), this.#lookout.run())
+    this.#running.push(tags.run(), this.#reconcileLoop(), this.#clockLoop(), this.#lookout.run())
   }
 
   #keepSession(grant: Grant): void {
@@ -275,16 +281,16 @@ export class ApicSession implements Session {
   }
 
   async #reconcileAll(pausedSinceMs?: number): Promise<void> {
-    for (const feed of this.#feeds) {
+    for (const feed of [this.#tags, ...this.#feeds]) {
       try {
-        await feed.reconcile(pausedSinceMs)
+        await feed?.reconcile(pausedSinceMs)
       } catch (error) {
         if (this.#core.signal.aborted) return
         if (isSessionError(error)) return this.#fail(error)
         this.#core.report({
           type: 'advice',
           source: this.#options.config.name,
-          text: `reconcile of ${feed.name}: ${describe(error)}`,
+          text: `reconcile of ${feed?.name}: ${describe(error)}`,
         })
       }
     }

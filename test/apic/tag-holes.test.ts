@@ -1,0 +1,131 @@
+/** Subscriptions by tag, while nobody looks: restarts, lost sockets, lost subscriptions, hand-overs, a changed config. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { type ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+import { A, B, FEED, TagRig } from './tag-rig.ts'
+
+let tags: TagRig
+let rig: ApicRig
+
+async function start(options?: ApicRigOptions): Promise<void> {
+  tags = await TagRig.make(options)
+  rig = tags.rig
+}
+
+afterEach(async () => {
+  await tags.close()
+})
+
+describe('what happens while nobody looks', () => {
+  it('tags that came and went while the daemon was stopped enter and leave at the next start', async () => {
+    await start()
+    await tags.tag(A, 'add=production')
+    await tags.begin()
+    expect(await tags.told()).toEqual([])
+    await rig.stop()
+    await tags.tag(A, 'remove=production')
+    await tags.tag(B, 'add=production')
+    await tags.begin()
+    await rig.until(all => all.filter(({ type }) => type.includes('fvTenant')).length === 2, 'both')
+    expect((await tags.told()).filter(line => line.includes('fvTenant')).toSorted()).toEqual([
+      `${A} fvTenant.deleted left-selection`,
+      `${B} fvTenant.created`,
+    ])
+  })
+
+  it('a lost socket: what changed, came and went is told once, with one gap for the tag', async () => {
+    await start()
+    for (const dn of [A, B]) await tags.tag(dn, 'add=production')
+    await tags.begin()
+    const { simulator } = rig
+    simulator.knobs.refuseSockets = 503
+    simulator.cutSockets()
+    await until(() => simulator.openSockets === 0, 'the cut')
+    tags.tenant('a', { descr: 'one' })
+    await tags.tag(B, 'remove=production')
+    simulator.knobs.refuseSockets = undefined
+    await rig.live([FEED], 2)
+    await rig.until(all => all.filter(({ type }) => type.includes('fvTenant')).length === 2, 'both')
+    const lines = await tags.told()
+    expect(lines.filter(line => line.includes('fvTenant')).toSorted()).toEqual([
+      `${A} fvTenant.modified`,
+      `${B} fvTenant.deleted left-selection`,
+    ])
+    expect(rig.facts().filter(({ data }) => data.gap?.feed === FEED)).toHaveLength(1)
+  })
+
+  it('tags whose pushes never come are found by the next reconcile, and the watch is made anew', async () => {
+    await start({ config: { reconcile_interval: '1s' } })
+    await tags.tag(A, 'add=production')
+    await tags.begin()
+    const watch = () => rig.simulator.record.subscriptions.filter(one => one.path.includes('/class/tagInst.'))
+    rig.simulator.mute(watch()[0]?.id)
+    await tags.tag(B, 'add=production')
+    await rig.until(all => all.some(({ subject }) => subject === B), 'the second')
+    await until(() => watch().length === 2, 'a new watch')
+    await tags.tag(A, 'remove=production')
+    await rig.until(all => all.some(({ subject }) => subject === A), 'the first left')
+  })
+
+  it('a member whose subscription is lost is made anew alone, and shows as the state of the tag', async () => {
+    await start({ simulator: { subscriptionSeconds: 3 }, tuning: { subscriptionLifeMs: 3000 } })
+    await tags.tag(A, 'add=production')
+    await tags.tag(B, 'add=production')
+    await tags.begin()
+    const id = rig.simulator.record.subscriptions.find(one => one.path.startsWith(`/api/mo/${A}.`))?.id ?? ''
+    rig.simulator.expireSubscription(id)
+    tags.tenant('a', { descr: 'meanwhile' })
+    await rig.live([FEED], 2)
+    expect(rig.feedStates(FEED)).toContain('lost')
+    expect([tags.followed(A), tags.followed(B)]).toEqual([2, 1])
+    expect((await tags.told()).filter(line => line.includes('fvTenant'))).toEqual([`${A} fvTenant.modified`])
+  })
+})
+
+describe('a hand-over', () => {
+  it('keeps all that carries the tag, and tells nothing twice', async () => {
+    await start({ simulator: { refreshTimeoutSeconds: 6, maximumLifetimeSeconds: 8 } })
+    await tags.tag(A, 'add=production')
+    await tags.begin()
+    const sessions = (): number => rig.simulator.record.sessions.filter(one => one.user === 'admin').length
+    for (let number = 0; number < 4; number++) {
+      await tags.login()
+      const seen = sessions()
+      tags.tenant('a', { descr: `v${number}` })
+      await tags.tag(B, number % 2 === 0 ? 'add=production' : 'remove=production')
+      await until(() => sessions() > seen, 'the next session')
+    }
+    const facts = rig.facts().filter(({ type }) => type.startsWith('apic.fvTenant'))
+    expect(new Set(facts.map(({ id }) => id)).size).toBe(facts.length)
+    const ofB = facts.filter(({ subject }) => subject === B).map(({ type }) => type.slice(14))
+    expect(ofB).toEqual(ofB.map((_, at) => (at % 2 === 0 ? 'created' : 'deleted')))
+    expect(facts.filter(({ subject }) => subject === A).map(({ type }) => type.slice(14))).not.toContain('deleted')
+    expect(rig.facts().filter(({ data }) => data.gap !== undefined)).toEqual([])
+  })
+})
+
+describe('a subscription that is taken out of the config', () => {
+  it('what only it showed is forgotten; an alert that stands open is closed', async () => {
+    await start({ config: { subscriptions: [{ class: 'faultInst' }, { tag: 'production' }, { class: 'fvCtx' }] } })
+    await tags.tag(A, 'add=production')
+    await tags.begin()
+    await rig.live(['class/faultInst'])
+    rig.simulator.post(`${A}/fault-F1`, fault('F1'))
+    rig.simulator.post(`${B}/fault-F2`, fault('F2', { severity: 'cleared', lc: 'retaining' }))
+    await rig.until(all => all.length === 2, 'the faults')
+    await rig.stop()
+    Object.assign(rig, { config: { ...rig.config, subscriptions: [{ class: 'fvCtx', snapshot: 'mirror' }] } })
+    rig.start()
+    await rig.live(['class/fvCtx'], 2)
+    await rig.until(all => all.some(({ data }) => data.flags?.includes('left-selection') === true), 'the end')
+    const mirror = rig.store.mirror('fabric-a')
+    await until(
+      () => [A, `${A}/fault-F1`, `${B}/fault-F2`].every(dn => mirror.get(dn)?.attributes['status'] === 'deleted'),
+      'forgotten',
+    )
+    const told = rig
+      .facts()
+      .flatMap(({ type, subject }) => (subject.includes('fault-') ? [`${subject} ${type.slice(11)}`] : []))
+    expect(told).toEqual([`${A}/fault-F1 raised`, `${B}/fault-F2 cleared`, `${A}/fault-F1 cleared`])
+  })
+})
