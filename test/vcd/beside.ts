@@ -31,15 +31,8 @@ export class Beside {
   }
 
   /** Reads until the first walk is over. */
-  async caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-    const { rig } = this
-    const before = this.#polling()
-    rig.read(vcdSubscriber(rig.config(more)))
-    await rig.drive(() => this.#polling() > before, 'the first walk is over')
-  }
-
-  #polling(): number {
-    return this.rig.reported('feed_mode').filter(one => one.mode === 'polling').length
+  caughtUp(more: Record<string, unknown> = {}): Promise<void> {
+    return this.rig.caughtUp(more)
   }
 
   /** The real runner on a store in memory: tries again as the daemon does. */

@@ -1,7 +1,6 @@
 /** Rows that become visible later than the overlap: found by what the cell counts in each hour, or said to be lost. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
-import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { type Rig, startRig } from './rig.ts'
 
 let rig: Rig
@@ -10,15 +9,6 @@ afterEach(() => rig.end())
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const ROW: RowSeed = { type: 'vm/modify', user: 'alice', org: 'acme' }
-
-async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
-  rig.read(vcdSubscriber(rig.config(more)))
-  await rig.drive(
-    () => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before,
-    'the first walk is over',
-  )
-}
 
 /** Lets this much time pass while the source reads. */
 async function pass(ms: number): Promise<void> {
@@ -35,7 +25,7 @@ const SLOW = { poll_interval: '1m', sweep_interval: '1m' }
 describe('a row later than the overlap', () => {
   it('is found within the hour, published once, counted and told', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp(SLOW)
+    await rig.caughtUp(SLOW)
     await pass(HOUR)
     const before = rig.simulator.write(ROW)
     const late = rig.simulator.write({ ...ROW, lateMs: 50 * MINUTE })
@@ -56,18 +46,18 @@ describe('a row later than the overlap', () => {
 
   it('is found after a restart too, and hours that were read twice are counted anew', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp(SLOW)
+    await rig.caughtUp(SLOW)
     await pass(HOUR)
     rig.simulator.write(ROW)
     const late = rig.simulator.write({ ...ROW, lateMs: 2 * HOUR })
     await pass(MINUTE)
     await rig.stop()
     await rig.clock.advance(MINUTE)
-    await caughtUp(SLOW)
+    await rig.caughtUp(SLOW)
     await pass(90 * MINUTE)
     await rig.stop()
     await rig.clock.advance(HOUR)
-    await caughtUp(SLOW)
+    await rig.caughtUp(SLOW)
     await rig.drive(() => rig.rows().has(late), 'the late row')
     expect(rig.reported('feed_recovered')).toMatchObject([{ count: 1 }])
     await pass(2 * HOUR)
@@ -76,7 +66,7 @@ describe('a row later than the overlap', () => {
 
   it('later than a day can not be told from known ones any more: its hour is said to be incomplete, once', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
+    await rig.caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
     await pass(HOUR)
     const at = rig.clock.wall()
     rig.simulator.write(ROW)
@@ -92,7 +82,7 @@ describe('a row later than the overlap', () => {
 
 it('compares kindly: an hour is asked for hourly for a day, then daily, then never again; nothing is read twice', async () => {
   rig = await startRig({ tokenLoginEvents: false })
-  await caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
+  await rig.caughtUp({ poll_interval: '10m', sweep_interval: '10m' })
   for (let hour = 0; hour < 30; hour++) {
     rig.simulator.write(ROW)
     await pass(HOUR)
@@ -108,7 +98,7 @@ it('compares kindly: an hour is asked for hourly for a day, then daily, then nev
 
 it('says so, once, where the cell counts nothing', async () => {
   rig = await startRig({ tokenLoginEvents: false, omitTotal: true })
-  await caughtUp(SLOW)
+  await rig.caughtUp(SLOW)
   await pass(4 * HOUR)
   expect(told()).toEqual([expect.stringMatching(/does not count its rows/)])
 })

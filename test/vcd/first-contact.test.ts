@@ -1,20 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
 import { fromCursor } from '../../src/subscribers/vcd/position.ts'
-import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { type Rig, startRig } from './rig.ts'
 
 let rig: Rig
 afterEach(() => rig.end())
 
 const ROW: RowSeed = { type: 'vm/modify', user: 'alice', org: 'acme' }
-
-async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
-  rig.read(vcdSubscriber(rig.config(more)))
-  const now = (): boolean => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before
-  await rig.drive(now, 'the first walk is over')
-}
 
 /** Rows of every part of the ten minutes of overlap, and some before; all can be read by now. */
 function past(): string[] {
@@ -27,7 +19,7 @@ describe('what shows after first contact with a stamp before it', () => {
   it('is read: a cell whose clock is behind writes just after', async () => {
     rig = await startRig({ tokenLoginEvents: false, cells: [{ id: 'slow', skewMs: -9000 }] })
     const old = past()
-    await caughtUp()
+    await rig.caughtUp()
     expect(rig.facts.size).toBe(0)
     const news = rig.simulator.write(ROW)
     await rig.turns(2)
@@ -43,7 +35,7 @@ describe('what shows after first contact with a stamp before it', () => {
     rig = await startRig({ tokenLoginEvents: false })
     past()
     const late = rig.simulator.write({ ...ROW, atMs: rig.clock.wall() - 200_000, lateMs: 100_000 })
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(30)
     expect([...rig.rows().keys()]).toEqual([late])
     expect(rig.rows().get(late)?.origin).toBe('resync')
@@ -54,7 +46,7 @@ describe('what shows after first contact with a stamp before it', () => {
     rig = await startRig({ tokenLoginEvents: false })
     past()
     const late = rig.simulator.write({ ...ROW, atMs: rig.clock.wall() - 200_000, lateMs: 20_000 })
-    await caughtUp({ backfill: '30s' })
+    await rig.caughtUp({ backfill: '30s' })
     expect([...rig.rows().values()].map(fact => fact.origin)).toEqual(['backfill', 'backfill', 'backfill'])
     await rig.turns(20)
     expect(rig.rows().size).toBe(4)
@@ -66,7 +58,7 @@ describe('what was there before', () => {
   it('stays unpublished over lost connections, restarts and a rewind', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     const old = new Set(past())
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(2)
     // The same process, another session.
     let broken = 2
@@ -80,7 +72,7 @@ describe('what was there before', () => {
       await rig.clock.advance(ms)
       const news = rig.simulator.write(ROW)
       await rig.clock.advance(3000)
-      await caughtUp()
+      await rig.caughtUp()
       expect(rig.rows().get(news)?.origin).toBe('resync')
       await rig.turns(8)
     }
@@ -100,7 +92,7 @@ describe('what was there before', () => {
     let pages = 0
     rig.simulator.knobs.fail = ({ path }) =>
       path.includes('auditTrail') && ++pages === 3 ? { kind: 'status', status: 503 } : undefined
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(14)
     expect(rig.failures).toHaveLength(1)
     expect(rig.facts.size).toBe(0)

@@ -1,7 +1,6 @@
 /** What is remarkable in the use of API tokens, as it stands on the events; and what must never be called so. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
-import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { CI_TOKEN, OPS_TOKEN, type Rig, startRig } from './rig.ts'
 
 let rig: Rig
@@ -14,15 +13,6 @@ const ROW: RowSeed = {
   org: 'acme',
   tokenId: CI_TOKEN,
   clientAddress: '198.51.100.20',
-}
-
-async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
-  rig.read(vcdSubscriber(rig.config(more)))
-  await rig.drive(
-    () => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before,
-    'the first walk is over',
-  )
 }
 
 /** Writes these rows, one after the other in time, reads them and gives the flags of each. */
@@ -39,7 +29,7 @@ async function flagsOf(...rows: RowSeed[]): Promise<(readonly string[] | undefin
 describe('a token', () => {
   it('is flagged at its first use, at each new address and when a second user comes with it, once each', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     const elsewhere = { ...ROW, clientAddress: '203.0.113.9' }
     const other = { ...ROW, user: 'alice' }
     expect(await flagsOf(ROW, ROW, elsewhere, elsewhere, ROW, other, other, ROW)).toEqual([
@@ -63,7 +53,7 @@ describe('a token', () => {
   it('is unknown or expired as the inventory says at that moment, which is read anew without a restart', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     rig.file('tokens.yaml', `- { id: ${OPS_TOKEN}, name: ops }\n`)
-    await caughtUp({ token_inventory_file: `${rig.directory}/tokens.yaml` })
+    await rig.caughtUp({ token_inventory_file: `${rig.directory}/tokens.yaml` })
     expect(await flagsOf(ROW, ROW)).toEqual([['unknown-token', 'first-use'], ['unknown-token']])
     const expires = new Date(rig.clock.wall() + HOUR).toISOString()
     rig.file(
@@ -80,7 +70,7 @@ describe('a token', () => {
 
   it('of a user who was shut out is flagged while it goes on, until the user is let in again', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     await flagsOf(ROW)
     const { simulator } = rig
     const act = (type: string): RowSeed => ({
@@ -119,7 +109,7 @@ describe('old news raises no flag', () => {
     // Before what is published, in the overlap; and of the backfill.
     rig.simulator.write({ ...ROW, atMs: now - 9 * 60_000, clientAddress: '192.0.2.1' })
     rig.simulator.write({ ...ROW, atMs: now - 4 * 60_000, clientAddress: '192.0.2.2' })
-    await caughtUp({ backfill: '5m', token_inventory_file: inventory })
+    await rig.caughtUp({ backfill: '5m', token_inventory_file: inventory })
     expect(everyFlag()).toEqual([undefined])
     const later = await flagsOf({ ...ROW, clientAddress: '192.0.2.1' }, { ...ROW, clientAddress: '192.0.2.2' })
     expect(later).toEqual([['unknown-token'], ['unknown-token']])
@@ -127,13 +117,13 @@ describe('old news raises no flag', () => {
 
   it('rows of an outage of hours are not flagged, and what was strange in them is when it happens again', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     await flagsOf(ROW)
     await rig.stop()
     const stranger = { ...ROW, clientAddress: '203.0.113.66' }
     const missed = rig.simulator.write(stranger)
     await rig.clock.advance(3 * HOUR)
-    await caughtUp()
+    await rig.caughtUp()
     expect(rig.rows().get(missed)).toMatchObject({ origin: 'resync' })
     expect(rig.rows().get(missed)?.data.flags).toBeUndefined()
     expect(await flagsOf(stranger, stranger)).toEqual([['new-address'], undefined])
@@ -141,7 +131,7 @@ describe('old news raises no flag', () => {
 
   it('a restart knows what it knew, and reads its overlap again without a word', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     const disable = { ...ROW, type: 'user/disable', user: 'alice', tokenId: null, entity: { name: 'ci-bot', id: null } }
     await flagsOf(ROW, { ...ROW, clientAddress: '192.0.2.5' }, disable)
     for (let restart = 0; restart < 2; restart++) {
@@ -150,7 +140,7 @@ describe('old news raises no flag', () => {
       const known = (): string[] =>
         [...rig.mirror.values()].filter(({ family }) => family !== 'vcd.hour').map(object => JSON.stringify(object))
       const before = known()
-      await caughtUp()
+      await rig.caughtUp()
       expect(rig.repeats).toBeGreaterThan(0)
       expect(known()).toEqual(before)
       expect(await flagsOf(ROW, { ...ROW, clientAddress: '192.0.2.5' })).toEqual([['stale-user'], ['stale-user']])
@@ -159,7 +149,7 @@ describe('old news raises no flag', () => {
 
   it('rows that come late and out of order are judged by their own time', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     await flagsOf(ROW)
     const late = rig.simulator.write({ ...ROW, lateMs: 120_000 })
     await rig.clock.advance(1000)
@@ -171,7 +161,7 @@ describe('old news raises no flag', () => {
 
   it('what an extension posted in the name of a token is no word on it', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     expect(await flagsOf({ ...ROW, external: true, type: 'com/acme/backup/done' }, ROW)).toEqual([
       ['external'],
       ['first-use'],
@@ -182,7 +172,7 @@ describe('old news raises no flag', () => {
 describe('what was learned', () => {
   it('belongs to the page that taught it: a daemon that dies in its middle has neither told nor learned', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(1)
     const first = rig.simulator.write(ROW)
     const second = rig.simulator.write({ ...ROW, clientAddress: '192.0.2.5', atMs: rig.clock.wall() + 100 })
@@ -195,21 +185,21 @@ describe('what was learned', () => {
     await rig.stop()
     expect([rig.mirror.has(`vcd.token/${CI_TOKEN}`), rig.rows().size]).toEqual([false, 0])
     rig.dies = undefined
-    await caughtUp()
+    await rig.caughtUp()
     expect([first, second].map(id => rig.rows().get(id)?.data.flags)).toEqual([['first-use'], ['new-address']])
     expect(rig.mirror.get(`vcd.token/${CI_TOKEN}`)?.family).toBe('vcd.token')
   })
 
   it('tells how a session began after a restart too', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     const sessionId = '6a0c0c52-0000-4000-8000-0000000000e1'
     const login: RowSeed = { type: 'session/login', user: 'alice', org: 'acme', sessionId }
     await flagsOf(login)
     await rig.stop()
     // Past the overlap: the login is not read again.
     await rig.clock.advance(2 * HOUR)
-    await caughtUp()
+    await rig.caughtUp()
     const act = rig.simulator.write({ ...login, type: 'vm/create' })
     const stranger = rig.simulator.write({
       ...login,

@@ -7,7 +7,15 @@ const MINUTE = 60_000
 describe('a cloud in which everything goes wrong', () => {
   it('loses no row, tells none twice, and knows the token of each', async () => {
     const result = await runModel({ events: 2500, seed: 7, lateMs: 9.5 * MINUTE, overlapMs: 10 * MINUTE })
-    expect(result).toMatchObject({ lost: 0, twice: 0, invented: 0, wrongToken: 0, flaggedTwice: 0, gaps: 0, announced: 0 })
+    expect(result).toMatchObject({
+      lost: 0,
+      twice: 0,
+      invented: 0,
+      wrongToken: 0,
+      flaggedTwice: 0,
+      gaps: 0,
+      announced: 0,
+    })
     expect(result.told).toBeGreaterThanOrEqual(2500)
     // It was not a quiet run.
     expect(result.deaths).toBeGreaterThan(0)

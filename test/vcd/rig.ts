@@ -112,6 +112,14 @@ export class Rig {
     this.#reading.push(this.#life(subscriber ?? vcdSubscriber(this.config(more)), over.signal))
   }
 
+  /** Starts reading, and resolves when the first walk is over. */
+  async caughtUp(more: Record<string, unknown> = {}): Promise<void> {
+    const polling = (): number => this.reported('feed_mode').filter(one => one.mode === 'polling').length
+    const before = polling()
+    this.read(undefined, more)
+    await this.drive(() => polling() > before, 'the first walk is over')
+  }
+
   async #life(subscriber: Subscriber, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {

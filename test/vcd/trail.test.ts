@@ -1,22 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
-import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { type Rig, startRig } from './rig.ts'
 
 let rig: Rig
 afterEach(() => rig.end())
 
 const ROW: RowSeed = { type: 'vm/modify', user: 'alice', org: 'acme' }
-
-/** Reads until the first walk is over. */
-async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
-  rig.read(vcdSubscriber(rig.config(more)))
-  await rig.drive(
-    () => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before,
-    'the first walk is over',
-  )
-}
 
 /** Ids that the simulator showed since `fromMs` and that were not read. */
 function unread(fromMs = 0): string[] {
@@ -28,14 +17,14 @@ describe('first contact', () => {
   it('starts now, and keeps that start over a crash before the first event', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     rig.simulator.write({ ...ROW, atMs: rig.clock.wall() - 60_000 })
-    await caughtUp()
+    await rig.caughtUp()
     expect(rig.facts.size).toBe(0)
     await rig.stop()
     expect(rig.cursor).toBeDefined()
     await rig.clock.advance(3_600_000)
     const missed = rig.simulator.write(ROW)
     await rig.clock.advance(60_000)
-    await caughtUp()
+    await rig.caughtUp()
     expect([...rig.rows().keys()]).toEqual([missed])
     expect(rig.rows().get(missed)?.origin).toBe('resync')
   })
@@ -45,7 +34,7 @@ describe('first contact', () => {
     const now = rig.clock.wall()
     rig.simulator.write({ ...ROW, atMs: now - 2 * 3_600_000 - 10_000 })
     const wanted = [now - 3_600_000, now - 1000 * 60].map(atMs => rig.simulator.write({ ...ROW, atMs }))
-    await caughtUp({ backfill: '2h' })
+    await rig.caughtUp({ backfill: '2h' })
     expect([...rig.rows().keys()].sort()).toEqual([...wanted].sort())
     expect(new Set([...rig.rows().values()].map(fact => fact.origin))).toEqual(new Set(['backfill']))
     const live = rig.simulator.write({ ...ROW, atMs: rig.clock.wall() + 1 })
@@ -63,7 +52,7 @@ describe('paging', () => {
       for (let row = 0; row < 200; row++) rig.simulator.write({ ...ROW, atMs: now - 50_000 + row })
       for (let row = 0; row < 500; row++) rig.simulator.write({ ...ROW, atMs: now - 40_000 })
       for (let row = 0; row < 200; row++) rig.simulator.write({ ...ROW, atMs: now - 40_000 + row })
-      await caughtUp({ backfill: '1h' })
+      await rig.caughtUp({ backfill: '1h' })
       expect(unread()).toEqual([])
       expect(rig.repeats).toBe(0)
       expect(rig.gaps()).toEqual([])
@@ -73,7 +62,7 @@ describe('paging', () => {
   it('asks for smaller pages where the cell refuses 128, and remembers', async () => {
     rig = await startRig({ maxPageSize: 40 })
     for (let row = 0; row < 100; row++) rig.simulator.write({ ...ROW, atMs: rig.clock.wall() - 50_000 + row })
-    await caughtUp({ backfill: '1h' })
+    await rig.caughtUp({ backfill: '1h' })
     await rig.turns(2)
     expect(unread()).toEqual([])
     expect(rig.simulator.record.requests.filter(request => request.status === 400)).toHaveLength(2)
@@ -84,7 +73,7 @@ describe('paging', () => {
     rig = await startRig()
     for (let row = 0; row < 2000; row++) rig.simulator.write({ ...ROW, atMs: rig.clock.wall() - 500_000 + row * 10 })
     const start = rig.clock.now()
-    await caughtUp({ backfill: '1h' })
+    await rig.caughtUp({ backfill: '1h' })
     expect(unread()).toEqual([])
     // 16 pages: 8 at once, the others half a second apart.
     expect(rig.clock.now() - start).toBeGreaterThanOrEqual(8 * 500)
@@ -95,7 +84,7 @@ describe('paging', () => {
     rig.simulator.write(ROW)
     // Without a zone a stamp could mean any hour.
     const broken = rig.simulator.write({ ...ROW, wire: { timestamp: '2026-02-03T04:05:06.789' } })
-    await caughtUp({ backfill: '1h' })
+    await rig.caughtUp({ backfill: '1h' })
     await rig.turns(8)
     expect(rig.dead.map(letter => JSON.parse(letter.content).eventId)).toEqual([`urn:vcloud:audit:${broken}`])
     expect(unread()).toEqual([broken])
@@ -105,7 +94,7 @@ describe('paging', () => {
 describe('late rows', () => {
   it('are found by the sweep, told as such, once', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(3)
     const late = rig.simulator.write({ ...ROW, lateMs: 150_000 })
     const early = rig.simulator.write({ ...ROW, atMs: rig.clock.wall() + 1 })
@@ -129,7 +118,7 @@ describe('late rows', () => {
       ],
       latenessMs: () => 4000,
     })
-    await caughtUp()
+    await rig.caughtUp()
     const began = rig.clock.wall()
     for (let turn = 0; turn < 30; turn++) {
       rig.simulator.write(ROW)
@@ -144,7 +133,7 @@ describe('late rows', () => {
 
   it('are found up to the whole overlap, wherever between two sweeps they come out', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     const began = rig.clock.wall()
     for (let turn = 0; turn < 14; turn++) {
       rig.simulator.write({ ...ROW, lateMs: 580_000 })
@@ -163,7 +152,7 @@ describe('late rows', () => {
 
   it('ask for a longer overlap when they come near its end', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write({ ...ROW, lateMs: 500_000 })
     await rig.turns(60)
     expect(rig.reported('advice').map(one => one.text)).toEqual([expect.stringMatching(/make overlap longer/)])
@@ -173,7 +162,7 @@ describe('late rows', () => {
 describe('restart', () => {
   it('goes on at the cursor and reads what was missed', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     const began = rig.clock.wall()
     for (let turn = 0; turn < 5; turn++) {
       rig.simulator.write(ROW)
@@ -187,7 +176,7 @@ describe('restart', () => {
       missed.push(rig.simulator.write(ROW))
     }
     await rig.clock.advance(10_000)
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(2)
     expect(unread(began)).toEqual([])
     expect(missed.map(id => rig.rows().get(id)?.origin)).toEqual(missed.map(() => 'resync'))
@@ -201,7 +190,7 @@ describe('restart', () => {
 
   it('says which time is lost when the trail was purged past the cursor', async () => {
     rig = await startRig({ retentionMs: 10 * 3_600_000, tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(8)
     await rig.stop()
@@ -210,7 +199,7 @@ describe('restart', () => {
       await rig.clock.advance(3_600_000)
       rig.simulator.write(ROW)
     }
-    await caughtUp()
+    await rig.caughtUp()
     const oldest = Math.min(
       ...rig.simulator.record.rows.map(row => row.timestampMs).filter(at => at > rig.clock.wall() - 36_000_000 - 1),
     )
@@ -223,7 +212,7 @@ describe('restart', () => {
 
   it('does not call a purge of what it had read a gap', async () => {
     rig = await startRig({ retentionMs: 2 * 3_600_000 })
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(8)
     for (let turn = 0; turn < 4; turn++) {
@@ -237,7 +226,7 @@ describe('restart', () => {
 
   it('says so when rows are purged while it catches up', async () => {
     rig = await startRig({ retentionMs: 86_400_000, tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(8)
     await rig.stop()
@@ -252,7 +241,7 @@ describe('restart', () => {
       }
       return undefined
     }
-    await caughtUp()
+    await rig.caughtUp()
     expect(rig.gaps().map(fact => fact.data.gap)).toMatchObject([{ reason: 'retention' }])
     const gap = rig.gaps()[0]?.data.gap
     const lost = rig.simulator.record.rows.filter(row => unread().includes(row.id))
@@ -266,7 +255,7 @@ describe('restart', () => {
 
   it('notices a database restored from an older copy, and reads it again', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(8)
     rig.simulator.write(ROW)
@@ -275,7 +264,7 @@ describe('restart', () => {
     const restoredTo = rig.clock.wall() - 100_000
     rig.simulator.lose(row => row.timestampMs > restoredTo)
     const after = rig.simulator.write({ ...ROW, atMs: restoredTo + 5000 })
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(1)
     expect(rig.gaps().map(fact => fact.data.gap?.reason)).toEqual(['anchor_missing'])
     expect(rig.rows().has(after)).toBe(true)
@@ -283,7 +272,7 @@ describe('restart', () => {
 
   it('notices that its role sees less than before, however many rows of its own follow', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(8)
     rig.simulator.knobs.hide = row => row.user === 'alice'

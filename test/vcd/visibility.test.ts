@@ -1,7 +1,6 @@
 /** What our login sees: its own events, and organisations. A role that sees less answers 200 with fewer rows. */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { RowSeed } from '../../src/simulators/vcd/trail.ts'
-import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
 import { type Rig, startRig } from './rig.ts'
 
 let rig: Rig
@@ -11,26 +10,17 @@ const HOUR = 3_600_000
 const ROW: RowSeed = { type: 'vm/modify', user: 'alice', org: 'acme' }
 const told = (): string[] => rig.reported('advice').map(({ text }) => text)
 
-async function caughtUp(more: Record<string, unknown> = {}): Promise<void> {
-  const before = rig.reported('feed_mode').filter(one => one.mode === 'polling').length
-  rig.read(vcdSubscriber(rig.config(more)))
-  await rig.drive(
-    () => rig.reported('feed_mode').filter(one => one.mode === 'polling').length > before,
-    'the first walk is over',
-  )
-}
-
 describe('our own login', () => {
   it('that showed before and does not any more makes what is seen doubtful, until it shows again', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(2)
     await rig.stop()
     // The role lost the right to see the provider's events; no row that was read is gone.
     const began = rig.clock.wall()
     rig.simulator.knobs.hide = row => row.user === 'root' && row.timestampMs > began
     await rig.clock.advance(HOUR)
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.write(ROW)
     await rig.turns(50)
     expect(rig.doubts.size).toBe(0)
@@ -41,14 +31,14 @@ describe('our own login', () => {
     rig.simulator.knobs.hide = undefined
     await rig.stop()
     await rig.clock.advance(HOUR)
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(90)
     expect(rig.doubts.size).toBe(0)
   })
 
   it('is not missed where cells write none', async () => {
     rig = await startRig({ tokenLoginEvents: false })
-    await caughtUp()
+    await rig.caughtUp()
     await rig.turns(90)
     expect(rig.doubts.size).toBe(0)
   })
@@ -57,7 +47,7 @@ describe('our own login', () => {
 describe('organisations', () => {
   it('give names to events that carry an id only, also to a new one', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     const { id } = rig.simulator.org('acme')
     const named = rig.simulator.write({ ...ROW, wire: { operatingOrg: { name: null, id: `urn:vcloud:org:${id}` } } })
     await rig.drive(() => rig.rows().has(named), 'the row')
@@ -78,7 +68,7 @@ describe('organisations', () => {
 
   it('are one for a tenant, whose events may leave it out', async () => {
     rig = await startRig()
-    await caughtUp({ org: 'acme', api_token: 'secret-ci' })
+    await rig.caughtUp({ org: 'acme', api_token: 'secret-ci' })
     const row = rig.simulator.write({ ...ROW, wire: { operatingOrg: null } })
     await rig.drive(() => rig.rows().has(row), 'the row')
     expect(rig.rows().get(row)?.data.actor?.org).toBe('acme')
@@ -86,7 +76,7 @@ describe('organisations', () => {
 
   it('that are not seen any more are told of', async () => {
     rig = await startRig()
-    await caughtUp()
+    await rig.caughtUp()
     rig.simulator.removeOrg('Müller & Söhne')
     await rig.clock.advance(HOUR)
     await rig.drive(() => told().length > 0, 'it was noticed')
@@ -99,7 +89,7 @@ describe('organisations', () => {
     rig = await startRig({
       fail: ({ path }) => (path === '/api/org' ? { kind: 'status', status: 403 } : undefined),
     })
-    await caughtUp()
+    await rig.caughtUp()
     const row = rig.simulator.write(ROW)
     await rig.drive(() => rig.rows().has(row), 'the row')
     await rig.turns(60)
