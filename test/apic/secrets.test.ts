@@ -137,6 +137,17 @@ describe('what is told all the same', () => {
     expect(facts[0]?.data.description).toBe('Community ******** created')
   })
 
+  it('fits one line, though a mask may be longer than what it hides', () => {
+    const dn = 'uni/fabric/snmppol-default/community-ab'
+    const descr = 'ab '.repeat(200)
+    const { facts } = play({
+      about: '',
+      steps: [{ frame: { ...IDS, imdata: [{ eventRecord: { attributes: { dn: 'r', affected: dn, descr } } }] } }],
+    })
+    expect(facts[0]?.data.summary.length).toBe(300)
+    expect(JSON.stringify(facts)).not.toContain('ab ')
+  })
+
   it('two communities stay two objects', () => {
     const make = (name: string) =>
       normalise(

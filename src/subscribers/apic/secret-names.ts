@@ -5,6 +5,7 @@
  */
 import type { Fact } from '../../event.ts'
 import { MASK } from './redact.ts'
+import { oneLine } from './words.ts'
 
 const PLACE = /(?:^|[/[\n])(?:community|commsec)-(?:\[([^\]\n]*)\]?|([^/\]\n]+))/g
 
@@ -29,6 +30,8 @@ export function withoutSecretNames(fact: Fact, dn: string, affected: string | un
     partitionkey: hide(fact.partitionkey),
     data: {
       ...(hidden(rest, hide) as typeof rest),
+      // A mask may be longer than what it hides.
+      summary: oneLine(hide(rest.summary)),
       kind,
       state,
       outcome,
