@@ -1,14 +1,14 @@
 /** The daemon put together: opens the rooms in order, closes them in reverse under one deadline. */
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
-import { describe } from './errors.ts'
+import { describe, Retryable } from './errors.ts'
 import { gapFact } from './event.ts'
 import { type RunningHttp, startHttp } from './ops/http.ts'
 import { createOps, type Ops } from './ops/ops.ts'
 import type { Pull } from './ops/pull.ts'
 import { createNotifier } from './ops/systemd.ts'
 import { asHttp, type ReloadAnswer, Reloader } from './reload.ts'
-import type { Clock } from './scheduler/clock.ts'
+import type { Cancel, Clock } from './scheduler/clock.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
 import { stdoutSink } from './sinks/stdout.ts'
@@ -48,6 +48,9 @@ const SOURCES_SHARE = 0.5
 
 /** Asked for before everything stands. */
 const STARTING: ReloadAnswer = { outcome: 'stopping', changed: [], problems: ['the daemon is still starting'] }
+
+/** How much later than its time a step may end before it is left behind, ms. */
+const LATE_MS = 1000
 
 interface Step {
   readonly name: string
@@ -139,7 +142,7 @@ function stopper(steps: readonly Step[], clock: Clock, timeoutMs: () => number, 
     ops.report({ type: 'daemon', state: 'stopping' })
     for (const step of [...steps].reverse()) {
       try {
-        await step.run(Math.max(0, end - clock.now()))
+        await within(step, Math.max(0, end - clock.now()), clock)
       } catch (error) {
         ops.log.write('error', `stopping ${step.name}: ${describe(error)}`)
       }
@@ -150,6 +153,19 @@ function stopper(steps: readonly Step[], clock: Clock, timeoutMs: () => number, 
   return () => {
     stopped ??= run()
     return stopped
+  }
+}
+
+/** A step that goes on past its time is left behind: the process ends with it, and what was committed is in the store. */
+async function within(step: Step, leftMs: number, clock: Clock): Promise<void> {
+  let cancel: Cancel = () => undefined
+  const late = new Promise<never>((_, reject) => {
+    cancel = clock.after(leftMs + LATE_MS, () => reject(new Retryable('timeout', 'it did not end in time')))
+  })
+  try {
+    await Promise.race([step.run(leftMs), late])
+  } finally {
+    cancel()
   }
 }
 
