@@ -77,6 +77,8 @@ function isFlag(value: string, inline: boolean | undefined): boolean {
 }
 
 function unknownFlag(written: string, spec: CommandSpec): string {
+  const reason = spec.notFlags?.[written.replace(/^-+/, '')]
+  if (reason !== undefined) return `${written}: ${reason}`
   const known = [...spec.flags.map(flag => flag.name), 'help']
   const guess = nearest(written.replace(/^-+/, ''), known)
   const hint =

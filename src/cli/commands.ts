@@ -20,6 +20,8 @@ export interface CommandSpec {
   /** Words of the user's own behind the command, as the usage line names them. */
   readonly operands?: string
   readonly flags: readonly Flag[]
+  /** What one may well try and can't have, with the reason. */
+  readonly notFlags?: Readonly<Record<string, string>>
   /** Further lines of the help, as prose. */
   readonly notes?: readonly string[]
   readonly examples: readonly (readonly [command: string, does: string])[]

@@ -63,10 +63,23 @@ export function kindsOf(flag: string): readonly Kind[] {
   return (['apic', 'raas', 'vcd'] as const).filter(kind => ONLY[kind].includes(flag))
 }
 
+const NO_SUBSCRIPTION = 'query asks once and makes no subscription; those stand in the config'
+const NO_TOKEN = "the session's own is sent; set challenge_token on the source"
+const NO_PASSWORD =
+  'everybody could read it among the processes; the password is asked for, or say --password-file FILE'
+
 export const QUERY = {
   summary: "ask one of the sources something, with that source's own login; reads only",
   operands: '-c FILE SOURCE WHAT',
   flags: [...GENERAL, ...under(APIC_FLAGS, APIC), ...under(RAAS_FLAGS, RAAS), ...under(VCD_FLAGS, VCD)],
+  notFlags: {
+    subscription: NO_SUBSCRIPTION,
+    'refresh-timeout': NO_SUBSCRIPTION,
+    'url-token': NO_TOKEN,
+    challenge: NO_TOKEN,
+    'gui-token-request': NO_TOKEN,
+    password: NO_PASSWORD,
+  },
   notes: [
     'SOURCE is the name of a source in the config. WHAT is',
     '  apic   class CLASS | class topology/pod-P/node-N/CLASS | mo DN | tag NAME | tag mo/DN | domains,',

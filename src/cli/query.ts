@@ -47,6 +47,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   refuseForeignFlags(given, source)
   const columns = listOf(given.text('columns'))
   if (columns?.length === 0) throw new UsageError('--columns: names none', 'query')
+  const most = wholeNumber(given, 'limit', 1) ?? Number.POSITIVE_INFINITY
   const place = config.sources.indexOf(source)
   for (const warning of warnings) {
     if (warning.code === 'security' && warning.path[1] === place) note(io, `${source.name}: ${warning.message}`)
@@ -61,6 +62,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   signals?.onHangup(onStop)
   io.stdout.on('error', onGone)
   let rows: Rows | undefined
+  const remark = (text: string): void => (rows === undefined ? note(io, text) : rows.note(text))
   const asking: Asking = {
     io,
     given,
@@ -68,15 +70,15 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     stateDir: config.state_dir,
     clock: io.clock ?? systemClock,
     report: happening => {
-      if (happening.type === 'advice') note(io, `${source.name}: ${happening.text}`)
+      if (happening.type === 'advice') remark(`${source.name}: ${happening.text}`)
     },
     signal: over.signal,
-    most: wholeNumber(given, 'limit', 1) ?? Number.POSITIVE_INFINITY,
-    rows: (choose, limit = asking.most) => {
+    most,
+    rows: (choose, limit = most) => {
       rows = new Rows(io, { json: given.has('json'), columns, limit, choose })
       return rows
     },
-    note: text => note(io, text),
+    note: remark,
   }
   try {
     const question = await questionFor(source, asking)
