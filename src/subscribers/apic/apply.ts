@@ -89,6 +89,9 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
     for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
   }
+  if (options.origin === 'live' && change.attributes['childAction'] === 'deleteNonPresent' && !log) {
+    core.nonPresent.note(core, feed, change.dn)
+  }
   if (!log) delegates.settle(core, feed, change, options, isTellable && isUnsaid(selected.outcome, outcome))
   return publish ? 'published' : 'silent'
 }

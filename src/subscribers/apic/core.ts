@@ -15,6 +15,7 @@ import type { Hearing } from './hearing.ts'
 import type { Lateness } from './lateness.ts'
 import type { LogPosition } from './log-position.ts'
 import type { ApicMirror } from './mirror.ts'
+import type { NonPresent } from './non-present.ts'
 import type { Outbox } from './outbox.ts'
 import type { Query } from './query.ts'
 
@@ -74,6 +75,7 @@ export interface Core {
   readonly continuity: Continuity
   readonly faultLog: FaultLog
   readonly delegates: Delegates
+  readonly nonPresent: NonPresent
   readonly outbox: Pick<Outbox, 'add' | 'room' | 'flushed' | 'end'>
   readonly keeper: LeaseKeeper
   /** What is committed for a feed. */

@@ -2,7 +2,9 @@
 
 import { describe } from '../../errors.ts'
 import type { Clock } from '../../scheduler/clock.ts'
-import { type ApicClient, Refused } from './client.ts'
+import { every } from '../../scheduler/interval.ts'
+import { type ApicClient, isSessionError, Refused } from './client.ts'
+import type { Core } from './core.ts'
 import type { ApicAnswer } from './decode.ts'
 import { patient } from './patient.ts'
 
@@ -10,6 +12,9 @@ import { patient } from './patient.ts'
 const PATIENCE_MS = 30_000
 /** So far our two clocks may drift apart before the fabric's is asked for again: the machine slept, or was set. */
 const DRIFT_MS = 2000
+
+/** How often our own clock is looked at: after a jump of it the fabric's is asked for anew. */
+const LOOK_MS = 15_000
 
 /** Goes on by our monotonic clock between two readings: a step of our wall clock is none of the fabric's. */
 export class FabricClock {
@@ -60,5 +65,20 @@ export class FabricClock {
     else this.#fabricMs = this.now()
     this.#readAt = this.#clock.now()
     this.#readWall = this.#clock.wall()
+  }
+
+  /** Asks again every `reconcile_interval`, and when our own clock has jumped, until the session is over. Never rejects. */
+  async keep({ client, clock, config, signal }: Core, onSessionEnd: (error: unknown) => void): Promise<void> {
+    let readAt = clock.now()
+    const look = async (): Promise<void> => {
+      if (clock.now() - readAt < config.reconcile_interval && !this.isDoubtful) return
+      try {
+        await this.read(client, signal)
+        readAt = clock.now()
+      } catch (error) {
+        if (isSessionError(error)) onSessionEnd(error)
+      }
+    }
+    await every(clock, Math.min(LOOK_MS, config.reconcile_interval), look, { signal, immediately: false })
   }
 }

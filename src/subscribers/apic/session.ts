@@ -23,6 +23,7 @@ import { type FeedPlan, makeFeeds } from './feeds.ts'
 import { Lateness } from './lateness.ts'
 import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
+import { NonPresent } from './non-present.ts'
 import { Outbox } from './outbox.ts'
 import { ApicSocket } from './socket.ts'
 import { Tags } from './tags.ts'
@@ -48,8 +49,6 @@ export interface SessionOptions {
 const SESSION_REFRESH_CAP_MS = 240_000
 /** As `LookoutMemory.refused` and the log name it. */
 const CLOCK = "the fabric's clock"
-/** How often our own clock is looked at: after a jump of it the fabric's is asked for anew. */
-const CLOCK_LOOK_MS = 15_000
 /**
  * How long before its hard end a session is handed over: a twentieth of its life, and in the shortest ones a quarter, since
  * a login may have to wait its turn and thousands of subscriptions take a minute to make.
@@ -125,6 +124,7 @@ export class ApicSession implements Session {
       continuity: options.continuity,
       faultLog: new FaultLog(),
       delegates: new Delegates(),
+      nonPresent: new NonPresent(),
       outbox: this.#outbox,
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
@@ -226,7 +226,8 @@ export class ApicSession implements Session {
       this.#settledAt = clock.now()
       if (tags.isFound) this.#running.push(forgetOrphans(this.#core))
     })
-    this.#running.push(tags.run(), this.#reconcileLoop(), this.#clockLoop(), this.#lookout.run())
+    const keptClock = this.#fabricClock.keep(this.#core, error => this.#fail(error))
+    this.#running.push(tags.run(), this.#reconcileLoop(), keptClock, this.#lookout.run())
   }
 
   #keepSession(grant: Grant): void {
@@ -263,21 +264,6 @@ export class ApicSession implements Session {
     const { clock, config, signal } = this.#core
     const options = { signal, immediately: false, jitter: 0.1 }
     await every(clock, config.reconcile_interval, () => this.#reconcileAll(), options)
-  }
-
-  async #clockLoop(): Promise<void> {
-    const { clock, config, signal } = this.#core
-    let readAt = clock.now()
-    const look = async (): Promise<void> => {
-      if (clock.now() - readAt < config.reconcile_interval && !this.#fabricClock.isDoubtful) return
-      try {
-        await this.#fabricClock.read(this.#client, signal)
-        readAt = clock.now()
-      } catch (error) {
-        if (isSessionError(error)) this.#fail(error)
-      }
-    }
-    await every(clock, Math.min(CLOCK_LOOK_MS, config.reconcile_interval), look, { signal, immediately: false })
   }
 
   async #reconcileAll(pausedSinceMs?: number): Promise<void> {
