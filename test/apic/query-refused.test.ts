@@ -34,6 +34,7 @@ describe('in a subscription and in a question', () => {
     [{ class: 'fvTenant', filter: { eq: ['fvTenant.name', 'a\\'] } }, /^filter: .*ends with/],
     [{ class: 'fvTenant', filter: { eq: ['fvTenant.name', 'a\\\\b'] } }, /^filter: /],
     [{ class: 'fvAEPg', filter: { allbits: ['fvAEPg.fwdCtrl', ','] } }, /^filter: allbits names no bit/],
+    [{ class: 'fvAEPg', filter: { anybit: ['fvAEPg.fwdCtrl', ''] } }, /^filter: anybit names no bit/],
     [{ mo: 'uni/tn-a.json' }, /^mo: .*without .json/],
     [{ mo: '/' }, /^mo: an empty DN/],
     [{ mo: 'uni/tn-a\n' }, /^mo: .*control character/],

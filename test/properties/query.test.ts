@@ -284,7 +284,7 @@ describe('long questions', () => {
         expect(parts.length).toBe(mains.length * nested.length)
         expect(new Set(parts.map(part => part.name)).size).toBe(parts.length)
       }),
-      { numRuns: Math.ceil(numRuns / 4) },
+      { numRuns: Math.ceil(numRuns / 4), endOnFailure: true },
     )
   })
 
@@ -311,7 +311,7 @@ describe('long questions', () => {
           }
         },
       ),
-      { numRuns: Math.ceil(numRuns / 4) },
+      { numRuns: Math.ceil(numRuns / 4), endOnFailure: true },
     )
   })
 })

@@ -43,6 +43,8 @@ function textOf(filter: FilterExpression, key: string, depth: number): string {
     }
     default: {
       const [property, ...values] = wordsOf(operands)
+      // How a release takes a question for none of the flags is not known.
+      if (operator === 'anybit' && bitsOf(values[0] ?? '').length === 0) throw unaskable(key, 'anybit names no bit')
       return `${operator}(${[property, ...values.map(value => quoted(value, key))].join(',')})`
     }
   }
