@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { raasSchema } from '../../src/config/sources.ts'
 import { Fatal, Retryable } from '../../src/errors.ts'
+import { raasSubscriber } from '../../src/subscribers/raas/subscriber.ts'
 import { until } from '../support/manual-clock.ts'
 import { ROOT, ret } from './bus.ts'
 import { makeRig, type Rig } from './rig.ts'
@@ -239,4 +241,29 @@ test('no answer in time ends the session for a retry', async () => {
   await rig.clock.advance(5000)
   await until(() => rig.error !== undefined, 'the end of the session')
   expect(rig.error).toMatchObject({ name: 'Retryable', code: 'timeout' })
+})
+
+test.each([
+  ['us', 'https://ssc-gateway.mgmt.cloud.vmware.com'],
+  ['de', 'https://de.ssc-gateway.mgmt.cloud.vmware.com'],
+  ['in', 'https://in.ssc-gateway.mgmt.cloud.vmware.com'],
+  ['ca', 'https://ca.ssc-gateway.mgmt.cloud.vmware.com'],
+  ['au', 'https://au.ssc-gateway.mgmt.cloud.vmware.com'],
+  ['uk', 'https://uk.ssc-gateway.mgmt.cloud.vmware.com'],
+])('region %s has the address of the guide, and the console is the usual one', async (region, url) => {
+  rig = await makeRig()
+  const cloud = { name: 'salt', kind: 'raas', csp_api_token: 'x' }
+  expect(raasSchema.parse({ ...cloud, region })).toMatchObject({ url, csp_url: 'https://console.cloud.vmware.com' })
+  expect(() => raasSchema.parse({ ...cloud, region, url })).toThrow('exactly one of url, region')
+})
+
+test("the guide's staging console, with its slash at the end", async () => {
+  rig = await makeRig({
+    simulator: { cspTokens: new Set(['api']), xsrfVia: 'header' },
+    config: { csp_api_token: 'api' },
+  })
+  const staged = { ...rig.config, csp_url: `${rig.sim.url}/` }
+  rig.subscriber = raasSubscriber(staged)
+  await rig.start()
+  await delivers('web01')
 })

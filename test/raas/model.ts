@@ -207,8 +207,8 @@ export class Model {
       const start = this.clock.now()
       await world.step(ms => this.clock.advance(ms), sim.record.returns.length >= returns)
       await this.pass(Math.max(0, start + POLL_MS - this.clock.now()))
-      // Not between two polls but during one.
-      if (step % DEATH_EVERY === 0) {
+      // Not between two polls but during one. A death forgets what was counted, so none where that is looked for.
+      if (step % DEATH_EVERY === 0 && world.did.strays === 0) {
         await this.clock.advance(this.clock.next ?? 0)
         await this.die()
       }

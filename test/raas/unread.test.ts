@@ -63,6 +63,22 @@ describe('a return of no job that becomes visible', () => {
     expect(on.keeper.of('opswire.gap')).toEqual([])
   })
 
+  it('20 minutes late while the daemon is away: the sweep at its start finds it', async () => {
+    const on = await started()
+    await minutes(on, 5, 'a')
+    late(on, 'late', 20 * MINUTE)
+    await minutes(on, 15, 'b')
+    await on.stop()
+    for (let n = 0; n < 300; n++) {
+      on.sim.push('master1', [ret(JID, `c${n}`, true)])
+      await on.clock.advance(1)
+    }
+    await on.clock.advance(10 * MINUTE)
+    await on.restart()
+    expect(minionsOf(on)).toContain('late')
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+  })
+
   it('later than late_horizon: a gap says so, once', async () => {
     const on = await started({ config: { late_horizon: '70m' } })
     await minutes(on, 2, 'a')

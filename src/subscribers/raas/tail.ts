@@ -57,12 +57,14 @@ export class TailFeed<R> {
     await this.#walk(this.#options.overlapMs * 1000)
   }
 
-  /** The regular read, and a sweep when none was for `everyMs`, in whichever session. */
+  /** The regular read, and a sweep when none was for `everyMs`, in whichever session, or since the process began. */
   async pollAndSweep(everyMs: number): Promise<void> {
     const { clock, memory } = this.#options
+    // What became visible late while nobody looked.
+    const isResumed = this.isStarted && memory.sweptAt === undefined
     memory.sweptAt ??= clock.now()
     await this.poll()
-    if (clock.now() - memory.sweptAt < everyMs) return
+    if (!isResumed && clock.now() - memory.sweptAt < everyMs) return
     await this.sweep()
     memory.sweptAt = clock.now()
     const depthUs = sweepUs(this.#options.overlapMs)
