@@ -64,6 +64,24 @@ describe('a row later than the overlap', () => {
     expect(told()).toHaveLength(1)
   })
 
+  it('of a full hour is looked for in several turns, with polls in between', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp(SLOW)
+    await pass(HOUR)
+    for (let row = 0; row < 2600; row++) rig.simulator.write({ ...ROW, afterMs: row * 500 })
+    const late = rig.simulator.write({ ...ROW, lateMs: 50 * MINUTE })
+    await rig.drive(() => rig.rows().size === 2601, 'all of them')
+    await pass(10 * MINUTE)
+    const asked = rig.simulator.record.requests.map(({ path }) => path)
+    const again = asked.map(path => path.includes('timestamp%3Dlt%3D') && path.endsWith('pageSize=128'))
+    const between = again.slice(again.indexOf(true), again.lastIndexOf(true))
+    expect(between.filter(Boolean).length).toBeGreaterThanOrEqual(2601 / 128)
+    expect(between.filter(is => !is).length).toBeGreaterThan(0)
+    expect(rig.rows().get(late)?.origin).toBe('resync')
+    expect(rig.repeats).toBeGreaterThanOrEqual(2600)
+    expect(told()).toHaveLength(1)
+  })
+
   it('later than a day can not be told from known ones any more: its hour is said to be incomplete, once', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     await rig.caughtUp({ poll_interval: '10m', sweep_interval: '10m' })

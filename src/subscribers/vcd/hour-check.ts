@@ -7,12 +7,13 @@ import type { DeadLetter } from '../../record.ts'
 import { sleep } from '../../scheduler/clock.ts'
 import { HOUR_MS } from './hours.ts'
 import type { NewsDesk } from './news.ts'
-import type { Span } from './pages.ts'
+import type { Millisecond, Span } from './pages.ts'
 import { FEED, type Position } from './position.ts'
 import type { Commit, TrailOptions } from './trail.ts'
 
 /** Kind to the cell, and to the polls that wait meanwhile. */
 const HOURS_A_TURN = 2
+const PAGES_A_TURN = 16
 const SPACING_MS = 500
 /** The ids of older hours may be forgotten: what is told and what isn't can't be told apart any more. */
 const READABLE_MS = 25 * HOUR_MS
@@ -24,9 +25,22 @@ export interface HourCheckParts {
   readonly gap: (reason: GapReason, from: number, to: number) => Fact
 }
 
+/** An hour that is being read again, over several turns if it is a full one. */
+interface Rereading {
+  readonly hour: number
+  readonly pages: AsyncGenerator<Millisecond, void>
+  /** The cell's time when it began. */
+  readonly cap: number
+  /** What is in it, by id or content. */
+  readonly met: Set<string>
+  /** How late those were that nobody had been told of, ms. */
+  readonly late: number[]
+}
+
 export class HourCheck {
   readonly #options: TrailOptions
   readonly #parts: HourCheckParts
+  #rereading: Rereading | undefined
   #toldUncounted = false
 
   constructor(options: TrailOptions, parts: HourCheckParts) {
@@ -34,16 +48,18 @@ export class HourCheck {
     this.#parts = parts
   }
 
-  /** Compares the hours that are due, a few at a time. Throws what a page throws. */
+  /** Compares the hours that are due, a few at a time, and reads on in one that differs. Throws what a page throws. */
   async turn(): Promise<void> {
     const { hours, config, serverNow } = this.#options
     const { position } = this.#parts
     const now = serverNow()
     const due = hours.due(position.asked, position.sweep - config.overlap, now)
     for (const hour of due.slice(0, HOURS_A_TURN)) {
+      if (this.#rereading !== undefined) break
       await this.#compare(hour, now)
       hours.checked(hour, now)
     }
+    if (this.#rereading !== undefined) await this.#readOn(this.#rereading)
   }
 
   async #compare(hour: number, now: number): Promise<void> {
@@ -56,7 +72,7 @@ export class HourCheck {
     const known = hours.rows(hour)
     if (counted === known) return
     if (known === undefined || now - hour <= READABLE_MS) {
-      await this.#readAgain(hour)
+      this.#readAgain(hour)
       return
     }
     const { gap, commit } = this.#parts
@@ -72,28 +88,47 @@ export class HourCheck {
     return { fromMs: Math.max(hour, this.#parts.position.asked), untilMs: hour + HOUR_MS }
   }
 
-  async #readAgain(hour: number): Promise<void> {
-    const { pages, hours, seen, clock, signal, report, config, serverNow } = this.#options
-    const { desk, commit } = this.#parts
-    const reading = { sweep: true, catchUp: true, reach: 0, cap: serverNow(), audit: true }
-    const met = new Set<string>()
-    const late: number[] = []
+  #readAgain(hour: number): void {
+    const { pages, clock, signal, serverNow } = this.#options
     const pause = (): Promise<void> => sleep(clock, SPACING_MS, signal)
-    for await (const page of pages.through(this.#spanOf(hour), pause)) {
-      for (const row of page.rows) met.add(row.id)
-      for (const letter of page.dead) met.add(letter.content)
-      const dead: DeadLetter[] = page.dead.filter(letter => !seen.hasDead(letter.content))
-      const { facts, fresh, mirror, adopt } = desk.sort(page.rows, reading)
-      if (facts.length + dead.length + mirror.length === 0) continue
-      const durable = (places: readonly number[]): void => {
-        adopt()
-        for (const place of places) late.push(reading.cap - (fresh[place]?.timeMs ?? reading.cap))
+    const all = pages.through(this.#spanOf(hour), pause)
+    this.#rereading = { hour, pages: all, cap: serverNow(), met: new Set(), late: [] }
+  }
+
+  async #readOn(rereading: Rereading): Promise<void> {
+    const { report, config } = this.#options
+    for (let read = 0; read < PAGES_A_TURN; read++) {
+      const { value: page, done } = await rereading.pages.next()
+      report({ type: 'feed_proof', source: config.name, feed: FEED })
+      if (done === true || page === undefined) {
+        this.#rereading = undefined
+        return this.#finish(rereading)
       }
-      await commit({ facts, dead, mirror, durable })
+      await this.#take(page, rereading)
     }
+  }
+
+  async #take({ rows, dead }: Millisecond, { cap, met, late }: Rereading): Promise<void> {
+    const { seen } = this.#options
+    const { desk, commit } = this.#parts
+    for (const row of rows) met.add(row.id)
+    for (const letter of dead) met.add(letter.content)
+    const letters: DeadLetter[] = dead.filter(letter => !seen.hasDead(letter.content))
+    const reading = { sweep: true, catchUp: true, reach: 0, cap, audit: true }
+    const { facts, fresh, mirror, adopt } = desk.sort(rows, reading)
+    if (facts.length + letters.length + mirror.length === 0) return
+    const durable = (places: readonly number[]): void => {
+      adopt()
+      for (const place of places) late.push(cap - (fresh[place]?.timeMs ?? cap))
+    }
+    await commit({ facts, dead: letters, mirror, durable })
+  }
+
+  async #finish({ hour, met, late }: Rereading): Promise<void> {
+    const { hours, report, config } = this.#options
     const draft = hours.draft()
     draft.set(hour, met.size)
-    await commit({ mirror: draft.changes(), durable: () => draft.adopt() })
+    await this.#parts.commit({ mirror: draft.changes(), durable: () => draft.adopt() })
     if (late.length === 0) return
     const { name } = config
     report({ type: 'feed_recovered', source: name, feed: FEED, count: late.length })
