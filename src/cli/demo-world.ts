@@ -19,6 +19,9 @@ const ORG = 'acme'
 const OWN_TOKEN_ID = '6a0c0c52-0000-4000-8000-0000000000f0'
 const BOT_TOKEN_ID = '6a0c0c52-0000-4000-8000-0000000000f1'
 
+/** What `opswire query` can be asked while it runs: one question a system. */
+export const QUESTIONS = ['fabric-a class faultInst', 'salt job.get_jobs', 'cloud events --since 1m'] as const
+
 export interface DemoWorld {
   readonly directory: string
   /** Where the config file lies. */

@@ -12,7 +12,7 @@ import { type RunningNats, startNatsServer } from '../tools/nats-server.ts'
 import { resolveNatsServer } from '../tools/resolve.ts'
 import { readArguments } from './arguments.ts'
 import { DemoTally } from './demo-print.ts'
-import { makeWorld } from './demo-world.ts'
+import { makeWorld, QUESTIONS } from './demo-world.ts'
 import { eventLine } from './event-line.ts'
 import { type CliIo, EXIT, type Paint, painter, UsageError } from './io.ts'
 import { aborted, stopSignals } from './signals.ts'
@@ -70,7 +70,7 @@ class Demo {
     this.#say(`  NATS     ${nats === undefined ? 'none: events come from standard output' : nats.url}`)
     // From a checkout there is no such command on the path.
     const typed = process.argv[1]?.endsWith('.ts') === true ? 'npm run -s opswire -- query' : 'opswire query'
-    for (const what of ['fabric-a class faultInst', 'salt job.get_jobs', 'cloud events --since 1m']) {
+    for (const what of QUESTIONS) {
       this.#say(`  query    ${typed} -c ${world.configFile} ${what}`)
     }
     this.#say('')
