@@ -33,11 +33,6 @@ export class Visit {
     this.#options = options
   }
 
-  /** Where the session is, `https://host`. */
-  get controller(): string {
-    return this.#controller
-  }
-
   /**
    * Logs in at the first controller that lets us. Throws `Fatal('auth_refused')` at once: they share their accounts; else
    * what the last one of them said.
