@@ -44,7 +44,7 @@ export const COMMANDS = {
     examples: [
       ['opswire run -c /etc/opswire/opswire.yaml', 'run until it is stopped'],
       ['OPSWIRE_LOG__LEVEL=debug opswire run -c opswire.yaml', 'with one value from the environment'],
-      ['kill -HUP $(pidof opswire)', 'take up a changed config'],
+      ['systemctl reload opswire', 'take up a changed config, where systemd runs it'],
     ],
   },
   check: {
@@ -56,7 +56,7 @@ export const COMMANDS = {
     ],
     notes: [
       'Tells every problem at once, and exits 78 if there is one. Warnings do not change the exit code. Without --connect it',
-      'connects nowhere. With it: one login each, and out again; nothing is changed, made or published. A table with the time of each',
+      'connects nowhere. With it: one login each, and out again; nothing is changed there. A table with the time of each',
       'step, and what to do about one that failed; exit 77 when a login was refused, else 69 when something failed.',
     ],
     examples: [
@@ -77,6 +77,11 @@ export const COMMANDS = {
     summary: 'what a running daemon knows about itself',
     flags: [
       { name: 'url', value: 'URL', says: 'where the daemon listens (default http://127.0.0.1:9469)' },
+      {
+        name: 'token-file',
+        value: 'FILE',
+        says: 'the token that a daemon on another machine wants (its http.token_file)',
+      },
       JSON_OUT,
       { name: 'watch', short: 'w', says: 'again every 2 s, until Ctrl-C' },
     ],

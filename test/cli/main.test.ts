@@ -171,6 +171,25 @@ describe('the process', () => {
     expect(out).toMatch(/problems\n$/)
   })
 
+  it('ends with 0 when a page that is watched is stopped', async () => {
+    const child = start('status', '--watch', '--url', 'http://127.0.0.1:1')
+    child.stderr.once('data', () => child.kill('SIGINT'))
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close') as Promise<[number]>])
+    expect([code, err]).toEqual([0, expect.stringContaining('nothing listens at http://127.0.0.1:1')])
+  })
+
+  it('ends with 70 for a bug, with the stack and the wish to be told of it', async () => {
+    const { io, err } = captured()
+    const broken = {
+      ...io,
+      get stdout(): never {
+        throw new TypeError('not thought of')
+      },
+    }
+    expect(await main(['version'], broken)).toBe(70)
+    expect(err()).toMatch(/^opswire: this should not happen; please report it\nTypeError: not thought of\n +at /)
+  })
+
   it('ends cleanly when its reader leaves', async () => {
     const child = start('config', 'schema')
     child.stdout.destroy()

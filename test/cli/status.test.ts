@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { span } from '../../src/cli/status-page.ts'
@@ -146,10 +149,10 @@ fabric-a  apic    up     10s ago     3s ago      session 3m 20s, subscription 41
 salt      raas    down   never       never       -                                 0           1     3 (1 dropped)
 
 fabric-a  https://apic1.example.net  session 1h 2m old, handed over in 21h 45m
-  class/faultInst  live  proof 3s ago (bound 2m)  lease 41s  231 events, last 10s ago  2 recovered  lost 1×, remade 1× …
+  class/faultInst  live  proof 3s ago (bound 2m)  lease 41s  231 events, last 10s ago  2 recovered  lost 1×, remade 1×  last error 10m 3s ago: subscription_lost, refused
 
 salt  https://raas.example.net  no session
-  the certificate is NOT verified (tls.verify: false), anyone on the way can read the password: set tls.ca_file or tls.…
+  the certificate is NOT verified (tls.verify: false), anyone on the way can read the password: set tls.ca_file or tls.fingerprint_sha256
   no session:  [2Jpwned
   last error 2m ago: auth_refused, HTTP 401
 
@@ -237,6 +240,34 @@ latest gaps
     const missing = captured()
     expect(await main(['status', '--url', other], missing.io)).toBe(69)
     expect(missing.err()).toContain('answers HTTP 404')
+  })
+
+  it('shows a token where one is wanted, and says so where it has none', async () => {
+    const guarded = createServer((request, response) => {
+      response.statusCode = request.headers.authorization === 'Bearer the-token' ? 200 : 401
+      response.end(JSON.stringify(STATUS))
+    })
+    server = guarded
+    await new Promise<void>(resolve => guarded.listen(0, '127.0.0.1', resolve))
+    const url = `http://127.0.0.1:${(guarded.address() as AddressInfo).port}`
+    const file = join(mkdtempSync(join(tmpdir(), 'opswire-status-')), 'token')
+    const ask = async (...args: string[]): Promise<[number, string]> => {
+      const { io, err } = captured()
+      return [await main(['status', '--url', url, ...args], io), err()]
+    }
+    try {
+      expect(await ask()).toEqual([69, expect.stringContaining('wants a token: --token-file FILE')])
+      expect(await ask('--token-file', file)).toEqual([64, expect.stringContaining(`can't read ${file} (ENOENT)`)])
+      writeFileSync(file, 'another\n')
+      expect(await ask('--token-file', file)).toEqual([
+        69,
+        expect.stringContaining('takes another token than this one'),
+      ])
+      writeFileSync(file, 'the-token\n')
+      expect(await ask('--token-file', file)).toEqual([0, ''])
+    } finally {
+      rmSync(dirname(file), { recursive: true })
+    }
   })
 
   it('asks again every 2 s with --watch, through an outage, until it is stopped', async () => {

@@ -1,7 +1,10 @@
 /** `opswire tap` against a real nats-server: what it shows, what it is asked wrong, and a restart of the server under it. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliIo } from '../../src/cli/io.ts'
@@ -14,6 +17,8 @@ import { until } from '../support/manual-clock.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { NEWEST, natsBinary, natsConfig, OLDEST } from '../support/nats.ts'
 import { type Captured, captured } from './captured-io.ts'
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 
 let directory: string
 let nats: RunningNats
@@ -168,10 +173,10 @@ describe('tap', () => {
     await put('fabric-a', { summary: evil, actor: { user: '\u001b]0;title\u0007' } })
     const shown = captured({ isTty: true, columns: 100 })
     expect(await main(['tap', '-c', file, '--since', 'start', '--limit', '1'], shown.io)).toBe(0)
-    const text = stripVTControlCharacters(shown.out())
+    const plain = stripVTControlCharacters(shown.out())
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-    expect(text.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/)
-    expect(text.trimEnd()).toHaveLength(100)
+    expect(plain.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e]/)
+    expect(plain.trimEnd()).toHaveLength(100)
     const json = captured()
     expect(await main(['tap', '-c', file, '--since', 'start', '--limit', '1', '--json'], json.io)).toBe(0)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
@@ -201,6 +206,21 @@ describe('tap', () => {
     const events = captured()
     expect(await main(['tap', '-c', file, '--since', 'start', '--kind', 'event', '--limit', '2'], events.io)).toBe(0)
     expect(events.out()).toMatch(/an event\n.*another\n$/)
+  })
+
+  it('ends with 0 at Ctrl-C', async ({ skip }) => {
+    await serve(NEWEST, skip)
+    await put('fabric-a', { summary: 'here' })
+    const child = spawn(process.execPath, [MAIN, 'tap', '-c', file, '--since', 'start'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    child.stdout.once('data', () => child.kill('SIGINT'))
+    const [out, err, [code]] = await Promise.all([
+      text(child.stdout),
+      text(child.stderr),
+      once(child, 'close') as Promise<[number]>,
+    ])
+    expect([code, out, err]).toEqual([0, expect.stringContaining('here'), ''])
   })
 
   it.each([
