@@ -4,6 +4,7 @@ import type { Latency, Quantiles } from './latency.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Memory } from './memory.ts'
 import type { Hot } from './profile.ts'
+import type { RaasPolls } from './raas.ts'
 import type { StartUp } from './start-up.ts'
 import type { VcdPolls } from './vcd.ts'
 import type { Row } from './whole-way.ts'
@@ -16,6 +17,7 @@ export interface Result {
   readonly startUp: readonly StartUp[] | undefined
   readonly memory: readonly Memory[] | undefined
   readonly latency: Latency | undefined
+  readonly raas: RaasPolls | undefined
   readonly vcd: VcdPolls | undefined
   readonly profile: readonly Hot[] | undefined
 }
@@ -38,6 +40,7 @@ export function tables(result: Result): string {
     parts.push(table(['resident memory, MiB', 'idle', 'after the events', '5 s later', 'peak', 'events'], rows))
   }
   if (result.latency !== undefined) parts.push(latencyTable(result.latency))
+  if (result.raas !== undefined) parts.push(...raasTables(result.raas))
   if (result.vcd !== undefined) parts.push(...vcdTables(result.vcd))
   if (result.profile !== undefined) {
     const rows = result.profile.map(one => [one.where, `${(one.self * 100).toFixed(1)} %`])
@@ -71,6 +74,20 @@ function wholeWayTable(rows: readonly Row[]): string {
       `${row.events} × ${row.rounds}`,
     ]),
   )
+}
+
+function raasTables({ quiet, catchUp }: RaasPolls): string[] {
+  const rows = quiet.map(one => [
+    `${one.rowsPerSecond} rows a second`,
+    ...[one.perMinute, one.returns, one.runs, one.definitions, one.others].map(value => value.toFixed(1)),
+  ])
+  return [
+    table(['RaaS, requests a minute', 'all', 'returns', 'runs', 'definitions', 'others'], rows),
+    table(
+      ['RaaS, catching up', 'rows', 'requests for returns', 'rows/s'],
+      [['after an outage', catchUp.rows, catchUp.requests, whole(catchUp.rowsPerSecond)]],
+    ),
+  ]
 }
 
 function vcdTables({ quiet, catchUp }: VcdPolls): string[] {

@@ -9,6 +9,7 @@ import { latency } from './latency.ts'
 import { load, machine, today } from './machine.ts'
 import { memory } from './memory.ts'
 import { profile } from './profile.ts'
+import { raasPolls } from './raas.ts'
 import { type Result, tables } from './report.ts'
 import { Rig } from './rig.ts'
 import { Scratch } from './scratch.ts'
@@ -16,7 +17,7 @@ import { startUp } from './start-up.ts'
 import { vcdPolls } from './vcd.ts'
 import { wholeWay } from './whole-way.ts'
 
-const PARTS = ['way', 'start', 'memory', 'latency', 'vcd', 'profile'] as const
+const PARTS = ['way', 'start', 'memory', 'latency', 'raas', 'vcd', 'profile'] as const
 type Part = (typeof PARTS)[number]
 
 const HELP = `npm run bench -- [options]
@@ -32,7 +33,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'way,start,memory,latency,vcd' },
+    only: { type: 'string', default: 'way,start,memory,latency,raas,vcd' },
     events: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '5' },
     starts: { type: 'string', default: '5' },
@@ -82,6 +83,7 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
       latency: await part('latency', () => latency(rig, 1000, seconds)),
       wholeWay: await part('way', () => wholeWay(rig, { events, rounds, objects: OBJECTS }, say)),
       memory: await part('memory', () => each((from, entry) => memory(rig, from, entry, held))),
+      raas: await part('raas', () => raasPolls(events)),
       vcd: await part('vcd', () => vcdPolls(events)),
       profile: await part('profile', () => profile(rig, { cls: 'eventRecord', count: events, objects: OBJECTS }, 25)),
       date: today(),

@@ -25,6 +25,8 @@ export interface ModelOptions {
   /** With the job loop, or the tail alone. */
   readonly jobs: boolean
   readonly world?: Partial<WorldOptions>
+  /** Nothing fails and nothing ends before its time. */
+  readonly calm?: boolean
   /** Keys of the source's config that differ. */
   readonly config?: Readonly<Record<string, unknown>>
   /** Called before each poll, with what stands beside the source. */
@@ -82,7 +84,7 @@ export class Model {
     sim: RaasSimulator,
     store: SqliteStore,
     directory: string,
-    { seed, jobs, world, config }: ModelOptions,
+    { seed, jobs, world, config, calm = false }: ModelOptions,
   ) {
     this.clock = clock
     this.sim = sim
@@ -94,6 +96,12 @@ export class Model {
       ...{ username: ROOT.username, password: ROOT.password, tls: { ca_file: join(directory, 'ca.pem') } },
       ...config,
     })
+    if (!calm) this.#disturb()
+    this.#runner = this.#start()
+  }
+
+  #disturb(): void {
+    const { sim } = this
     const { chance } = this.world
     sim.knobs.fault = () => {
       if (chance() >= FAILURE) return undefined
@@ -105,7 +113,6 @@ export class Model {
       if (chance() < EXPIRY) sim.revokeTokens()
       if (chance() < EXPIRY) sim.forgetXsrf()
     }
-    this.#runner = this.#start()
   }
 
   static async start(options: ModelOptions): Promise<Model> {
@@ -115,7 +122,7 @@ export class Model {
     writeFileSync(join(directory, 'ca.pem'), certificate.cert)
     const sim = await startRaasSimulator({
       ...{ time: clock, certificate, users: [ROOT] },
-      ...{ jwtLifetimeMs: 240_000, xsrfRotateEvery: 7 },
+      ...(options.calm === true ? {} : { jwtLifetimeMs: 240_000, xsrfRotateEvery: 7 }),
     })
     const limits = { maxBytes: 2 ** 33, retainAckedMs: 0, maxDeadLetters: 10, clock, report: () => undefined }
     const store = await openStore({ stateDir: join(directory, 'state'), ...limits })
@@ -165,6 +172,15 @@ export class Model {
   /** Cut off in the middle of its work, and started again with nothing but what was committed. */
   async die(): Promise<void> {
     this.deaths++
+    await this.leave()
+    this.arrive()
+  }
+
+  arrive(): void {
+    this.#runner = this.#start()
+  }
+
+  async leave(): Promise<void> {
     const stopping = this.#runner.stop(AbortSignal.abort())
     let isOver = false
     void stopping.finally(() => {
@@ -175,7 +191,6 @@ export class Model {
       if ((this.clock.next ?? 100) <= 10) await this.clock.advance(this.clock.next ?? 0)
     }
     await stopping
-    this.#runner = this.#start()
   }
 
   events(): OpsEvent[] {
@@ -190,8 +205,7 @@ export class Model {
   }
 
   async close(): Promise<void> {
-    await this.die()
-    await this.#runner.stop(AbortSignal.abort())
+    await this.leave()
     await this.store.close()
     await this.sim.close()
     rmSync(this.directory, { recursive: true, force: true })
