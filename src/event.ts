@@ -61,7 +61,23 @@ export function eventId(sourceName: string, family: string, key: readonly unknow
   return hash('sha256', JSON.stringify([sourceName, family, ...key]), 'hex').slice(0, 32)
 }
 
-/** Builds the envelope around a normaliser's draft. */
+/** Line ends, terminal escapes, bidirectional and zero-width characters, halves of characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
+const LONGEST_SUMMARY = 500
+
+/** One printable line of bounded length: what a source's text may not make of a summary, a terminal would show. */
+function oneLine(text: string, otherwise: string): string {
+  const line = text
+    .slice(0, 4 * LONGEST_SUMMARY)
+    .replace(UNPRINTABLE, ' ')
+    .trim()
+  if (line === '') return otherwise
+  return line.length <= LONGEST_SUMMARY
+    ? line
+    : `${line.slice(0, LONGEST_SUMMARY - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
+}
+
+/** Builds the envelope around a normaliser's draft. Its summary becomes one printable line. */
 export function makeFact(source: SourceRef, draft: Draft): Fact {
   return {
     specversion: '1.0',
@@ -75,7 +91,7 @@ export function makeFact(source: SourceRef, draft: Draft): Fact {
     severitytext: draft.severity,
     severitynumber: SEVERITY_NUMBER[draft.severity],
     origin: draft.origin,
-    data: draft.data,
+    data: { ...draft.data, summary: oneLine(draft.data.summary, draft.type) },
   }
 }
 

@@ -10,6 +10,7 @@ import { codeOf, Fatal, Retryable } from '../errors.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { checkPeer, isUntrusted, tlsOptions } from './tls.ts'
+import { secretsOf, unsaid } from './unsaid.ts'
 
 export interface HttpOptions {
   /** Scheme, host and port; a path is ignored (callers give whole paths). */
@@ -43,11 +44,24 @@ export class HttpAnswer {
   readonly status: number
   readonly text: string
   readonly #headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly #secrets: () => readonly string[]
 
-  constructor(status: number, headers: Readonly<Record<string, string | string[] | undefined>>, text: string) {
+  /** `secrets`: what the request carried. A refusal (400 and above) is quoted in errors, so its text is without them. */
+  constructor(
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+    text: string,
+    secrets: () => readonly string[] = () => [],
+  ) {
     this.status = status
     this.#headers = headers
-    this.text = text
+    this.#secrets = secrets
+    this.text = status < 400 ? text : unsaid(text, secrets())
+  }
+
+  /** Words of a good answer, fit for an error: without the secrets that the request carried. */
+  quote(words: string): string {
+    return unsaid(words, this.#secrets())
   }
 
   header(name: string): string | undefined {
@@ -204,7 +218,8 @@ export class HttpClient {
         if (bytes > maxBytes) throw new Retryable('too_large', `answer above ${maxBytes} bytes (${request.operation})`)
         chunks.push(chunk as Buffer)
       }
-      return new HttpAnswer(answer.statusCode, answer.headers, Buffer.concat(chunks).toString('utf8'))
+      const text = Buffer.concat(chunks).toString('utf8')
+      return new HttpAnswer(answer.statusCode, answer.headers, text, () => secretsOf(request))
     } catch (error) {
       if (abort.signal.aborted) throw abort.signal.reason
       if (request.signal?.aborted === true) throw request.signal.reason

@@ -7,6 +7,8 @@ export class Wire {
   readonly #sockets = new Set<Socket>()
   /** Drops what the server sends. */
   deaf = false
+  /** Told of all that passes, in both directions. */
+  onBytes: (chunk: Buffer) => void = () => undefined
 
   constructor(target: number) {
     this.#target = target
@@ -28,6 +30,7 @@ export class Wire {
     const pass = (from: Socket, to: Socket, dropped: () => boolean): void => {
       this.#sockets.add(from)
       from.on('data', chunk => {
+        this.onBytes(Buffer.from(chunk))
         if (!dropped()) to.write(chunk)
       })
       from.on('error', () => from.destroy())

@@ -174,7 +174,7 @@ export class RaasClient {
     access.proveScheme()
     const error = envelope['error']
     if (error !== null && error !== undefined && error !== false) {
-      const told = rpcError(method, error)
+      const told = rpcError(method, error, answer)
       if (told.refusal === 'server') failing.failed(method, told.message, clock.now())
       throw told
     }
@@ -194,12 +194,12 @@ function refusedTwice(answer: HttpAnswer, config: RaasConfig): Fatal {
 }
 
 /** By HTTP status first, then code 5000 and up, then the words (raas.md §3 row 6, §6). */
-function rpcError(method: ReadingMethod, error: unknown): RpcError {
+function rpcError(method: ReadingMethod, error: unknown, answer: HttpAnswer): RpcError {
   const body = isRow(error) ? error : { message: String(error) }
   const code = numberOf(body['code'])
-  const message = String(body['message'] ?? 'no message')
+  const message = answer.quote(String(body['message'] ?? 'no message'))
   const { detail } = body
-  const keys = isRow(detail) ? Object.keys(detail).join(', ') : ''
+  const keys = isRow(detail) ? answer.quote(Object.keys(detail).join(', ')) : ''
   const refusal = ((): Refusal => {
     if (code !== null && code >= 5000) return 'server'
     if (/permission|not allowed|not authori[sz]ed|forbidden|denied/i.test(message)) return 'permission'
