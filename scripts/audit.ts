@@ -25,7 +25,7 @@ export function judge(output: string): Verdict {
   }
   if (report.vulnerabilities === undefined) {
     const why = report.message ?? report.error?.summary ?? 'the registry does not answer'
-    return { code: 0, text: `NOT RUN: npm audit: ${why}` }
+    return { code: 0, text: `NOT RUN: npm audit: ${why.split(' - ')[0]}` }
   }
   const found = Object.entries(report.vulnerabilities)
   if (found.length === 0) return { code: 0, text: 'npm audit: nothing known' }
