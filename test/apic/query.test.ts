@@ -173,6 +173,11 @@ describe('what a query yields and covers', () => {
     const of = on({ raw: 'node/class/topology/pod-1/node-101/l1PhysIf.json' })
     expect(of('l1PhysIf', 'topology/pod-1/node-101/sys/phys-[eth1/1]')).toBe('yc')
     expect(of('l1PhysIf', 'topology/pod-1/node-1011/sys/phys-[eth1/1]')).toBe('--')
+    expect(build({ class: 'topology/pod-1/node-101/l1PhysIf' }).name).toBe('class/topology/pod-1/node-101/l1PhysIf')
+    // A record stands below the name of what it is about.
+    const log = on({ class: 'topology/pod-1/node-101/eventRecord' })
+    expect(log('eventRecord', 'subj-[topology/pod-1/node-101/sys]/rec-1')).toBe('yc')
+    expect(log('eventRecord', 'subj-[topology/pod-1/node-1011/sys]/rec-1')).toBe('--')
   })
 
   it('an object, its children, its subtree', () => {

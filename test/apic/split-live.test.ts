@@ -79,3 +79,19 @@ describe('the alternatives of a filter on a log', () => {
     expect(Math.max(...lines())).toBeLessThan(4096)
   })
 })
+
+it('a line that this controller finds too long all the same is refused, and nothing else is slowed down by it', async () => {
+  rig = await ApicRig.make({
+    config: {
+      subscriptions: [{ mo: 'uni', query_target: 'subtree', target_subtree_class: 'fvTenant' }, { class: 'fvBD' }],
+    },
+    start: false,
+  })
+  rig.simulator.knobs.longestLine = 100
+  rig.start()
+  await rig.live(['class/fvBD'])
+  const refused = (): string[] =>
+    rig.happenings.flatMap(one => (one.type === 'feed_state' && one.state === 'disabled' ? [`${one.reason}`] : []))
+  await until(() => refused().length > 0, 'the refusal')
+  expect(refused()[0]).toMatch(/the request line is too long \(HTTP 414/)
+})

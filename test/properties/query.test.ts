@@ -289,7 +289,7 @@ describe('long questions', () => {
   })
 
   it('ask in their parts for what the whole asks for', () => {
-    const user = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '%'), minLength: 1, maxLength: 200 })
+    const user = fc.string({ unit: fc.constantFrom('a', 'b', 'é', '%'), minLength: 1, maxLength: 200, size: 'max' })
     const object = fc.record({ user, affected: user })
     const side = fc.constantFrom<FilterExpression[]>([], [{ wcard: ['aaaModLR.affected', 'a'] }])
     fc.assert(
