@@ -123,6 +123,23 @@ describe('an object without an alert', () => {
   })
 })
 
+describe('what comes nested in an object that a filter names', () => {
+  it('is told while that matches, and enters and leaves with it', async () => {
+    const bd = `${TENANT}/BD-net`
+    await start({ ...WATCHED, rsp_subtree: 'children', rsp_subtree_class: ['fvBD'] })
+    const network = (descr: string) => rig.simulator.post(bd, { fvBD: { attributes: { name: 'net', descr } } })
+    tenant({ descr: 'none' })
+    network('')
+    expect(await types(bd)).toEqual([])
+    tenant({ descr: 'watched' })
+    network('one')
+    expect(await types(bd)).toEqual(['fvBD.created', 'fvBD.modified'])
+    tenant({ descr: 'none' })
+    network('two')
+    expect(await types(bd)).toEqual(['fvBD.created', 'fvBD.modified', 'fvBD.deleted'])
+  })
+})
+
 describe('a fault', () => {
   it('opens when it enters, and is closed under its own key when it leaves', async () => {
     await start(MAJOR)

@@ -3,6 +3,7 @@ import type { Origin } from '../../event.ts'
 import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
+import { isBelow } from './dn.ts'
 import { TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
 import type { Outcome } from './outcome.ts'
@@ -93,7 +94,21 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     core.nonPresent.note(core, feed, change.dn)
   }
   if (!log) delegates.settle(core, feed, change, options, isTellable && isUnsaid(selected.outcome, outcome))
+  if (verdict === 'entered' || verdict === 'left') follow(core, feed, change, options)
   return publish ? 'published' : 'silent'
+}
+
+/** What comes nested in an object enters and leaves with it. */
+function follow(core: Core, feed: Watched, { dn }: Change, options: ApplyOptions): void {
+  const nesting = (options.watchers ?? [feed]).filter(one => one.query.isNested !== undefined)
+  if (nesting.length === 0) return
+  for (const { key, family, attributes } of [...core.mirror.values()]) {
+    if (!isBelow(key, dn) || !nesting.some(one => one.query.isNested?.(family) && one.query.yields(family, key)))
+      continue
+    const watchers = core.watchers().filter(one => nesting.includes(one) || one.query.covers(family, key))
+    const change: Change = { cls: family, dn: key, attributes: { ...attributes }, status: 'created' }
+    applyChange(core, feed, change, { ...options, watchers })
+  }
 }
 
 function isUnsaid(before: Outcome, after: Outcome): boolean {

@@ -20,6 +20,7 @@ import { Hearing } from './hearing.ts'
 import { HeldBack } from './held-back.ts'
 import { LogPosition } from './log-position.ts'
 import type { Query } from './query.ts'
+import { isAccepted } from './selection.ts'
 import { subscribe } from './subscribe.ts'
 import { keepSubscription } from './subscription-lease.ts'
 
@@ -120,9 +121,9 @@ export class Feed implements Watched {
 
   /** Property filters on classes with a state are applied here: on the controller they would eat the deletions (b13). */
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean {
-    const accepts = this.query.accepts
-    if (accepts === undefined) return true
-    return [before, after].some(object => object !== undefined && accepts(change.cls, object.attributes))
+    if (this.query.accepts === undefined) return true
+    const { mirror } = this.#core
+    return [before, after].some(object => object !== undefined && isAccepted(this.query, mirror, change.cls, object))
   }
 
   heldBack(): readonly Change[] {

@@ -2,8 +2,8 @@
 import { hash } from 'node:crypto'
 import type { FilterExpression, QuestionConfig } from '../../config/query.ts'
 import type { QueryProblem } from '../../config/query-rules.ts'
-import { isLogClass } from './classes.ts'
-import { filterMatches, filterText } from './filter.ts'
+import { isLogClass, names } from './classes.ts'
+import { comparisons, filterMatches, filterText } from './filter.ts'
 import { type Plan, type Purpose, planOf } from './plan.ts'
 import type { Target } from './raw-query.ts'
 import { partsOfPlan } from './split.ts'
@@ -32,6 +32,11 @@ export interface Query {
   readonly logClass: string | undefined
   /** A property filter on classes with a state: judged here, or deletions would be lost (reference b13). */
   readonly accepts: ((cls: string, attributes: Attributes) => boolean) | undefined
+  /**
+   * What comes nested in the objects of the answer is part of it as long as they match (guide: rsp-subtree): true for a class
+   * whose properties that filter does not name. Undefined without a filter, or where nothing comes nested.
+   */
+  readonly isNested: ((cls: string) => boolean) | undefined
   /** What goes out in other words than it was written in, by the key of the config: to be told to whoever wrote it. */
   readonly notes: readonly QueryProblem[]
 }
@@ -87,8 +92,16 @@ function queryOf({ target, options, judged, notes }: Plan): Query {
       judged === undefined
         ? undefined
         : (cls, attributes) => filterMatches(judged, judgedAs(target, classes, cls), attributes),
+    isNested:
+      judged === undefined || !nests(options)
+        ? undefined
+        : cls => comparisons(judged).every(one => !names(one.cls, judgedAs(target, classes, cls))),
     notes,
   }
+}
+
+function nests(options: ReadonlyMap<string, string>): boolean {
+  return (options.get('rsp-subtree') ?? 'no') !== 'no' || options.has('rsp-subtree-include')
 }
 
 /** On an abstract class its name stands for whatever concrete class comes back, also one that isn't in our table. */

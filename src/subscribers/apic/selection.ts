@@ -7,9 +7,10 @@ import type { Fact } from '../../event.ts'
 import type { ManagedObject, MirrorChange } from '../../record.ts'
 import type { Watched } from './core.ts'
 import type { Change } from './decode.ts'
-import { placeOf } from './dn.ts'
+import { parentOf, placeOf } from './dn.ts'
 import { normalise } from './normalise.ts'
 import type { NormaliseContext, Outcome } from './outcome.ts'
+import type { Query } from './query.ts'
 import { isUntold } from './twins.ts'
 import { oneLine } from './words.ts'
 
@@ -45,6 +46,22 @@ export function unmarked(object: ManagedObject): ManagedObject {
 
 function marked(object: ManagedObject): ManagedObject {
   return isOutside(object) ? object : { ...object, version: `${OUTSIDE}${object.version}` }
+}
+
+/** Whether a filter lets an object through: by what it is itself, or by the object that it comes nested in. */
+export function isAccepted(
+  { accepts, isNested }: Pick<Query, 'accepts' | 'isNested'>,
+  mirror: { get(dn: string): ManagedObject | undefined },
+  cls: string,
+  { key, attributes }: Pick<ManagedObject, 'key' | 'attributes'>,
+): boolean {
+  if (accepts === undefined) return true
+  if (isNested?.(cls) !== true) return accepts(cls, attributes)
+  for (let dn = parentOf(key); dn !== ''; dn = parentOf(dn)) {
+    const above = mirror.get(dn)
+    if (above !== undefined && !isNested(above.family)) return accepts(above.family, above.attributes)
+  }
+  return false
 }
 
 export function select(judged: Judged): Selected {
