@@ -1,5 +1,5 @@
 /** The sources that run: made from their configs, started, swapped at a reload, stopped. */
-import { onFileChange, secretFiles } from './config/secret-watch.ts'
+import { onSecretChange, secretsIn } from './config/secret-watch.ts'
 import type { ApicConfig, SourceConfig } from './config/sources.ts'
 import type { System } from './event.ts'
 import type { Pull } from './ops/pull.ts'
@@ -199,8 +199,8 @@ function madeOf(config: ApicConfig, subscriber: ApicSubscriber): Made {
 
 /** A waiting source tries again at once when the file of one of its secrets changes. */
 function wakeOf({ config }: Made): Wake {
-  const files = secretFiles(config)
-  return callback => onFileChange(files, callback)
+  const secrets = secretsIn(config)
+  return callback => onSecretChange(secrets, callback)
 }
 
 /** One controller in common: then what is known of the fabric goes on to hold. */

@@ -5,19 +5,22 @@ import { Secret } from './secret.ts'
 /** How often a file is looked at, ms. Looking survives what watching does not: renames, symlink swaps, remounts. */
 const LOOK_MS = 5000
 
-/** The files of all secrets in a parsed config block. */
-export function secretFiles(block: object): string[] {
-  return Object.values(block).flatMap(value =>
-    value instanceof Secret && value.path !== undefined ? [value.path] : [],
-  )
+/** The secrets in a parsed config block that lie in files. */
+export function secretsIn(block: object): Secret[] {
+  return Object.values(block).filter(value => value instanceof Secret && value.path !== undefined)
 }
 
-/** Calls back when one of the files changed. Returns how to stop looking. */
-export function onFileChange(files: readonly string[], callback: () => void): () => void {
+/**
+ * Calls back when the file of one of them is another than it was when the secret was read last; at once if it is so
+ * already: somebody may have mended it while the login that it failed was still under way. Returns how to stop looking.
+ */
+export function onSecretChange(secrets: readonly Secret[], callback: () => void): () => void {
   const listener = (now: { mtimeMs: number; ino: number }, before: { mtimeMs: number; ino: number }): void => {
     if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) callback()
   }
+  const files = secrets.flatMap(secret => secret.path ?? [])
   for (const file of files) watchFile(file, { interval: LOOK_MS, persistent: false }, listener)
+  if (secrets.some(secret => secret.hasChanged())) callback()
   return () => {
     for (const file of files) unwatchFile(file, listener)
   }

@@ -1,5 +1,6 @@
 /** A secret of the config: where to read it, never what it is. Prints as a mask. */
-import { readFile } from 'node:fs/promises'
+import { type Stats, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { Fatal } from '../errors.ts'
@@ -14,6 +15,8 @@ export class Secret {
   /** Path, credential name or variable name; the mask for an inline value. */
   readonly place: string
   readonly #value: string
+  /** What its file was when it was read last, `none` when there was none; undefined before that. */
+  #seen: string | undefined
 
   constructor(origin: SecretOrigin, value: string) {
     this.origin = origin
@@ -51,14 +54,33 @@ export class Secret {
       throw new Fatal('config', `credential ${this.#value}: $CREDENTIALS_DIRECTORY is not set (systemd sets it)`)
     }
     let text: string
+    this.#seen = 'none'
     try {
-      text = await readFile(path, 'utf8')
+      const handle = await open(path, 'r')
+      try {
+        // Before the content: a change in between is found again rather than missed.
+        this.#seen = stampOf(await handle.stat())
+        text = await handle.readFile('utf8')
+      } finally {
+        await handle.close()
+      }
     } catch (error) {
       throw new Fatal('config', `can't read the secret file ${path}`, { cause: error })
     }
     const value = text.replace(/\r?\n$/, '')
     if (value === '') throw new Fatal('config', `the secret file ${path} is empty`)
     return value
+  }
+
+  /** True when its file is another by now than the one that was read last; false when none was read, or it has no file. */
+  hasChanged(): boolean {
+    const { path } = this
+    if (path === undefined || this.#seen === undefined) return false
+    try {
+      return stampOf(statSync(path)) !== this.#seen
+    } catch {
+      return this.#seen !== 'none'
+    }
   }
 
   toString(): string {
@@ -72,6 +94,10 @@ export class Secret {
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString()
   }
+}
+
+function stampOf({ mtimeMs, ino, size }: Stats): string {
+  return `${mtimeMs} ${ino} ${size}`
 }
 
 type SecretShape<N extends string> = {

@@ -1,0 +1,75 @@
+/** A secret's file that changes is noticed, also when that was before anybody began to look. */
+import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { Secret } from '../../src/config/secret.ts'
+import { onSecretChange, secretsIn } from '../../src/config/secret-watch.ts'
+import { until } from '../support/manual-clock.ts'
+
+let directory: string
+let file: string
+let secret: Secret
+let calls = 0
+let stop = (): void => undefined
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'opswire-secret-'))
+  file = join(directory, 'password')
+  secret = new Secret('file', file)
+  calls = 0
+})
+
+afterEach(() => {
+  stop()
+  stop = () => undefined
+  rmSync(directory, { recursive: true })
+})
+
+const look = (): void => {
+  stop = onSecretChange([secret], () => {
+    calls++
+  })
+}
+
+it('what changed after it was read calls back at once', async () => {
+  writeFileSync(file, 'wrong')
+  expect(await secret.read()).toBe('wrong')
+  writeFileSync(file, 'right one')
+  look()
+  expect(calls).toBe(1)
+})
+
+it('so does a file that another took the place of, and one that was not there', async () => {
+  writeFileSync(file, 'wrong')
+  await secret.read()
+  const other = join(directory, 'other')
+  writeFileSync(other, 'right')
+  utimesSync(other, new Date(0), new Date(0))
+  renameSync(other, file)
+  look()
+  expect(calls).toBe(1)
+  stop()
+  rmSync(file)
+  await expect(secret.read()).rejects.toMatchObject({ code: 'config' })
+  writeFileSync(file, 'right')
+  look()
+  expect(calls).toBe(2)
+})
+
+it('what is as it was read does not; a change later does', async () => {
+  writeFileSync(file, 'wrong')
+  await secret.read()
+  look()
+  expect(calls).toBe(0)
+  writeFileSync(file, 'right one')
+  await until(() => calls > 0, 'the change is seen')
+})
+
+it('what was never read, or has no file, does not', async () => {
+  writeFileSync(file, 'any')
+  look()
+  expect(calls).toBe(0)
+  expect(new Secret('inline', 'x').hasChanged()).toBe(false)
+  expect(secretsIn({ password: secret, other: new Secret('inline', 'x'), user: 'u' })).toEqual([secret])
+})
