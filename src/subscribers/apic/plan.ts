@@ -11,7 +11,7 @@ import {
 import { concreteClasses, isLogClass, isStatisticsClass } from './classes.ts'
 import { comparisons, filterText } from './filter.ts'
 import { readFilter } from './filter-text.ts'
-import { classTarget, moTarget, OPTION_NAMES, parseRaw, type Target, tagTarget } from './raw-query.ts'
+import { classTarget, configKey, moTarget, OPTION_NAMES, parseRaw, type Target, tagTarget } from './raw-query.ts'
 import { shown, Unaskable } from './unaskable.ts'
 import { classesOf, commas, nestedClasses, scopedClasses, topClasses } from './yields.ts'
 
@@ -148,11 +148,6 @@ function readIfRaw(
   if (filter === undefined) return
   into.filters.set(name, filter)
   into.options.set(name, filterText(filter, 'raw'))
-}
-
-/** `filter` for `query-target-filter`, else the guide's name with `_` for `-`. */
-function configKey(name: string): string {
-  return name === 'query-target-filter' ? 'filter' : name.replaceAll('-', '_')
 }
 
 /** Puts a problem to `raw` when its option was written there, with the option's own name. */

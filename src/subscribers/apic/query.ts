@@ -5,7 +5,7 @@ import type { QueryProblem } from '../../config/query-rules.ts'
 import { isLogClass, names } from './classes.ts'
 import { comparisons, filterMatches, filterText } from './filter.ts'
 import { type Plan, type Purpose, planOf } from './plan.ts'
-import type { Target } from './raw-query.ts'
+import { configKey, type Target } from './raw-query.ts'
 import { partsOfPlan } from './split.ts'
 import { unaskable } from './unaskable.ts'
 import type { Options } from './url.ts'
@@ -62,10 +62,10 @@ export function buildQueries(question: QuestionConfig, purpose: Purpose = 'subsc
   if (parts.length === 1) return parts.map(queryOf)
   const what = purpose === 'subscribe' ? 'subscriptions' : 'requests'
   const message = `is too long for one request: it becomes ${parts.length} ${what}`
-  const [key = 'filter'] = [...plan.options.keys()].filter(
+  const [key = 'query-target-filter'] = [...plan.options.keys()].filter(
     name => parts[0]?.options.get(name) !== plan.options.get(name),
   )
-  const note = { key: key === 'query-target-filter' ? 'filter' : key.replaceAll('-', '_'), message }
+  const note = { key: configKey(key), message }
   return parts.map(part => queryOf({ ...part, notes: [...part.notes, note] }))
 }
 

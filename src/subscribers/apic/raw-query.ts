@@ -31,6 +31,11 @@ export const OPTION_NAMES = [
   'time-range',
 ] as const
 
+/** The key of the config: `filter` for `query-target-filter`, else the guide's name with `_` for `-`. */
+export function configKey(name: string): string {
+  return name === 'query-target-filter' ? 'filter' : name.replaceAll('-', '_')
+}
+
 /** Options that are the session's business, and where the config has them. */
 const ELSEWHERE: ReadonlyMap<string, string> = new Map([
   ['refresh-timeout', 'write refresh_timeout beside raw'],

@@ -5,6 +5,7 @@
 import type { FilterExpression } from '../../config/query.ts'
 import { expressionsOf, filterText, partsOf } from './filter.ts'
 import type { Plan, Purpose } from './plan.ts'
+import { configKey } from './raw-query.ts'
 import { shown, unaskable } from './unaskable.ts'
 import { LONGEST_LINE, lineBytes, queryUrl, RESERVED } from './url.ts'
 import { commas } from './yields.ts'
@@ -167,8 +168,4 @@ function keyOf({ target, options }: Plan): string {
   if (longest === undefined || target.path.length > longest[1].length)
     return target.kind === 'tags-of' ? 'raw' : target.kind
   return configKey(longest[0])
-}
-
-function configKey(name: string): string {
-  return name === 'query-target-filter' ? 'filter' : name.replaceAll('-', '_')
 }
