@@ -1,6 +1,7 @@
 /** The failure modes of reference/raas.md §3, rows 10 to 17, and what users run into (§5): as failures.test.ts. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../support/manual-clock.ts'
+import { JID, makeBeside, minionsOf, pushTo } from './beside.ts'
 import { ret } from './bus.ts'
 import { Naive } from './naive.ts'
 import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
@@ -12,24 +13,18 @@ afterEach(async () => {
 })
 
 async function beside(options: RigOptions = {}): Promise<Naive> {
-  rig = await makeRig(options)
-  const naive = new Naive(rig)
-  await naive.login()
-  return naive
+  const made = await makeBeside(options)
+  rig = made.rig
+  return made.naive
 }
 
-const JID = '20260203040506000001'
-const minionsOf = (): string[] => rig.keeper.of('raas.return').map(fact => fact.data.return?.minion ?? '')
+const told = (): string[] => minionsOf(rig)
 const advice = (): string =>
   rig.keeper
     .reported('advice')
     .map(one => one.text)
     .join('\n')
-const push = (...minions: string[]): void =>
-  rig.sim.push(
-    'master1',
-    minions.map(minion => ret(JID, minion, true)),
-  )
+const push = (...minions: string[]): void => pushTo(rig, minions)
 
 describe('r10–r12: times and tables', () => {
   it('r10: rows without alter_time: told, said, and no harm to the cursor', async () => {
@@ -44,7 +39,7 @@ describe('r10–r12: times and tables', () => {
     await rig.rounds(1)
     // `undefined` is greater than any time, for ever.
     expect(naive.minions).not.toContain('web02')
-    expect(minionsOf().sort()).toEqual(['bare', 'web01', 'web02'])
+    expect(told().sort()).toEqual(['bare', 'web01', 'web02'])
     expect(advice()).toContain('1 rows carry no time')
   })
 
@@ -68,7 +63,7 @@ describe('r10–r12: times and tables', () => {
     expect(
       naive.minions.filter(name => name === 'web01').length + naive.minions.filter(name => name === 'web02').length,
     ).not.toBe(2)
-    expect(minionsOf()).toEqual(['web01', 'web02'])
+    expect(told()).toEqual(['web01', 'web02'])
   })
 
   it('r11: a database restored: the cursor is in the future, and goes back', async () => {
@@ -88,7 +83,7 @@ describe('r10–r12: times and tables', () => {
     await naive.poll()
     await rig.rounds(1)
     expect(naive.minions).toEqual(['undone'])
-    expect(minionsOf()).toEqual(['undone', 'reborn', 'after'])
+    expect(told()).toEqual(['undone', 'reborn', 'after'])
     expect(advice()).toContain('was a database restored?')
   })
 
@@ -117,7 +112,7 @@ describe('r10–r12: times and tables', () => {
     expect((await naive.rows('ret.get_returns', { limit: 1, page: listed })).map(row => row['minion_id'])).not.toEqual([
       'm0',
     ])
-    expect(minionsOf().sort()).toEqual(['web01', 'after', ...Array.from({ length: 450 }, (_, n) => `m${n}`)].sort())
+    expect(told().sort()).toEqual(['web01', 'after', ...Array.from({ length: 450 }, (_, n) => `m${n}`)].sort())
     expect(rig.keeper.mirror.has(jid)).toBe(false)
     expect(rig.keeper.of('opswire.gap')).toEqual([])
   })
@@ -159,7 +154,7 @@ describe('r13–r17: around the table', () => {
       await rig.rounds(1)
     }
     expect(naive.minions.filter(name => name.startsWith('behind'))).toEqual([])
-    expect(minionsOf()).toHaveLength(12)
+    expect(told()).toHaveLength(12)
     expect(advice()).toContain('2 RaaS nodes answer')
   })
 
@@ -193,11 +188,11 @@ describe('r13–r17: around the table', () => {
     const seen = JSON.stringify([await naive.rows('ret.get_returns'), await naive.rows('audit.get_audit')])
     expect(new Set(seen.match(/s3cret-\d/g)).size).toBe(9)
     await rig.rounds(2, ['returns', 'jobs', 'audit'])
-    const told = JSON.stringify(rig.keeper.facts)
-    expect(minionsOf().sort()).toEqual(['web01', 'web02', 'web03'])
+    const text = JSON.stringify(rig.keeper.facts)
+    expect(told().sort()).toEqual(['web01', 'web02', 'web03'])
     expect(rig.keeper.of('raas.audit')).toHaveLength(1)
-    expect(told).toContain('"plain":"yes"')
-    expect(told.match(/s3cret-\d/g)).toBeNull()
+    expect(text).toContain('"plain":"yes"')
+    expect(text.match(/s3cret-\d/g)).toBeNull()
     expect(JSON.stringify(rig.keeper.happenings)).not.toContain('s3cret')
   })
 
@@ -210,7 +205,7 @@ describe('r13–r17: around the table', () => {
     await rig.start()
     push('web01')
     await rig.rounds(1)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
   })
 
   it('r17: nothing is taken on the way out: the cursor stays, and a death loses nothing', async () => {
@@ -233,7 +228,7 @@ describe('r13–r17: around the table', () => {
     await rig.stop()
     rig.keeper.hold = undefined
     await rig.restart()
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
   })
 })
 
@@ -248,7 +243,7 @@ describe('what users run into', () => {
     await naive.poll()
     await rig.rounds(1)
     expect(naive.told).toHaveLength(50)
-    expect(minionsOf()).toHaveLength(120)
+    expect(told()).toHaveLength(120)
   })
 
   it('a page edge in a group of one time, which comes in another order each time', async () => {
@@ -260,7 +255,7 @@ describe('what users run into', () => {
     await naive.poll()
     await rig.rounds(1)
     expect(new Set(naive.told).size).toBeLessThan(150)
-    expect(new Set(minionsOf()).size).toBe(150)
+    expect(new Set(told()).size).toBe(150)
   })
 
   it('a commit 40 s late lies below the newest row', async () => {
@@ -275,7 +270,7 @@ describe('what users run into', () => {
     await rig.rounds(4)
     await naive.poll()
     expect(naive.minions).toEqual(['quick'])
-    expect(minionsOf()).toEqual(['quick', 'slow'])
+    expect(told()).toEqual(['quick', 'slow'])
   })
 
   it('who goes on by jid misses the return that comes hours after its job', async () => {
@@ -292,7 +287,7 @@ describe('what users run into', () => {
     await naive.poll()
     await rig.rounds(1)
     expect(naive.minions).toEqual(['web01'])
-    expect(minionsOf()).toEqual(['web01', 'web02'])
+    expect(told()).toEqual(['web01', 'web02'])
     // "The first row of the result" said that the job had not failed.
     expect(first).toMatchObject({ returned_failed: 0 })
     const missing = rig.keeper.of('raas.run.missing').map(fact => fact.data.job?.missingMinions)

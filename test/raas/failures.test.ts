@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import { until } from '../support/manual-clock.ts'
+import { JID, makeBeside, minionsOf, pushTo } from './beside.ts'
 import { ROOT, ret } from './bus.ts'
 import { Naive } from './naive.ts'
 import { makeRig, type Rig, type RigOptions, route } from './rig.ts'
@@ -15,19 +16,13 @@ afterEach(async () => {
 })
 
 async function beside(options: RigOptions = {}): Promise<Naive> {
-  rig = await makeRig(options)
-  const naive = new Naive(rig)
-  await naive.login()
-  return naive
+  const made = await makeBeside(options)
+  rig = made.rig
+  return made.naive
 }
 
-const JID = '20260203040506000001'
-const minionsOf = (): string[] => rig.keeper.of('raas.return').map(fact => fact.data.return?.minion ?? '')
-const push = (...minions: string[]): void =>
-  rig.sim.push(
-    'master1',
-    minions.map(minion => ret(JID, minion, true)),
-  )
+const told = (): string[] => minionsOf(rig)
+const push = (...minions: string[]): void => pushTo(rig, minions)
 const disabled = (): string[] =>
   rig.keeper.reported('feed_state').flatMap(one => (one.state === 'disabled' ? [`${one.feed} ${one.code}`] : []))
 const many = (count: number, name = 'm'): string[] => Array.from({ length: count }, (_, n) => `${name}${n}`)
@@ -50,7 +45,7 @@ describe('r1–r3: tokens and rights', () => {
     await rig.rounds(1)
     expect(naive.told).toEqual([])
     expect((await naive.rpc('test.echo')).status).toBe(401)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     expect(rig.sim.record.unauthorized).toBe(2)
   })
 
@@ -73,7 +68,7 @@ describe('r1–r3: tokens and rights', () => {
     await rig.rounds(1)
     expect(naive.told).toEqual([])
     expect((await naive.rpc('test.echo')).status).toBe(403)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     expect(rig.sim.record.logins).toBe(2)
   })
 
@@ -87,7 +82,7 @@ describe('r1–r3: tokens and rights', () => {
     const asked = rig.sim.record.requests.get('audit.get_audit') ?? 0
     push('web01')
     await rig.rounds(4)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     // Not asked again until the next session, an hour later.
     expect(rig.sim.record.requests.get('audit.get_audit')).toBe(asked)
     expect(rig.session?.retireBy).toBeDefined()
@@ -103,7 +98,7 @@ describe('r4–r6: answers that are none', () => {
     await naive.poll()
     await rig.rounds(1)
     expect(naive.errors).toEqual([expect.stringContaining('SyntaxError')])
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
   })
 
   it('r4: a web page for good: the URL is wrong, and that is what is said', async () => {
@@ -128,7 +123,7 @@ describe('r4–r6: answers that are none', () => {
     await rig.rounds(5)
     rig.sim.revokeTokens()
     await rig.rounds(2)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     expect((rig.sim.record.requests.get('nowhere') ?? 0) - before).toBe(searching)
     expect(searching).toBe(path === '' ? 3 : 0)
   })
@@ -146,7 +141,7 @@ describe('r4–r6: answers that are none', () => {
       if (call.kwarg['sort_by'] === 'alter_time') sorted++
     }
     await rig.rounds(4)
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     expect(sorted).toBe(0)
   })
 
@@ -162,7 +157,7 @@ describe('r4–r6: answers that are none', () => {
     expect(await ended()).toMatchObject({ name: 'RpcError', code: 'protocol', refusal: 'server' })
     rig.sim.knobs.fault = undefined
     await rig.start('returns')
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
   })
 
   it('r6: an account that is shown some minions only: their rows and no others, whatever the count says', async () => {
@@ -183,7 +178,7 @@ describe('r4–r6: answers that are none', () => {
     ).ret
     expect([count, results.length]).toEqual([301, 151])
     await rig.rounds(3)
-    expect(minionsOf().sort()).toEqual(names.filter(sees).concat('web-last').sort())
+    expect(told().sort()).toEqual(names.filter(sees).concat('web-last').sort())
   })
 })
 
@@ -207,7 +202,7 @@ describe('r7–r9: size and load', () => {
     rig.sim.knobs.fault = undefined
     expect(naive.errors).toHaveLength(1)
     await rig.start()
-    expect(minionsOf()).toEqual(many(450))
+    expect(told()).toEqual(many(450))
     expect(rig.keeper.duplicates).toBe(0)
   })
 
@@ -231,7 +226,7 @@ describe('r7–r9: size and load', () => {
       expect(await ended()).toMatchObject({ code: 'timeout' })
     }
     await rig.start()
-    expect(minionsOf()).toEqual(['web01'])
+    expect(told()).toEqual(['web01'])
     expect(limits.at(-1)).toBe(100)
     rig.sim.knobs.fault = undefined
     rig.sim.knobs.between = call => limits.push(Number(call.kwarg['limit']))
@@ -255,7 +250,7 @@ describe('r7–r9: size and load', () => {
     // What a reader without a cap takes in at once, each time.
     expect((await naive.rpc('ret.get_returns', { limit: 200 })).text.length).toBeGreaterThan(50 * MB)
     await rig.rounds(1)
-    expect(minionsOf()).toEqual(['big30', 'big20', 'web01'])
+    expect(told()).toEqual(['big30', 'big20', 'web01'])
     expect(JSON.stringify(rig.keeper.facts).length).toBeLessThan(20_000)
   })
 
@@ -277,7 +272,7 @@ describe('r7–r9: size and load', () => {
     expect(first).toBeGreaterThan(0)
     await rig.rounds(5)
     expect(cutOff() - first).toBe(0)
-    expect(new Set(minionsOf()).size).toBe(50)
+    expect(new Set(told()).size).toBe(50)
   })
 
   it('r9: more rows than a walk may read: a gap that says so, filled from the jobs', async () => {
@@ -306,6 +301,6 @@ describe('r7–r9: size and load', () => {
     expect(rig.keeper.of('opswire.gap').map(fact => fact.data.gap)).toMatchObject([
       { feed: 'returns', reason: 'row_limit', recovered: 300 },
     ])
-    expect(minionsOf().filter(name => minions.includes(name))).toHaveLength(300)
+    expect(told().filter(name => minions.includes(name))).toHaveLength(300)
   })
 })

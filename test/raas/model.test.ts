@@ -51,7 +51,7 @@ test.each([
   async (seed, jobs) => {
     const beside = new Beside()
     const options: ModelOptions = {
-      ...{ seed, jobs, returns: 4000 },
+      ...{ seed, jobs, returns: 3000 },
       world: { lateSteps: 40, trimAgeMs: 1_200_000 },
       before: running => beside.poll(running),
     }
@@ -76,5 +76,5 @@ test.each([
     expect(report.deaths).toBeGreaterThan(0)
     for (const lost of beside.lost(model)) expect(lost).toBeGreaterThan(50)
   },
-  60_000,
+  120_000,
 )
