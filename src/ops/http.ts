@@ -12,12 +12,28 @@ import { printable } from './text.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
 const TEXT_TYPE = 'text/plain; charset=utf-8'
-/** A request line, headers and (unread) body must be there by then. */
-const REQUEST_TIMEOUT_MS = 10_000
-const HEADERS_TIMEOUT_MS = 5_000
+
+/** What one who means no good may take: of time, of room, of connections. */
+export interface HttpLimits {
+  /** The request line and the headers must be there by then; nothing at all counts too. */
+  readonly headersMs: number
+  /** The whole request, a body that nobody reads included, must be there by then. */
+  readonly requestMs: number
+  /** How often both are looked at. Node's own default is half a minute. */
+  readonly lookMs: number
+  readonly headerBytes: number
+  readonly connections: number
+}
+
+const LIMITS: HttpLimits = {
+  headersMs: 5_000,
+  requestMs: 10_000,
+  lookMs: 1_000,
+  headerBytes: 16 * 1024,
+  connections: 64,
+}
 /** Longer than the usual scrape interval, so that Prometheus' connection isn't closed under its hands. */
 const KEEP_ALIVE_MS = 75_000
-const MAX_CONNECTIONS = 64
 const TLS = { minVersion: 'TLSv1.2' } as const
 /** How long answers under way may take when the endpoint closes. */
 const LAST_ANSWERS_MS = 1_000
@@ -57,6 +73,8 @@ export interface RunningHttp {
 
 export interface HttpServerOptions {
   readonly clock: Clock
+  /** Other limits than the usual ones: a test does not wait for seconds. */
+  readonly limits?: Partial<HttpLimits>
   /** `POST /-/reload`. */
   readonly reload: () => Promise<ActAnswer>
 }
@@ -77,7 +95,7 @@ export interface HttpServerOptions {
 export async function startHttp(
   config: HttpConfig,
   ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
-  { clock, reload }: HttpServerOptions,
+  { clock, reload, limits }: HttpServerOptions,
 ): Promise<RunningHttp> {
   const { host, port } = address(config.listen)
   let tokenFile = config.token_file
@@ -86,11 +104,7 @@ export async function startHttp(
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
     void respond(request, response, routes, tokenFile)
   }
-  const server = await createServer(config, handler)
-  server.requestTimeout = REQUEST_TIMEOUT_MS
-  server.headersTimeout = HEADERS_TIMEOUT_MS
-  server.keepAliveTimeout = KEEP_ALIVE_MS
-  server.maxConnections = MAX_CONNECTIONS
+  const server = await createServer(config, handler, { ...LIMITS, ...limits })
   await listen(server, host, port, config.listen)
   // No file descriptor left for one more connection is no reason to end the daemon.
   server.on('error', () => undefined)
@@ -219,9 +233,24 @@ function text(status: number, line: string): Answer {
 async function createServer(
   config: HttpConfig,
   handler: (request: IncomingMessage, response: ServerResponse) => void,
+  limits: HttpLimits,
 ): Promise<Server> {
-  if (config.tls === null) return createPlainServer(handler)
-  return createTlsServer({ ...(await readPair(config.tls)), ...TLS, handshakeTimeout: REQUEST_TIMEOUT_MS }, handler)
+  const options = {
+    requestTimeout: limits.requestMs,
+    headersTimeout: limits.headersMs,
+    connectionsCheckingInterval: limits.lookMs,
+    maxHeaderSize: limits.headerBytes,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  }
+  const server =
+    config.tls === null
+      ? createPlainServer(options, handler)
+      : createTlsServer(
+          { ...options, ...(await readPair(config.tls)), ...TLS, handshakeTimeout: limits.requestMs },
+          handler,
+        )
+  server.maxConnections = limits.connections
+  return server
 }
 
 /** Throws `Fatal('config')` for files that can't be read or don't belong together. */

@@ -1,0 +1,141 @@
+/** Who means no good, against the real endpoint: slow, silent, large and many. */
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type HttpLimits, type RunningHttp, startHttp } from '../../src/ops/http.ts'
+import { systemClock } from '../../src/scheduler/clock.ts'
+import { until } from '../support/manual-clock.ts'
+import { makeReady, type TestOps, testOps } from './happenings.ts'
+
+/** The usual limits, at a fiftieth. */
+const QUICK: Partial<HttpLimits> = { headersMs: 100, requestMs: 200, lookMs: 20 }
+
+let made: TestOps
+let server: RunningHttp | undefined
+const sockets: Socket[] = []
+
+beforeEach(() => {
+  made = testOps()
+  makeReady(made.report)
+})
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  await server?.close()
+  server = undefined
+  made.ops.close()
+})
+
+async function start(limits: Partial<HttpLimits>): Promise<RunningHttp> {
+  const config = { listen: '127.0.0.1:0', token_file: null, tls: null }
+  const reload = async () => ({ status: 200, body: {} })
+  server = await startHttp(config, made.ops, { clock: systemClock, reload, limits })
+  return server
+}
+
+interface Peer {
+  readonly socket: Socket
+  heard(): string
+  closed(): boolean
+}
+
+function peer({ url }: RunningHttp): Peer {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  let text = ''
+  let gone = false
+  socket.setEncoding('latin1')
+  socket.on('data', chunk => {
+    text += String(chunk)
+  })
+  socket.on('error', () => undefined)
+  socket.on('close', () => {
+    gone = true
+  })
+  sockets.push(socket)
+  return { socket, heard: () => text, closed: () => gone }
+}
+
+const answers = async ({ url }: RunningHttp): Promise<number> => (await fetch(`${url}/-/healthy`)).status
+
+test('one who says nothing, and one who never ends his headers, is sent away', async () => {
+  const running = await start(QUICK)
+  const silent = peer(running)
+  const slow = peer(running)
+  slow.socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n')
+  const drip = setInterval(() => slow.socket.write('X-A: b\r\n'), 10)
+  try {
+    await until(silent.closed, 'the silent one closed')
+    await until(slow.closed, 'the slow one closed')
+  } finally {
+    clearInterval(drip)
+  }
+  expect(slow.heard()).toMatch(/^HTTP\/1\.1 408 /)
+  expect(await answers(running)).toBe(200)
+})
+
+test('headers above 16 KiB, and a request line as long, are refused', async () => {
+  const running = await start({})
+  for (const text of [
+    `GET /status HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(17_000)}\r\n\r\n`,
+    `GET /${'a'.repeat(17_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+  ]) {
+    const { socket, heard, closed } = peer(running)
+    socket.write(text)
+    await until(closed, 'closed')
+    expect(heard()).toMatch(/^HTTP\/1\.1 431 /)
+  }
+  expect(await answers(running)).toBe(200)
+})
+
+test('a body is not read: neither a promised terabyte nor an endless one is waited for', async () => {
+  const running = await start(QUICK)
+  const heads = ['GET /status', 'POST /-/reload', 'POST /status', 'PUT /nowhere'].flatMap(line => [
+    `${line} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n`,
+    `${line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
+  ])
+  const before = process.memoryUsage().rss
+  for (const head of heads) {
+    const { socket, heard, closed } = peer(running)
+    socket.write(head)
+    const piece = head.includes('chunked') ? `10000\r\n${'b'.repeat(65_536)}\r\n` : 'b'.repeat(65_536)
+    const flood = setInterval(() => {
+      if (socket.writableLength < 1_000_000) socket.write(piece)
+    }, 1)
+    try {
+      await until(closed, 'closed')
+    } finally {
+      clearInterval(flood)
+    }
+    expect(heard(), head).toMatch(/^HTTP\/1\.1 (200|404|405) /)
+  }
+  expect(process.memoryUsage().rss - before).toBeLessThan(200_000_000)
+  expect(await answers(running)).toBe(200)
+})
+
+test('of more than so many connections the rest are turned away, and there is room again when the slow ones are gone', async () => {
+  const running = await start({ ...QUICK, connections: 4 })
+  const slow = Array.from({ length: 4 }, () => peer(running))
+  for (const { socket } of slow) socket.write('GET /metrics HTTP/1.1\r\n')
+  const refused = peer(running)
+  await until(refused.closed, 'the fifth closed')
+  expect(refused.heard()).toBe('')
+  await until(() => slow.every(({ closed }) => closed()), 'the slow ones closed')
+  expect(await answers(running)).toBe(200)
+})
+
+test('what is no HTTP, or smuggles a second request, is refused', async () => {
+  const running = await start({})
+  const odd = [
+    'hello\r\n\r\n',
+    '\u0016\u0003\u0001\u0002\u0000',
+    'GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n',
+    'GET /metrics HTTP/1.1\r\n\r\n',
+  ]
+  for (const text of odd) {
+    const { socket, heard, closed } = peer(running)
+    socket.end(text)
+    await until(closed, `${JSON.stringify(text)} closed`)
+    expect(heard(), text).toMatch(/^HTTP\/1\.1 400 /)
+  }
+  expect(await answers(running)).toBe(200)
+})
