@@ -136,6 +136,8 @@ ${nats}sources:
       - { class: aaaModLR, backfill: 1h }
       - { class: fvTenant }
       - { mo: uni, query_target: subtree, target_subtree_class: [fvAp, fvAEPg, fvBD] }
+      - { class: fabricNode }
+      - { tag: demo, query_target: subtree, target_subtree_class: [fvCtx] }
   - name: salt
     kind: raas
     url: ${parts.raasUrl}

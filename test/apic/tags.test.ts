@@ -172,11 +172,11 @@ describe('what is shown', () => {
     expect([...feeds].filter(feed => feed !== 'source').toSorted()).toEqual(['canary/aaaModLR', 'class/fvCtx', FEED])
   })
 
-  it('more than can be followed: the rest is counted, and what to do is said', async () => {
-    await start()
-    for (let number = 0; number < 502; number++) {
-      tags.tenant(`n${number}`, {})
-      rig.simulator.fabric.tag(`uni/tn-n${number}`, ['production'], [])
+  it('more than can be followed: the rest is counted, and what to do is said; the same ones are followed', async () => {
+    await start({ tuning: { mostTagged: 2 } })
+    for (const name of ['a', 'b', 'c']) {
+      tags.tenant(name, {})
+      await tags.tag(`uni/tn-${name}`, 'add=production')
     }
     rig.start()
     const state = await until(
@@ -185,9 +185,12 @@ describe('what is shown', () => {
     )
     expect(state).toMatchObject({
       code: 'too_large',
-      reason: expect.stringMatching(/^502 objects carry it, of which 500 are followed: subscribe/),
+      reason: expect.stringMatching(/^3 objects carry it, of which 2 are followed: subscribe/),
     })
-    await until(() => rig.simulator.record.subscriptions.length >= 502, 'the others')
+    await until(() => tags.followed(A) + tags.followed(B) === 2, 'the others')
+    expect(tags.followed('uni/tn-c')).toBe(0)
+    await tags.tag(A, 'remove=production')
+    await rig.until(all => all.some(({ subject }) => subject === A), 'room')
   })
 
   it.each(['/api/tag/production', '/api/class/tagInst'])(

@@ -44,6 +44,8 @@ export interface Tuning {
    * when its successor is there: no pace could refresh them twice.
    */
   readonly keptTwice: number
+  /** So many objects of one tag are followed: each costs a subscription, and a refresh every 20 s. */
+  readonly mostTagged: number
   /** How often the socket is pinged, ms: a pong that did not come by the next ping is a dead socket. */
   readonly pingMs: number
 }
@@ -58,6 +60,7 @@ export const TUNING: Tuning = {
   loginSpacingMs: 500,
   pageSize: 1000,
   keptTwice: 1000,
+  mostTagged: 500,
   pingMs: 15_000,
 }
 

@@ -78,10 +78,10 @@ export function select(judged: Judged): Selected {
 
 /** Somebody who tells what he is given wants to be told of the object as it is now. */
 function matches({ change, outcome, watchers, stored }: Judged, wasOutside: boolean): boolean {
+  if (watchers.some(one => !one.hidden && one.query.accepts === undefined)) return true
   const telling = watchers.filter(one => !one.hidden)
   // Kept for the gauges only: no filter has a say.
   if (telling.length === 0) return !wasOutside
-  if (telling.some(one => one.query.accepts === undefined)) return true
   // A part of an object can't be judged: rather told than lost.
   if (outcome.partial) return true
   const now = outcome.mirror?.object ?? stored

@@ -14,9 +14,6 @@ import { queryUrl } from './query.ts'
 import { follow, type Member, type MemberState, memberName, memberQuery } from './tag-member.ts'
 import { withAdvice } from './tag-watch.ts'
 
-/** So many objects of one tag are followed: each costs a subscription, and a refresh every 20 s. */
-export const MOST_MEMBERS = 500
-
 export class TagFeed {
   readonly #core: Core
   readonly #dispatch: Dispatch
@@ -144,7 +141,7 @@ export class TagFeed {
 
   #join(dn: string): void {
     if (this.#members.has(dn)) return
-    if (this.#members.size >= MOST_MEMBERS) {
+    if (this.#members.size >= this.#core.tuning.mostTagged) {
       this.#beyond++
       return
     }
