@@ -19,8 +19,9 @@ export function holdMs(error: unknown): number {
 /** Waits for `ms` (undefined: for ever), or until the signal aborts. Never rejects. */
 export async function waitFor(clock: Clock, ms: number | undefined, signal: AbortSignal): Promise<void> {
   if (ms === undefined) return aborted(signal)
+  if (ms <= 0) return
   try {
-    await sleep(clock, Math.max(0, ms), signal)
+    await sleep(clock, ms, signal)
   } catch {
     // Sooner than planned: the caller looks why.
   }

@@ -1,6 +1,9 @@
 /** A running daemon takes up a changed config: the real daemon, and by the systems' own records what it cost them. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { OpsEvent } from '../../src/event.ts'
+import { systemClock } from '../../src/scheduler/clock.ts'
+import { startApicSimulator } from '../../src/simulators/apic/controller.ts'
+import { certificate } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 import { ThreeSystems } from '../support/three-systems.ts'
 
@@ -120,6 +123,43 @@ describe('a reload', () => {
     expect(world.vcd.record.requests.filter(request => request.method === 'DELETE')).toHaveLength(requests)
     expect(world.apic.openSockets).toBe(1)
     await world.untilReady()
+  })
+
+  it('leaves a removed subscription, and finds what came meanwhile when it is there again', async () => {
+    const { fabric } = world.blocks
+    world.blocks.fabric = fabric.replace('{ class: fvTenant }, ', '')
+    world.write()
+    await world.reload()
+    const feeds = async (): Promise<string[]> => (await world.status()).sources[0]?.feeds.map(feed => feed.name) ?? []
+    let now = await feeds()
+    while (now.includes('class/fvTenant')) now = await feeds()
+    expect(now).toEqual(['class/faultInst', 'class/aaaModLR'])
+    await until(() => world.apic.subscriptionIds.length === 2, 'the old subscriptions have ended')
+    tenant('unseen')
+    world.blocks.fabric = fabric
+    world.write()
+    await world.reload()
+    await untilTold('apic.fvTenant.created', 'tn-unseen')
+    expect(told('apic.fvTenant.created', 'tn-unseen')).toEqual([1])
+    // Objects have no log: what came and went while nobody looked can't be known.
+    expect(gaps().every(gap => gap.subject === 'class/fvTenant')).toBe(true)
+  })
+
+  it('to other controllers stops the source and starts it there', async () => {
+    const other = await startApicSimulator({ time: systemClock, certificate })
+    try {
+      world.blocks.fabric = world.blocks.fabric.replace(/controllers: .*/, `controllers: ["${other.url}"]`)
+      world.write()
+      expect((await world.reload()).changed).toEqual(['source fabric-a: controllers (stopped and started)'])
+      expect(world.apic.openSockets).toBe(0)
+      expect(world.apic.record.sessions.every(session => session.loggedOutAt !== undefined)).toBe(true)
+      await until(() => logged('fabric-a is up') === 2, 'up again')
+      other.emit('fvTenant', { dn: 'uni/tn-elsewhere', name: 'elsewhere' })
+      await untilTold('apic.fvTenant.created', 'tn-elsewhere')
+      expect((await world.status()).sources[0]?.address).toBe(other.url)
+    } finally {
+      await other.close()
+    }
   })
 
   it('with a new password that is wrong leaves the fabric its old session, says so, and recovers', async () => {
