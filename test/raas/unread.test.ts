@@ -63,6 +63,26 @@ describe('a return of no job that becomes visible', () => {
     expect(on.keeper.of('opswire.gap')).toEqual([])
   })
 
+  it('an audit row of a task that took two hours stands where it began: found in the same way', async () => {
+    const on = await started({ config: { audit: true, poll_interval: '5m' } })
+    const note = (name: string, agoMs: number): void => {
+      const startUs = (on.clock.wall() - agoMs) * 1000
+      on.sim.tables.addAudit({ username: 'alice', type: 'task', name, failed: false, startUs, request: {} })
+    }
+    const hours = async (count: number): Promise<void> => {
+      for (let turn = 0; turn < count * 12; turn++) {
+        for (let n = 0; n < 10; n++) note(`short.${n}`, n)
+        await on.rounds(1, ['returns', 'audit'])
+      }
+    }
+    await hours(3)
+    note('long.task', 120 * MINUTE)
+    await hours(1)
+    const told = on.keeper.of('raas.audit').filter(fact => fact.data.action === 'long.task')
+    expect(told).toMatchObject([{ origin: 'resync' }])
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+  })
+
   it('20 minutes late while the daemon is away: the sweep at its start finds it', async () => {
     const on = await started()
     await minutes(on, 5, 'a')

@@ -41,7 +41,11 @@ export class AuditFeed {
           : normaliseAudit(ref, row, config.raw, origin),
       serverUs: () => client.serverUs(),
       toldUs: () => client.toldUs(),
-      ...{ overlapMs: config.overlap, backfillMs: config.backfill, rememberMs: 2 * config.overlap },
+      ...{
+        overlapMs: config.overlap,
+        backfillMs: config.backfill,
+        rememberMs: 2 * Math.max(config.overlap, config.late_horizon),
+      },
       cursor: context.cursor('audit'),
       fill: (fromUs, toUs): Promise<readonly Fact[]> => {
         const from = Number.isFinite(fromUs) ? isoOfUs(fromUs) : null
