@@ -3,6 +3,7 @@ import type { Spread } from './figures.ts'
 import type { Latency, Quantiles } from './latency.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Memory } from './memory.ts'
+import type { ClassRate } from './normalise.ts'
 import type { Hot } from './profile.ts'
 import type { RaasPolls } from './raas.ts'
 import type { StartUp } from './start-up.ts'
@@ -19,6 +20,7 @@ export interface Result {
   readonly latency: Latency | undefined
   readonly raas: RaasPolls | undefined
   readonly vcd: VcdPolls | undefined
+  readonly normalise: readonly ClassRate[] | undefined
   readonly profile: readonly Hot[] | undefined
 }
 
@@ -42,6 +44,7 @@ export function tables(result: Result): string {
   if (result.latency !== undefined) parts.push(latencyTable(result.latency))
   if (result.raas !== undefined) parts.push(...raasTables(result.raas))
   if (result.vcd !== undefined) parts.push(...vcdTables(result.vcd))
+  if (result.normalise !== undefined) parts.push(normaliseTable(result.normalise))
   if (result.profile !== undefined) {
     const rows = result.profile.map(one => [one.where, `${(one.self * 100).toFixed(1)} %`])
     parts.push(table(['function', 'self time'], rows))
@@ -103,6 +106,20 @@ function vcdTables({ quiet, catchUp }: VcdPolls): string[] {
       [['after an outage', all, requests, whole(pacedRowsPerSecond), whole(rowsPerSecond)]],
     ),
   ]
+}
+
+function normaliseTable(rows: readonly ClassRate[]): string {
+  return table(
+    ['frames per second, one thread', 'frame B', 'JSON.parse', 'normalised', 'µs/event', 'normalised by JSON.parse'],
+    rows.map(row => [
+      row.name,
+      whole(row.frameBytes),
+      whole(row.parsed.median),
+      whole(row.normalised.median),
+      (1_000_000 / row.normalised.median).toFixed(1),
+      `${row.ratio.median.toFixed(2)} (${row.ratio.lowest.toFixed(2)}–${row.ratio.highest.toFixed(2)})`,
+    ]),
+  )
 }
 
 function latencyTable({ perSecond, events, pushedToStored, recordedToStored, recordedToAcked }: Latency): string {

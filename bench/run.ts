@@ -8,6 +8,7 @@ import { emit } from './emitted.ts'
 import { latency } from './latency.ts'
 import { load, machine, today } from './machine.ts'
 import { memory } from './memory.ts'
+import { normaliseRates } from './normalise.ts'
 import { profile } from './profile.ts'
 import { raasPolls } from './raas.ts'
 import { type Result, tables } from './report.ts'
@@ -17,13 +18,13 @@ import { startUp } from './start-up.ts'
 import { vcdPolls } from './vcd.ts'
 import { wholeWay } from './whole-way.ts'
 
-const PARTS = ['way', 'start', 'memory', 'latency', 'raas', 'vcd', 'profile'] as const
+const PARTS = ['way', 'start', 'memory', 'latency', 'raas', 'vcd', 'normalise', 'profile'] as const
 type Part = (typeof PARTS)[number]
 
 const HELP = `npm run bench -- [options]
   --only PARTS     of ${PARTS.join(',')}; all but profile when not given
   --events N       events of a whole-way lap (50000); a fifth of it for the one object; rows of VCD's catch-up
-  --rounds N       whole-way rounds, and no fewer than 1 (5)
+  --rounds N       whole-way and normalise rounds, and no fewer than 1 (5)
   --starts N       starts for the start-up time (5)
   --held N         events before the second look at the memory (100000)
   --seconds N      of the run at 1000 events a second (20)
@@ -33,7 +34,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'way,start,memory,latency,raas,vcd' },
+    only: { type: 'string', default: 'way,start,memory,latency,raas,vcd,normalise' },
     events: { type: 'string', default: '50000' },
     rounds: { type: 'string', default: '5' },
     starts: { type: 'string', default: '5' },
@@ -46,6 +47,15 @@ const { values } = parseArgs({
 })
 
 const OBJECTS = 1000
+const NOTHING = {
+  startUp: undefined,
+  latency: undefined,
+  wholeWay: undefined,
+  memory: undefined,
+  raas: undefined,
+  vcd: undefined,
+  profile: undefined,
+}
 
 function count(name: 'events' | 'rounds' | 'starts' | 'held' | 'seconds'): number {
   const value = Number(values[name])
@@ -61,6 +71,11 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
   const [events, rounds, starts] = [count('events'), count('rounds'), count('starts')]
   const [held, seconds] = [count('held'), count('seconds')]
   const loadBefore = load()
+  // Before anything else runs, and without it: the normaliser needs no broker.
+  const byClass = parts.has('normalise') ? normalising(rounds) : undefined
+  if (byClass !== undefined && parts.size === 1) {
+    return { ...NOTHING, normalise: byClass, date: today(), machine: machine('not started', loadBefore) }
+  }
   const rig = await Rig.start(scratch, values.nats)
   try {
     const emitted = parts.has('start') || parts.has('memory') ? await emit(scratch) : ''
@@ -85,6 +100,7 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
       memory: await part('memory', () => each((from, entry) => memory(rig, from, entry, held))),
       raas: await part('raas', () => raasPolls(events)),
       vcd: await part('vcd', () => vcdPolls(events)),
+      normalise: byClass,
       profile: await part('profile', () => profile(rig, { cls: 'eventRecord', count: events, objects: OBJECTS }, 25)),
       date: today(),
       machine: machine(rig.broker.version, loadBefore),
@@ -92,6 +108,11 @@ async function measure(scratch: Scratch, parts: ReadonlySet<Part>): Promise<Resu
   } finally {
     await rig.close()
   }
+}
+
+function normalising(rounds: number) {
+  say('normalise …')
+  return normaliseRates({ events: 20_000, rounds, objects: OBJECTS })
 }
 
 function partsOf(text: string): Set<Part> {
