@@ -42,8 +42,11 @@ export interface SourceRef {
 export interface Draft {
   /** Class (APIC) or feed (RaaS, VCD): with the source's name and `key` it makes the id. */
   readonly family: string
-  /** What makes this fact this fact and no other: source facts only, never a local clock, counter or `origin`. */
-  readonly key: readonly unknown[]
+  /**
+   * What makes this fact this fact and no other: source facts only, never a local clock, counter or `origin`. As text: the
+   * JSON of the elements, with commas between, where the maker can spell it faster than `JSON.stringify`.
+   */
+  readonly key: readonly unknown[] | string
   readonly type: string
   readonly subject: string
   readonly time?: string | undefined
@@ -57,8 +60,12 @@ export interface Draft {
  * The id rule: first 16 bytes, in hex, of SHA-256 over the JSON of `[source name, class or feed, …key]`.
  * The same fact read twice, after a restart or by another replica, has the same id.
  */
-export function eventId(sourceName: string, family: string, key: readonly unknown[]): string {
-  return hash('sha256', JSON.stringify([sourceName, family, ...key]), 'hex').slice(0, 32)
+export function eventId(sourceName: string, family: string, key: Draft['key']): string {
+  const text =
+    typeof key === 'string'
+      ? `[${JSON.stringify(sourceName)},${JSON.stringify(family)},${key}]`
+      : JSON.stringify([sourceName, family, ...key])
+  return hash('sha256', text, 'hex').slice(0, 32)
 }
 
 /** Line ends, terminal escapes, bidirectional and zero-width characters, halves of characters. */

@@ -67,16 +67,36 @@ export function advance(change: Change, known: ManagedObject | undefined): Step 
  * dn, the version before, `deleted`. An object that comes back goes on where its end was told (`after`). A chain without a beginning also counts the object's own `modTs`, where it has
  * one: an object that was deleted and made again just as it was is a new fact.
  */
-export function chainKey(change: Change, step: Step, after: string | undefined): readonly unknown[] {
+export function chainKey(change: Change, step: Step, after: string | undefined): string {
   const known = step.previous?.version ?? after ?? ''
   const before = known === '' ? null : known
-  if (change.status === 'deleted') return [change.dn, before, 'deleted']
-  const canonical: Record<string, string> = {}
-  for (const property of Object.keys(step.attributes).sort()) {
-    if (!isHousekeeping(change.cls, property)) canonical[property] = step.attributes[property] ?? ''
-  }
+  const chain = `${JSON.stringify(change.dn)},${JSON.stringify(before)}`
+  if (change.status === 'deleted') return `${chain},"deleted"`
   const born = before === null ? sourceTime(step.attributes['modTs']) : undefined
-  return born === undefined ? [change.dn, before, canonical] : [change.dn, before, canonical, born]
+  return `${chain},${canonical(change.cls, step.attributes)}${born === undefined ? '' : `,${JSON.stringify(born)}`}`
+}
+
+/** The JSON of the object without housekeeping, its properties in order. By hand: each event of a mirrored object needs it. */
+function canonical(cls: string, attributes: Attributes): string {
+  let text = ''
+  for (const property of Object.keys(attributes).sort()) {
+    if (isHousekeeping(cls, property)) continue
+    text += `${text === '' ? '' : ','}${nameText(property)}${JSON.stringify(attributes[property] ?? '')}`
+  }
+  return `{${text}}`
+}
+
+/** `"severity":`, spelt once. */
+const nameTexts = new Map<string, string>()
+const MOST_NAMES = 10_000
+
+function nameText(property: string): string {
+  const known = nameTexts.get(property)
+  if (known !== undefined) return known
+  if (nameTexts.size >= MOST_NAMES) nameTexts.clear()
+  const text = `${JSON.stringify(property)}:`
+  nameTexts.set(property, text)
+  return text
 }
 
 /** What the mirror must learn; `version` is the id of the event that tells of it, or the one before if none does. */
@@ -96,7 +116,9 @@ export function remember(change: Change, step: Step, version: string | undefined
 
 /** The whole object with the words of the message, as it stands in `data.raw`. */
 export function rawOf(change: Change, step: Step): unknown {
-  return { [change.cls]: { attributes: { ...step.attributes, ...step.told } } }
+  // Of a first version nothing is known but what was told.
+  const attributes = step.verdict === 'first' ? step.told : { ...step.attributes, ...step.told }
+  return { [change.cls]: { attributes } }
 }
 
 /**

@@ -115,9 +115,37 @@ export function ownerOf(dn: string): string {
  * application, epg, bd, vrf, …). Names inside brackets add what the outer name doesn't say.
  */
 export function resourceOf(dn: string): Resource {
+  return knowledgeOf(dn).resource
+}
+
+/** What was found out about a name. Objects are told of again and again: what is read of a name is kept for a while. */
+interface Knowledge {
+  readonly resource: Resource
+  readonly place: string
+}
+
+const known = new Map<string, Knowledge>()
+/** So many names are remembered, of at most so many characters; then it begins anew. */
+const MOST_KNOWN = 8192
+const LONGEST_KNOWN = 400
+
+function knowledgeOf(dn: string): Knowledge {
+  const remembered = known.get(dn)
+  if (remembered !== undefined) return remembered
   const parts: Record<string, string> = {}
   const kind = collect(dn, parts, 0)
-  return { kind: kind ?? (dn === 'topology' || dn.startsWith('topology/') ? 'fabric' : 'object'), id: dn, ...parts }
+  // Shared by all that is told of this object.
+  const resource: Resource = Object.freeze({
+    kind: kind ?? (dn === 'topology' || dn.startsWith('topology/') ? 'fabric' : 'object'),
+    id: dn,
+    ...parts,
+  })
+  const knowledge = { resource, place: spokenPlace(resource) }
+  if (dn.length <= LONGEST_KNOWN) {
+    if (known.size >= MOST_KNOWN) known.clear()
+    known.set(dn, knowledge)
+  }
+  return knowledge
 }
 
 /** True when the last part of the name is one that `placeOf` speaks of, so that nothing of it is left unsaid. */
@@ -199,6 +227,10 @@ const SPOKEN: readonly (readonly [key: string, word: string])[] = [
 
 /** Where to go and look, in a few words: `node-101 eth1/7`, `tenant prod, application shop, EPG web`. */
 export function placeOf(resource: Resource): string {
+  return known.get(resource.id)?.place ?? spokenPlace(resource)
+}
+
+function spokenPlace(resource: Resource): string {
   const words: string[] = []
   for (const [key, word] of SPOKEN) {
     const value = resource[key]
