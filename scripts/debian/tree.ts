@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { type Dependency, DOC, dependencyLines, filled, newestEntry, PROGRAM, unitOfPackage } from './control.ts'
@@ -61,10 +61,11 @@ export function layingOut(root: string, tree: string): Step[] {
           for (const name of ['package.json', 'package-lock.json']) copyFileSync(join(root, name), join(scratch, name))
           const args = ['ci', '--omit=dev', '--omit=optional', '--ignore-scripts', '--no-audit', '--no-fund']
           await run('npm', [...args, '--prefer-offline'], { cwd: scratch })
-          // What npm keeps for itself: links to programs, and its own record of the installation.
-          rmSync(join(scratch, 'node_modules/.bin'), { recursive: true, force: true })
-          rmSync(join(scratch, 'node_modules/.package-lock.json'))
-          cpSync(join(scratch, 'node_modules'), at(`${PROGRAM}/node_modules`), { recursive: true })
+          // Hidden ones are what npm keeps for itself, and what package authors left in: .npmignore, .github, editor settings.
+          cpSync(join(scratch, 'node_modules'), at(`${PROGRAM}/node_modules`), {
+            recursive: true,
+            filter: path => !basename(path).startsWith('.'),
+          })
         } finally {
           rmSync(scratch, { recursive: true })
         }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
+import type { OpsEvent } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
 import { main } from '../../src/main.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
@@ -10,9 +11,12 @@ import { startApicSimulator } from '../../src/simulators/apic/controller.ts'
 import { startRaasSimulator } from '../../src/simulators/raas/server.ts'
 import { startServer } from '../../src/simulators/server.ts'
 import { startVcdSimulator } from '../../src/simulators/vcd/simulator.ts'
+import { tap } from '../../src/sinks/nats-tap.ts'
+import { startNatsServer } from '../../src/tools/nats-server.ts'
 import { captured } from '../cli/captured-io.ts'
 import { Daemon } from '../support/daemon.ts'
 import { until } from '../support/manual-clock.ts'
+import { NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 
 /** Each does something somewhere: in a terminal, a log reader, a browser, a metrics page, a shell, a reader of JSON. */
 const HOSTILE: Readonly<Record<string, string>> = {
@@ -97,6 +101,12 @@ it('events, log, metrics, status and tables', async () => {
   })
   for (const simulator of [apic, raas, vcd]) closers.push(() => simulator.close())
   const bad = await refuser()
+  const nats = await startNatsServer({
+    binary: await natsBinary(NEWEST, note => {
+      throw new Error(note)
+    }),
+  })
+  closers.push(() => nats.remove())
   const config = join(folder, 'opswire.yaml')
   writeFileSync(
     config,
@@ -104,6 +114,7 @@ it('events, log, metrics, status and tables', async () => {
 shutdown_timeout: 3s
 http: { listen: "127.0.0.1:0" }
 log: { level: trace }
+nats: { servers: ["${nats.url}"] }
 sources:
   - { name: fabric, kind: apic, controllers: ["${apic.url}"], username: svc, password: pw-of-svc, subscriptions: [{ class: faultInst, snapshot: publish }, { class: fvTenant, snapshot: publish }] }
   - { name: salt, kind: raas, url: "${raas.url}", username: svc, password: pw-of-svc, poll_interval: 1s, backfill: 1h, returns: { include_body_for: ["*"] } }
@@ -160,28 +171,35 @@ sources:
       },
     ])
   })
-  const events = () => daemon.stdout.map(line => eventSchema.parse(JSON.parse(line)))
-  const has = (type: string): number => daemon.stdout.filter(line => line.includes(`"type":"${type}"`)).length
-  for (const type of ['apic.fault.raised', 'vcd.vm.create', 'raas.return']) {
-    await until(() => has(type) >= names.length, `every ${type}`)
+  const events: OpsEvent[] = []
+  const counts = new Map<string, number>()
+  const wanted = ['apic.fault.raised', 'vcd.vm.create', 'raas.return']
+  for await (const { subject, event } of tap(natsConfig(nats.url), {
+    signal: AbortSignal.timeout(30_000),
+    from: 'start',
+  })) {
+    expect(subject).toMatch(/^opswire(\.[a-z0-9_-]+)+$/)
+    const one = eventSchema.parse(event)
+    events.push(one)
+    counts.set(one.type, (counts.get(one.type) ?? 0) + 1)
+    if (wanted.every(type => (counts.get(type) ?? 0) >= names.length)) break
   }
+  expect(wanted.map(type => counts.get(type))).toEqual(wanted.map(() => names.length))
   for (const name of ['bad-fabric', 'bad-salt', 'bad-cloud']) {
     await until(() => daemon.log.some(line => line.includes(`"${name}"`) && /is down/.test(line)), `${name} down`)
   }
 
   // An event carries what was written, whole: half characters apart, which no encoding has.
-  const whole = events()
-    .map(event => JSON.stringify(event.data.raw ?? {}))
-    .join('\n')
+  const whole = events.map(event => JSON.stringify(event.data.raw ?? {})).join('\n')
   for (const name of names.filter(one => one !== 'surrogate'))
     expect(whole).toContain(JSON.stringify(HOSTILE[name]).slice(1, -1))
   // Its one line for a person is one line, and of a size that can be read.
-  for (const event of events()) {
+  for (const event of events) {
     expect(event.data.summary).not.toMatch(TRICKS)
     expect(event.data.summary.length).toBeLessThan(1000)
   }
   // The stream's subjects hold nothing but tokens; types too.
-  for (const event of events()) expect(event.type).toMatch(/^[a-z]+\.[\w.]+$/)
+  for (const event of events) expect(event.type).toMatch(/^[a-z]+\.[\w.]+$/)
 
   for (const line of daemon.log) {
     const parsed = JSON.parse(line) as Record<string, unknown>
@@ -206,6 +224,12 @@ sources:
     })
   }
   expectPlain('status', await say(['status', '--url', url]))
+  const followed = await say(['tap', '-c', config, '--since', 'start', '--limit', String(3 * names.length)])
+  expect(followed.trim().split('\n').length).toBeGreaterThanOrEqual(3 * names.length)
+  expectPlain('tap', followed)
+  const connected = await say(['check', '-c', config, '--connect'])
+  expect(connected).toContain('bad-fabric')
+  expectPlain('check --connect', connected)
   for (const words of [
     ['fabric', 'class', 'faultInst'],
     ['cloud', 'events'],

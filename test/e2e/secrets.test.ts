@@ -1,25 +1,22 @@
 /** A marker in every secret there is, systems that say it back, and no marker in anything that leaves the process. */
-import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
+import { join } from 'node:path'
 import { nkeys } from '@nats-io/transport-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { main } from '../../src/main.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { startApicSimulator } from '../../src/simulators/apic/controller.ts'
 import { startRaasSimulator } from '../../src/simulators/raas/server.ts'
 import { startVcdSimulator } from '../../src/simulators/vcd/simulator.ts'
 import { startNatsServer } from '../../src/tools/nats-server.ts'
+import { captured } from '../cli/captured-io.ts'
 import { Daemon } from '../support/daemon.ts'
 import { until } from '../support/manual-clock.ts'
 import { expectNoMarker, forms } from '../support/markers.ts'
 import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 import { Wire } from '../support/wire.ts'
 import { type Echo, startEcho } from './echo.ts'
-
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
-const run = promisify(execFile)
 
 /** Words as a person would choose them: nothing in their shape tells that they are secret. */
 const SECRETS = {
@@ -154,15 +151,15 @@ ${[
 const ENV = { HUSH_APIC: SECRETS.apicEnvPassword, CREDENTIALS_DIRECTORY: join(folder, 'credentials') }
 
 /** Everything that a command prints, whatever its exit code. */
-async function say(words: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  const options = { env: { ...process.env, ...ENV, ...env } }
-  return run(process.execPath, [MAIN, ...words], options).then(
-    ({ stdout, stderr }) => stdout + stderr,
-    (error: { stdout?: string; stderr?: string; message: string }) => `${error.stdout}${error.stderr}`,
-  )
+async function say(words: readonly string[]): Promise<string> {
+  const { io, out, err } = captured()
+  await main(words, io)
+  return out() + err()
 }
 
 beforeAll(() => {
+  // For the commands, which run in this process.
+  Object.assign(process.env, ENV)
   mkdirSync(ENV.CREDENTIALS_DIRECTORY)
   writeFileSync(join(ENV.CREDENTIALS_DIRECTORY, 'raas'), SECRETS.raasPassword)
 })
@@ -170,6 +167,7 @@ beforeAll(() => {
 afterAll(async () => {
   for (const close of closers.splice(0).reverse()) await close()
   rmSync(folder, { recursive: true, force: true })
+  for (const name of Object.keys(ENV)) delete process.env[name]
 })
 
 it('none leaves the running daemon: log at trace, metrics, status, events, notices, state, and the commands', async () => {
@@ -231,6 +229,12 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
     ['check', '-c', config, '--json'],
     ['config', 'show', '-c', config],
     ['config', 'show', '-c', config, '--json'],
+    ['check', '-c', config, '--connect'],
+    ['check', '-c', config, '--connect', '--json'],
+    ['tap', '-c', config, '--since', 'start', '--limit', '10'],
+    ['query', '-c', config, 'apic-echo', 'class', 'faultInst'],
+    ['query', '-c', config, 'raas-echo', 'ret.get_returns'],
+    ['query', '-c', config, 'vcd-refused', 'events'],
     ['status', '--url', url],
     ['status', '--url', url, '--json'],
   ]) {
@@ -250,7 +254,7 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
   for (const name of files.filter(one => !one.endsWith('.token'))) {
     expectNone(name, readFileSync(join(folder, 'state', name), 'latin1'))
   }
-})
+}, 180_000)
 
 it('none leaves by a NATS that refuses', async () => {
   const seed = Buffer.from(nkeys.createUser().getSeed()).toString()
@@ -289,4 +293,4 @@ it('none leaves by a NATS that refuses', async () => {
       SECRETS.vcdToken,
     ])
   }
-})
+}, 180_000)
