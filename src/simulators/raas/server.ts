@@ -4,9 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Certificate, readBody, startServer, type Time } from '../server.ts'
 import { Gate } from './gate.ts'
 import { defaultKnobs, type RaasCall, type RaasFault, type RaasKnobs, type RaasUser } from './knobs.ts'
-import { METHODS } from './methods.ts'
 import { RpcFailure } from './page.ts'
-import { refusals, SCHEMAS } from './schema.ts'
+import { runMethod } from './run-method.ts'
 import { type BusEvent, type ReturnRecord, type Row, Tables } from './tables.ts'
 
 export interface RaasSimulatorOptions extends Partial<RaasKnobs> {
@@ -279,7 +278,12 @@ class RaasServer {
     try {
       const fault = this.knobs.fault?.(call)
       if (fault?.kind === 'rpc') throw new RpcFailure(fault.code, fault.message, fault.detail)
-      answer = { riq, ret: this.#run(name, payload, user), error: null, warnings: [] }
+      answer = {
+        riq,
+        ret: runMethod(name, payload, { tables: this.tables, knobs: this.knobs, time: this.#time, user }),
+        error: null,
+        warnings: [],
+      }
     } catch (error) {
       failed = true
       const failure = error instanceof RpcFailure ? error : new RpcFailure(5000, `RPC internal server error: ${error}`)
@@ -290,23 +294,6 @@ class RaasServer {
     const note = { username: user.username, type: 'rpc', name, failed, startUs }
     this.tables.addAudit({ ...note, request: { headers: this.#headers(request) } })
     return answer
-  }
-
-  #run(name: string, payload: Row, user: RaasUser): unknown {
-    const method = Object.hasOwn(METHODS, name) ? METHODS[name] : undefined
-    const schema = SCHEMAS[name]
-    if (method === undefined || schema === undefined || this.knobs.hidden.has(name)) {
-      throw new RpcFailure(3001, `Unknown resource or method: ${name}`)
-    }
-    if (user.methods !== undefined && !user.methods.includes(name)) {
-      throw new RpcFailure(3002, `User does not have permission to call ${name}`)
-    }
-    const positional = [payload['arg'], payload['args']].find(value => Array.isArray(value) && value.length > 0)
-    if (positional !== undefined) throw new RpcFailure(3000, 'Positional arguments are not taken here')
-    const kwarg = ((payload['kwarg'] ?? payload['kwargs']) as Row | undefined) ?? {}
-    const wrong = refusals(schema, kwarg)
-    if (wrong !== undefined) throw new RpcFailure(3000, 'Validation error', wrong)
-    return method(kwarg, { tables: this.tables, knobs: this.knobs, time: this.#time, user })
   }
 
   release(): void {
