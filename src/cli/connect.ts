@@ -50,7 +50,7 @@ export async function connectAll(config: Config, io: CliIo): Promise<Connected> 
       onBegin: step => progress.begin(`${name}: ${step}`),
       onStep: step => {
         steps.push(step)
-        progress.end()
+        progress.end(`${name}: ${step.name}`)
       },
     })
   }
@@ -64,7 +64,6 @@ export async function connectAll(config: Config, io: CliIo): Promise<Connected> 
         : [probeNats(config.nats, deps, part('nats', 'nats', config.nats.servers.join(', ')))]),
     ])
   } finally {
-    progress.clear()
     stop?.removeEventListener('abort', onStop)
     signals?.forget()
   }
@@ -125,25 +124,25 @@ function inOrder(parts: readonly Part[], config: Config): Part[] {
 /** What goes on now, on a terminal: one line that is written over. */
 class Progress {
   readonly #io: CliIo
-  #shown = false
+  readonly #running = new Set<string>()
 
   constructor(io: CliIo) {
     this.#io = io
   }
 
   begin(text: string): void {
+    this.#running.add(text)
+    this.#draw()
+  }
+
+  end(text: string): void {
+    this.#running.delete(text)
+    this.#draw()
+  }
+
+  #draw(): void {
     if (this.#io.stderrIsTty !== true) return
-    const line = cellText(text).slice(0, Math.max(10, this.#io.columns - 4))
-    this.#io.stderr.write(`\r\x1b[K${line} …`)
-    this.#shown = true
-  }
-
-  end(): void {
-    this.clear()
-  }
-
-  clear(): void {
-    if (this.#shown) this.#io.stderr.write('\r\x1b[K')
-    this.#shown = false
+    const line = cellText([...this.#running].join(', ')).slice(0, Math.max(10, this.#io.columns - 4))
+    this.#io.stderr.write(`\r\x1b[K${line === '' ? '' : `${line} …`}`)
   }
 }

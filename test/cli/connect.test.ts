@@ -173,6 +173,39 @@ describe('what fails', () => {
     ['a RaaS password', () => void world.file('raas-password', 'wrong'), 'salt login', { code: 'auth_refused' }, 77],
     ['a VCD token', () => void world.file('vcd-token', 'wrong'), 'cloud login', { code: 'auth_refused' }, 77],
     [
+      'a RaaS account without the right to read returns',
+      () => {
+        world.raas.knobs.fault = ({ method }) =>
+          method === 'ret.get_returns'
+            ? { kind: 'rpc', code: 3002, message: 'User does not have permission to call ret.get_returns' }
+            : undefined
+      },
+      'salt read returns',
+      { outcome: 'failed' },
+      69,
+    ],
+    [
+      'a role of Cloud Director without the audit trail',
+      () => {
+        world.vcd.knobs.fail = ({ path }) => (path.includes('auditTrail') ? { kind: 'status', status: 403 } : undefined)
+      },
+      'cloud read audit',
+      { code: 'permission', next: expect.stringContaining('give the account a role that may read this') },
+      69,
+    ],
+    [
+      'a fabric that refuses one class',
+      () =>
+        world.apic.fail({
+          operation: 'query',
+          path: /fvTenant/,
+          failure: { kind: 'error', status: 403, code: '403', text: 'no right to read this' },
+        }),
+      'fabric-a read class/fvTenant',
+      { outcome: 'failed' },
+      69,
+    ],
+    [
       'a secret that is not there',
       () => change('salt', 'raas-password', 'none'),
       'salt login',
