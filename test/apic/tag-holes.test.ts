@@ -67,6 +67,35 @@ describe('what happens while nobody looks', () => {
     await rig.until(all => all.some(({ subject }) => subject === A), 'the first left')
   })
 
+  it('what loses the tag is told, though the daemon stops before it is known whether it is still there', async () => {
+    await start()
+    for (const dn of [A, B]) await tags.tag(dn, 'add=production')
+    await tags.begin()
+    const question = /^\/api\/mo\/uni\/tn-[ab]\.json$/
+    const heal = rig.simulator.fail({ path: question, failure: { kind: 'hang' } })
+    await tags.client.call('DELETE', '/api/tag/production.json')
+    await until(() => rig.simulator.record.requests.some(({ path }) => question.test(path)), 'the question')
+    await rig.stop()
+    heal()
+    rig.simulator.remove(B)
+    await tags.begin()
+    await rig.until(all => all.filter(({ type }) => type.includes('fvTenant')).length === 2, 'both ends')
+    expect((await tags.told()).filter(line => line.includes('fvTenant')).toSorted()).toEqual([
+      `${A} fvTenant.deleted left-selection`,
+      `${B} fvTenant.deleted`,
+    ])
+  })
+
+  it('a question about what lost the tag that is refused is asked again by the next reconcile', async () => {
+    await start({ config: { reconcile_interval: '1s' } })
+    await tags.tag(A, 'add=production')
+    await tags.begin()
+    const failure = { kind: 'error', status: 400, code: '12', text: 'unknown' } as const
+    rig.simulator.fail({ path: /^\/api\/mo\/uni\/tn-a\.json$/, failure, times: 1 })
+    await tags.tag(A, 'remove=production')
+    await tags.toldAs(`${A} fvTenant.deleted left-selection`)
+  })
+
   it('a member whose subscription is lost is made anew alone, and shows as the state of the tag', async () => {
     await start({ simulator: { subscriptionSeconds: 3 }, tuning: { subscriptionLifeMs: 3000 } })
     await tags.tag(A, 'add=production')

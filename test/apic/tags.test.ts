@@ -193,6 +193,19 @@ describe('what is shown', () => {
     await rig.until(all => all.some(({ subject }) => subject === A), 'room')
   })
 
+  it('more than can be followed does not speak against the watch', async () => {
+    await start({ tuning: { mostTagged: 2 }, config: { reconcile_interval: '1s' } })
+    for (const name of ['a', 'b', 'c']) {
+      tags.tenant(name, {})
+      await tags.tag(`uni/tn-${name}`, 'add=production')
+    }
+    rig.start()
+    const asked = () => rig.simulator.record.requests.filter(({ path }) => path.startsWith('/api/tag/production')).length
+    await until(() => asked() >= 4, 'reconciles')
+    const watches = rig.simulator.record.subscriptions.filter(one => one.path.includes('/class/tagInst.'))
+    expect(watches).toHaveLength(1)
+  })
+
   it.each(['/api/tag/production', '/api/class/tagInst'])(
     'a release that refuses %s: another way is named',
     async path => {

@@ -27,9 +27,13 @@ export class TagFeed {
   /** Members as they were committed, less those that left since, and until when nothing of them was missing. */
   readonly #committed: Set<string>
   readonly #committedMs: number | undefined
-  /** What was pushed since the last question: it is the later news. */
-  readonly #pushed = new Map<string, boolean>()
-  #beyond = 0
+  /** What carries the tag as far as is known, followed or not. */
+  #carriers = new Set<string>()
+  /** What lost the tag, until that is told. It stays committed as a member: a start after a kill asks again. */
+  readonly #leaving = new Map<string, 'asking' | 'failed'>()
+  /** For each question that is under way what was pushed since it was asked: that is the later news. */
+  readonly #pushed = new Set<Map<string, boolean>>()
+  readonly #beyond = new Set<string>()
   /** Why nobody hears of tags, and why the tag can't be asked for; undefined while all is well. */
   #deaf: unknown
   #unasked: unknown
@@ -81,7 +85,8 @@ export class TagFeed {
    * is this tag's trouble; rejects with what ends the session, and with the signal's reason.
    */
   async resolve(signal: AbortSignal): Promise<boolean> {
-    this.#pushed.clear()
+    const pushed = new Map<string, boolean>()
+    this.#pushed.add(pushed)
     let names: Set<string>
     try {
       const url = queryUrl({ path: this.#plan.query.path, options: [] }, this.#core.config.format)
@@ -93,19 +98,24 @@ export class TagFeed {
       this.#unasked = withAdvice(this.#tag, error)
       this.#show()
       return true
+    } finally {
+      this.#pushed.delete(pushed)
     }
-    for (const [dn, there] of this.#pushed) {
+    for (const [dn, there] of pushed) {
       if (there) names.add(dn)
       else names.delete(dn)
     }
-    const before = new Set(this.#found ? this.#members.keys() : this.#committed)
+    const followed = new Set(this.#found ? this.#members.keys() : this.#committed)
+    const before = this.#found ? this.#carriers : followed
     this.#unasked = undefined
-    this.#beyond = 0
+    this.#beyond.clear()
+    this.#carriers = names
     // Of too many the same ones each time: those that are followed, then by name.
-    const ranked = [...names].sort((a, b) => Number(before.has(b)) - Number(before.has(a)) || (a < b ? -1 : 1))
+    const ranked = [...names].sort((a, b) => Number(followed.has(b)) - Number(followed.has(a)) || (a < b ? -1 : 1))
     for (const dn of ranked) this.#join(dn)
-    for (const dn of before) if (!names.has(dn)) this.#leave(dn, 'resync')
-    const asPushed = before.size === names.size && ranked.every(dn => before.has(dn))
+    for (const [dn, state] of this.#leaving) if (state === 'failed') followed.add(dn)
+    for (const dn of followed) if (!names.has(dn)) this.#leave(dn, 'resync')
+    const asPushed = before.symmetricDifference(names).size === 0
     this.#found = true
     await Promise.all([this.#departures, ...[...this.#members.values()].map(({ feed }) => feed.settled)])
     this.#caughtUp = true
@@ -119,10 +129,16 @@ export class TagFeed {
     const end = `/tag-${this.#tag}`
     if (!tagDn.endsWith(end)) return
     const dn = tagDn.slice(0, -end.length)
-    this.#pushed.set(dn, there)
+    for (const pushed of this.#pushed) pushed.set(dn, there)
     if (!this.#found) return
-    if (there) this.#join(dn)
-    else this.#leave(dn, 'live')
+    if (there) {
+      this.#carriers.add(dn)
+      this.#join(dn)
+    } else {
+      this.#carriers.delete(dn)
+      this.#beyond.delete(dn)
+      if (this.#members.has(dn)) this.#leave(dn, 'live')
+    }
     this.#commit()
     this.#show()
   }
@@ -142,7 +158,7 @@ export class TagFeed {
   #join(dn: string): void {
     if (this.#members.has(dn)) return
     if (this.#members.size >= this.#core.tuning.mostTagged) {
-      this.#beyond++
+      this.#beyond.add(dn)
       return
     }
     const { query, subscription } = this.#plan
@@ -169,6 +185,7 @@ export class TagFeed {
         },
       })
       this.#members.set(dn, member)
+      this.#leaving.delete(dn)
       this.#feeds.push(member.feed)
     } catch (error) {
       report({ type: 'advice', source: source.name, text: `${this.name}: ${describe(error)}` })
@@ -185,11 +202,18 @@ export class TagFeed {
     if (at >= 0) this.#feeds.splice(at, 1)
     const query = member?.feed.query ?? memberQuery(this.#plan.query, dn)
     const isBack = (): boolean => this.#members.has(dn)
+    this.#leaving.set(dn, 'asking')
     this.#departures = this.#departures
       .then(() => member?.end())
       .then(() => depart(this.#core, this.name, { query, dn, origin, isBack }))
+      .then(() => {
+        this.#leaving.delete(dn)
+        this.#commit()
+      })
       .catch(error => {
         if (this.#core.signal.aborted) return
+        // The next question about the tag asks about this one, too.
+        if (!isBack()) this.#leaving.set(dn, 'failed')
         const text = `${this.name}: whether ${dn} is gone can't be asked: ${describe(error)}`
         this.#core.report({ type: 'advice', source: this.#core.source.name, text })
       })
@@ -197,7 +221,7 @@ export class TagFeed {
 
   #commit(): void {
     if (!this.#found || this.#core.signal.aborted) return
-    const members = JSON.stringify([...this.#members.keys()])
+    const members = JSON.stringify([...this.#members.keys(), ...this.#leaving.keys()])
     this.#core.outbox.add(this.name, undefined, { provedMs: this.#core.fabricNow(), members })
     this.#contacted = true
   }
@@ -243,8 +267,8 @@ export class TagFeed {
     if (trouble !== undefined) {
       return [trouble instanceof Fatal ? 'disabled' : 'lost', describe(trouble), codeOf(trouble)]
     }
-    if (this.#beyond > 0) {
-      const all = this.#members.size + this.#beyond
+    if (this.#beyond.size > 0) {
+      const all = this.#members.size + this.#beyond.size
       const text = `${all} objects carry it, of which ${this.#members.size} are followed: subscribe to their class, or to what they stand below`
       return ['disabled', text, 'too_large']
     }
