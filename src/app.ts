@@ -8,6 +8,8 @@ import { createOps, type Ops } from './ops/ops.ts'
 import type { Pull } from './ops/pull.ts'
 import { createNotifier } from './ops/systemd.ts'
 import { asHttp, type ReloadAnswer, Reloader } from './reload.ts'
+import { answerReplay } from './replay/answer.ts'
+import { Replayer } from './replay/replayer.ts'
 import type { Cancel, Clock } from './scheduler/clock.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
@@ -77,6 +79,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { report } = ops
   steps.push({ name: 'ops', run: async () => ops.close() })
   let reloader: Reloader | undefined
+  let replayer: Replayer | undefined
   const reload = (): Promise<ReloadAnswer> => reloader?.reload() ?? Promise.resolve(STARTING)
   const stop = stopper(steps, clock, () => (reloader?.config ?? config).shutdown_timeout, ops)
   try {
@@ -100,6 +103,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const http: RunningHttp = await startHttp(config.http, ops, {
       clock,
       reload: async () => asHttp(await reload()),
+      replay: (body, signal) => answerReplay(replayer, body, signal, clock),
     })
     steps.push({ name: 'http', run: () => http.close() })
 
@@ -119,6 +123,14 @@ export async function startApp(options: AppOptions): Promise<App> {
     sources = running
     steps.push({ name: 'sources', run: leftMs => stopSources(running, leftMs * SOURCES_SHARE, options) })
     running.start(config.sources)
+    const replaying = new Replayer({
+      ...{ store, sink, clock, report },
+      log: (level, text) => ops.log.write(level, text),
+      sources: () => running.replaySources(),
+      sinkTrouble: () => (pump.state().up ? undefined : pump.state().detail),
+    })
+    replayer = replaying
+    steps.push({ name: 'replay', run: () => replaying.close() })
     tellLoss = lost => void tellLostState(opened, lost, running.subscribers, options, ops)
     for (const lost of losses.splice(0)) tellLoss(lost)
 

@@ -11,6 +11,7 @@ const LOAD: Record<CommandName, () => Promise<Command>> = {
   status: () => import('./cli/status.ts'),
   tap: () => import('./cli/tap.ts'),
   query: () => import('./cli/query.ts'),
+  replay: () => import('./cli/replay.ts'),
   config: () => import('./cli/config.ts'),
   version: () => import('./cli/version.ts'),
 }

@@ -1,14 +1,16 @@
 /** The sources that run: made from their configs, started, swapped at a reload, stopped. */
 import { onSecretChange, secretsIn } from './config/secret-watch.ts'
 import type { ApicConfig, SourceConfig } from './config/sources.ts'
+import { Retryable } from './errors.ts'
 import type { System } from './event.ts'
 import type { Pull } from './ops/pull.ts'
+import type { ReplaySource } from './replay/replayer.ts'
 import type { Happening, LeaseKind, Report } from './report.ts'
 import type { Clock } from './scheduler/clock.ts'
 import type { Store } from './store/contract.ts'
 import { Paces } from './subscribers/apic/pace.ts'
 import { type ApicSubscriber, apicSubscriber } from './subscribers/apic/subscriber.ts'
-import type { Subscriber } from './subscribers/contract.ts'
+import type { Replayable } from './subscribers/contract.ts'
 import { raasSubscriber } from './subscribers/raas/subscriber.ts'
 import { type Runner, startRunner, type Wake } from './subscribers/runner.ts'
 import { vcdSubscriber } from './subscribers/vcd/subscriber.ts'
@@ -23,7 +25,7 @@ export interface SourceSetOptions {
 /** A source, ready to be started. `apic`: the same as `subscriber`, where it is one. */
 interface Made {
   readonly config: SourceConfig
-  readonly subscriber: Subscriber
+  readonly subscriber: Replayable
   readonly apic: { readonly config: ApicConfig; readonly subscriber: ApicSubscriber } | undefined
 }
 
@@ -56,8 +58,20 @@ export class SourceSet {
     this.#options = options
   }
 
-  get subscribers(): Subscriber[] {
+  get subscribers(): Replayable[] {
     return [...this.#running.values()].map(({ subscriber }) => subscriber)
+  }
+
+  /** Sources whose past is asked through the sessions that they have. */
+  replaySources(): ReplaySource[] {
+    return [...this.#running.values()].map(({ subscriber, runner }) => ({
+      subscriber,
+      async visit() {
+        const { past } = runner
+        if (past === undefined) throw new Retryable('session_lost', 'the source has no session now')
+        return { past, close: () => Promise.resolve() }
+      },
+    }))
   }
 
   /** Throws `Fatal('config')` when a source can't be made; then none was started. */
@@ -159,14 +173,7 @@ export class SourceSet {
   }
 
   #make(config: SourceConfig): Made {
-    switch (config.kind) {
-      case 'apic':
-        return madeOf(config, apicSubscriber(config, {}, this.#paces))
-      case 'raas':
-        return { config, subscriber: raasSubscriber(config), apic: undefined }
-      case 'vcd':
-        return { config, subscriber: vcdSubscriber(config), apic: undefined }
-    }
+    return make(config, this.#paces)
   }
 
   #begin(made: Made): void {
@@ -191,6 +198,30 @@ export class SourceSet {
     await this.#running.get(name)?.runner.stop(deadline)
     this.#running.delete(name)
   }
+}
+
+function make(config: SourceConfig, paces: Paces): Made {
+  switch (config.kind) {
+    case 'apic':
+      return madeOf(config, apicSubscriber(config, {}, paces))
+    case 'raas':
+      return { config, subscriber: raasSubscriber(config), apic: undefined }
+    case 'vcd':
+      return { config, subscriber: vcdSubscriber(config), apic: undefined }
+  }
+}
+
+/** Sources that nobody runs: each logs in when its past is asked for. Throws `Fatal('config')` when one can't be made. */
+export function restingSources(
+  configs: readonly SourceConfig[],
+  { clock, report, store, stateDir }: SourceSetOptions,
+): ReplaySource[] {
+  const paces = new Paces()
+  return configs.map(config => {
+    const { subscriber } = make(config, paces)
+    const mirror = store.mirror(config.name)
+    return { subscriber, visit: signal => subscriber.visit({ clock, report, signal, mirror, stateDir }) }
+  })
 }
 
 function madeOf(config: ApicConfig, subscriber: ApicSubscriber): Made {

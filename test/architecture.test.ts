@@ -53,6 +53,12 @@ const MAY: Record<string, (target: string, entry: Import) => boolean> = {
   subscribers: target => room(target) === 'scheduler' || room(target) === 'config' || target === 'store/contract.ts',
   ops: (target, entry) =>
     room(target) === 'scheduler' || room(target) === 'config' || (entry.typeOnly && target === 'store/contract.ts'),
+  replay: (target, entry) =>
+    ['scheduler', 'config'].includes(room(target)) ||
+    /^(store\/(contract|open)|sinks\/(contract|burials|pump)|subscribers\/(contract|intake)|source-set)\.ts$/.test(
+      target,
+    ) ||
+    (entry.typeOnly && target === 'ops/http-act.ts'),
   simulators: () => false,
   tools: target => room(target) === 'scheduler',
   config: () => false,

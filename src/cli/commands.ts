@@ -1,5 +1,6 @@
 /** The commands and their flags: one table for parsing, help and hints. */
 import { QUERY } from './query-words.ts'
+import { REPLAY } from './replay-words.ts'
 
 export interface Flag {
   readonly name: string
@@ -134,6 +135,7 @@ export const COMMANDS = {
     ],
   },
   query: QUERY,
+  replay: REPLAY,
   config: {
     summary: 'print a sample config, its schema, or what a file amounts to',
     words: {

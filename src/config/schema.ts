@@ -122,7 +122,7 @@ const httpSchema = z.strictObject({
     .default('127.0.0.1:9469')
     .meta({ description: 'Host and port. Only this machine by default.', ...RESTART }),
   token_file: file(
-    'A file with the bearer token that /status and /metrics want from other machines, and POST /-/reload, which is closed to them without it. Without it the first two are open to all who reach the port.',
+    'A file with the bearer token that /status and /metrics want from other machines, and POST /-/reload and /-/replay, which are closed to them without it. Without it the first two are open to all who reach the port.',
   ),
   tls: z
     .strictObject({

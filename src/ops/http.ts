@@ -6,6 +6,7 @@ import type { HttpConfig } from '../config/schema.ts'
 import { describe, Fatal, Retryable } from '../errors.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { type Access, readKeyFile, readToken, refusalOf } from './http-access.ts'
+import { type ActAnswer, bodyOf, type LinesAnswer, leaving, sendLines } from './http-act.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import type { Ops } from './ops.ts'
 import { printable } from './text.ts'
@@ -48,15 +49,7 @@ interface Answer {
 interface Route {
   /** `open` is what a supervisor asks: it must not depend on a secret. */
   readonly access: Access
-  answer(): Promise<Answer>
-}
-
-/** What was done, for the one who asked for it. */
-export interface ActAnswer {
-  /** HTTP status. */
-  readonly status: number
-  /** Told as JSON. */
-  readonly body: object
+  answer(request: IncomingMessage, response: ServerResponse): Promise<Answer | LinesAnswer>
 }
 
 export interface RunningHttp {
@@ -77,6 +70,8 @@ export interface HttpServerOptions {
   readonly limits?: Partial<HttpLimits>
   /** `POST /-/reload`. */
   readonly reload: () => Promise<ActAnswer>
+  /** `POST /-/replay`, with the body as JSON (undefined when it is none); the signal aborts when who asked goes away. */
+  readonly replay: (body: unknown, signal: AbortSignal) => ActAnswer | LinesAnswer
 }
 
 /**
@@ -95,12 +90,12 @@ export interface HttpServerOptions {
 export async function startHttp(
   config: HttpConfig,
   ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
-  { clock, reload, limits }: HttpServerOptions,
+  { clock, reload, replay, limits }: HttpServerOptions,
 ): Promise<RunningHttp> {
   const { host, port } = address(config.listen)
   let tokenFile = config.token_file
   if (tokenFile !== null) await readToken(tokenFile)
-  const routes = routesOf(ops, reload)
+  const routes = routesOf(ops, { reload, replay })
   const handler = (request: IncomingMessage, response: ServerResponse): void => {
     void respond(request, response, routes, tokenFile)
   }
@@ -131,7 +126,7 @@ export async function startHttp(
 
 function routesOf(
   ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
-  reload: HttpServerOptions['reload'],
+  { reload, replay }: Pick<HttpServerOptions, 'reload' | 'replay'>,
 ): ReadonlyMap<string, Route> {
   // One scrape after the other: two at once would only make both slow.
   let scrapes: Promise<unknown> = Promise.resolve()
@@ -181,6 +176,17 @@ function routesOf(
         },
       },
     ],
+    [
+      '/-/replay',
+      {
+        access: 'act',
+        async answer(request, response) {
+          const signal = leaving(response)
+          const answer = replay(await bodyOf(request), signal)
+          return 'lines' in answer ? answer : json(answer.status, answer.body)
+        },
+      },
+    ],
   ])
 }
 
@@ -193,7 +199,9 @@ async function respond(
   response.on('error', () => undefined)
   let answer: Answer
   try {
-    answer = await answerTo(request, routes, tokenFile)
+    const given = await answerTo(request, response, routes, tokenFile)
+    if ('lines' in given) return await sendLines(response, given)
+    answer = given
   } catch (error) {
     answer = text(500, printable(describe(error)))
   }
@@ -210,9 +218,10 @@ async function respond(
 
 async function answerTo(
   request: IncomingMessage,
+  response: ServerResponse,
   routes: ReadonlyMap<string, Route>,
   tokenFile: string | null,
-): Promise<Answer> {
+): Promise<Answer | LinesAnswer> {
   const path = (request.url ?? '/').split(/[?#]/, 1)[0] ?? '/'
   const route = routes.get(path)
   const access = route?.access ?? 'read'
@@ -223,7 +232,7 @@ async function answerTo(
   if (!methods.includes(request.method ?? '')) {
     return { ...text(405, `${path} answers ${methods.join(' and ')} only.`), headers: { allow: methods.join(', ') } }
   }
-  return route.answer()
+  return route.answer(request, response)
 }
 
 function text(status: number, line: string): Answer {

@@ -7,6 +7,13 @@ import type { Entry } from './lanes.ts'
 
 const RETRY_MS = 5000
 
+const TOO_LARGE = 'too large for the sink: '
+
+/** True for the reason of a letter that holds an event of ours, whole. */
+export function isTooLarge(reason: string): boolean {
+  return reason.startsWith(TOO_LARGE)
+}
+
 export interface BurialsOptions {
   readonly store: Store
   readonly clock: Clock
@@ -40,7 +47,7 @@ export class Burials {
     const { record } = entry
     const source = record.subject.split('.')[1] ?? 'unknown'
     const size = record.body.length
-    const reason = `too large for the sink: ${size} bytes`
+    const reason = `${TOO_LARGE}${size} bytes`
     while (!signal.aborted) {
       try {
         const key = await store.bury(record, reason, noticeRecord)

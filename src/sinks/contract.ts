@@ -36,6 +36,8 @@ export interface Sink {
   onSettled(callback: (receipts: readonly Receipt[]) => void): void
   /** The connection or stream is gone; every record without a receipt is doubtful: look it up with `stored` after `open`. */
   onLost(callback: (reason: Error) => void): void
+  /** False for one that can't tell what it was given before: `stored` finds nothing there. As of the last `open`. */
+  readonly remembers: boolean
   /** Which of these ids the sink holds already, looking back to `sinceMs`. */
   stored(ids: readonly string[], sinceMs: number): Promise<Set<string>>
   /** Most records it wants unanswered at once. */

@@ -54,6 +54,10 @@ class NatsSink implements Sink {
     return this.#detail
   }
 
+  get remembers(): boolean {
+    return this.#line?.keeps ?? true
+  }
+
   onSettled(callback: (receipts: readonly Receipt[]) => void): void {
     this.#onSettled = callback
   }

@@ -22,6 +22,7 @@ export function stdoutSink(options: StdoutSinkOptions = {}): Sink {
 class StdoutSink implements Sink {
   readonly name = 'stdout'
   readonly detail = 'standard output'
+  readonly remembers = false
   readonly window = WINDOW
   readonly #stream: Writable
   readonly #onError = (error: Error): void => this.#broke(error)

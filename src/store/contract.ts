@@ -24,8 +24,21 @@ export interface Append {
   readonly notice?: NoticeOf | undefined
   /** How long the ids must be known, ms (the store keeps them 24 h at least). */
   readonly rememberMs?: number | undefined
+  /** Dead letters that were read once more: gone with this commit, or kept for another reason. */
+  readonly letters?: Reread | undefined
+  /**
+   * For events that the stream was found to lack: written again though the id is known, unless an event with that id
+   * came after this seq.
+   */
+  readonly againAfter?: number | undefined
   /** May fill the store to 110 % (sources that can't be asked again). */
   readonly overdraft: boolean
+}
+
+export interface Reread {
+  /** Keys of those that are understood now. */
+  readonly gone?: readonly string[]
+  readonly kept?: readonly { readonly key: string; readonly reason: string }[]
 }
 
 export interface Appended {
@@ -44,6 +57,14 @@ export interface StoredDeadLetter {
   readonly bytes: number
   readonly digest: string
   readonly content: string
+}
+
+/** Which dead letters, by default all of them, the oldest first. */
+export interface WhichLetters {
+  /** Those behind this key. */
+  readonly after?: string
+  readonly source?: string
+  readonly newestFirst?: boolean
 }
 
 export interface StoreStats {
@@ -75,7 +96,7 @@ export interface Store {
    * Durable when resolved, with the letter's key; the same key, and no second notice, when asked again.
    */
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string>
-  deadLetters(limit: number): StoredDeadLetter[]
+  deadLetters(limit: number, of?: WhichLetters): StoredDeadLetter[]
   stats(): StoreStats
   /** Calls back after each commit that added events (the pump's wake-up) and after settles that made room. */
   onCommit(callback: () => void): () => void

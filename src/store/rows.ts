@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record.ts'
 import { blob, buffer, integer, type Row, text } from './columns.ts'
-import type { EventKey, NewEvent, StoredDeadLetter } from './contract.ts'
+import type { EventKey, NewEvent, StoredDeadLetter, WhichLetters } from './contract.ts'
 
 /** What a row is taken to cost beside its body and names: keys, ids, page headers. */
 const ROW_OVERHEAD_BYTES = 192
@@ -209,13 +209,31 @@ export class Rows {
     return row && { key: integer(row, 'key'), source: text(row, 'source'), bytes: integer(row, 'bytes') }
   }
 
+  /** Its size; undefined when there is no such letter. */
+  deadBytes(key: number): number | undefined {
+    const row = this.#sql('SELECT bytes FROM dead_letters WHERE key = ?').get(key)
+    return row && integer(row, 'bytes')
+  }
+
+  relabelDead(key: number, reason: string): void {
+    this.#sql('UPDATE dead_letters SET reason = ? WHERE key = ?').run(reason, key)
+  }
+
+  /** Ids of the events after `seq`, in hex. */
+  idsAfter(seq: number): Set<string> {
+    const found = this.#sql('SELECT id FROM events WHERE seq > ?').all(seq)
+    return new Set(found.map(row => buffer(blob(row, 'id')).toString('hex')))
+  }
+
   deleteDead(key: number): void {
     this.#sql('DELETE FROM dead_letters WHERE key = ?').run(key)
   }
 
-  /** Oldest first. */
-  deadLetters(limit: number): StoredDeadLetter[] {
-    const found = this.#sql('SELECT * FROM dead_letters ORDER BY key LIMIT ?').all(limit)
+  deadLetters(limit: number, { after = '0', source, newestFirst = false }: WhichLetters = {}): StoredDeadLetter[] {
+    const order = newestFirst ? 'DESC' : 'ASC'
+    const found = this.#sql(
+      `SELECT * FROM dead_letters WHERE key > ? AND source = coalesce(?, source) ORDER BY key ${order} LIMIT ?`,
+    ).all(Number(after), source ?? null, limit)
     return found.map(row => ({
       key: String(integer(row, 'key')),
       source: text(row, 'source'),

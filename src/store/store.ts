@@ -179,8 +179,8 @@ export class SqliteStore implements Store {
     return this.#vault.read('ids', rows => rows.readKeys(after, limit))
   }
 
-  deadLetters(limit: number): StoredDeadLetter[] {
-    return this.#vault.read('dead letters', rows => rows.deadLetters(limit))
+  deadLetters(...which: Parameters<Store['deadLetters']>): StoredDeadLetter[] {
+    return this.#vault.read('dead letters', rows => rows.deadLetters(...which))
   }
 
   stats(): StoreStats {

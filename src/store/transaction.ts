@@ -78,23 +78,37 @@ export class Transaction {
 
   /** Events that are new, cursor, mirror and dead letters of one append. */
   append(append: Append, ids: readonly Buffer[]): Appended {
-    const { source, feed } = append
+    const { source, feed, againAfter } = append
     const fresh: number[] = []
+    const newer = againAfter === undefined ? undefined : this.#rows.idsAfter(againAfter)
     for (const [index, event] of append.events.entries()) {
       const id = ids[index]
       if (id === undefined) throw new RangeError('an event without an id')
-      if (this.#add(source, feed, event, id, append.rememberMs ?? 0)) fresh.push(index)
+      const again = newer !== undefined && !newer.has(event.id)
+      if (!this.#add(source, feed, event, id, append.rememberMs ?? 0, again)) continue
+      newer?.add(event.id)
+      fresh.push(index)
     }
+    for (const key of append.letters?.gone ?? []) this.#raise(Number(key))
+    for (const { key, reason } of append.letters?.kept ?? []) this.#rows.relabelDead(Number(key), reason)
     for (const change of append.mirror ?? []) this.#rows.changeObject(source, change)
     if (append.cursor !== undefined) this.#rows.saveCursor(source, feed, append.cursor)
     const deadKeys = (append.dead ?? []).map(letter => String(this.#bin(source, feed, letter, append.notice)))
     return { fresh, deadKeys }
   }
 
-  /** False when the event is known. */
-  #add(source: string, feed: string, event: NewEvent, id: Buffer, rememberMs: number): boolean {
+  #raise(key: number): void {
+    const bytes = this.#rows.deadBytes(key)
+    if (bytes === undefined) return
+    this.#rows.deleteDead(key)
+    this.#deadLetters--
+    this.#deadBytes -= bytes
+  }
+
+  /** False when the event is known, and not to be written again. */
+  #add(source: string, feed: string, event: NewEvent, id: Buffer, rememberMs: number, again = false): boolean {
     const seq = this.#lastSeq + 1
-    if (!this.#ids.take(id, rememberMs, this.#upkeep.ageMs, seq)) return false
+    if (!this.#ids.take(id, rememberMs, this.#upkeep.ageMs, seq) && !again) return false
     const bytes = rowBytes(event)
     this.#rows.insertEvent(seq, id, bytes, source, feed, event)
     this.#lastSeq = seq

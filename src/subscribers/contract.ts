@@ -3,6 +3,7 @@ import type { Fact, SourceRef } from '../event.ts'
 import type { Cursor, DeadLetter, MirrorChange, MirrorView } from '../record.ts'
 import type { LeaseKind, Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
+import type { StoredDeadLetter } from '../store/contract.ts'
 
 /** What is committed together: facts, the feed's cursor, the mirror, dead letters. */
 export interface Batch {
@@ -61,6 +62,8 @@ export interface Session extends AsyncIterable<Batch> {
   margins(): Partial<Record<LeaseKind, number>>
   /** Seconds left of each feed's own lease, computed now; absent where feeds have none. */
   feedMargins?(): Iterable<readonly [feed: string, seconds: number]>
+  /** Asks this session's source again for what is past. Absent: it can't be asked. */
+  readonly past?: Past
 }
 
 /**
@@ -72,4 +75,50 @@ export interface Subscriber {
   /** True for a source that pushes and can't be asked again for all of it: the last to be stopped when the store fills. */
   readonly pushes: boolean
   open(context: OpenContext): Promise<Session>
+}
+
+/** What came of reading a dead letter once more, with today's normaliser. */
+export interface Revived {
+  readonly facts: readonly Fact[]
+  readonly mirror?: readonly MirrorChange[]
+  /** Why what it says, or a part of it, is understood and no news any more. */
+  readonly superseded?: string
+  /** Why it, or a part of it, is still not understood. */
+  readonly dead?: string
+}
+
+/** A fact that a source was asked for again. */
+export interface Found {
+  readonly fact: Fact
+  /** Ids under which the same may have been told: whoever has one of them lacks nothing. */
+  readonly sameAs?: readonly string[]
+}
+
+/** What can be asked of a source's past. */
+export interface Past {
+  /** What can't be, a line each. */
+  readonly unaskable: readonly string[]
+  /**
+   * Reads what happened since `fromMs` (our wall clock) once more, kindly: through the source's pace, page by page. `take` is
+   * awaited for each part of it. No cursor moves. Resolves with what could not be had, a line each; throws as a session does.
+   */
+  reread(
+    fromMs: number,
+    signal: AbortSignal,
+    take: (feed: string, found: readonly Found[], rememberMs?: number) => Promise<void>,
+  ): Promise<readonly string[]>
+}
+
+/** A subscriber whose source's past can be told once more. */
+export interface Replayable extends Subscriber {
+  /** Pure but for the mirror: asks the source nothing. */
+  revive(letter: StoredDeadLetter, context: Pick<OpenContext, 'clock' | 'mirror'>): Promise<Revived>
+  /** Logs in for questions alone: nothing is subscribed, no feed is read. Throws as `open` does. */
+  visit(context: Omit<OpenContext, 'cursor' | 'doubt'>): Promise<Visit>
+}
+
+export interface Visit {
+  readonly past: Past
+  /** Says goodbye. Idempotent, never rejects. */
+  close(): Promise<void>
 }

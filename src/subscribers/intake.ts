@@ -3,7 +3,7 @@ import { noticeRecord } from '../dead-letter.ts'
 import { type Fact, type SourceRef, subjectOf } from '../event.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { NewEvent, Store } from '../store/contract.ts'
+import type { Append, NewEvent, Store } from '../store/contract.ts'
 import type { Batch } from './contract.ts'
 
 export interface IntakeOptions {
@@ -26,7 +26,7 @@ export class Intake {
   }
 
   /** Resolves when the batch is durable. Waits while the store is full or failing; rejects only with the signal's reason. */
-  async take(batch: Batch, signal: AbortSignal): Promise<void> {
+  async take(batch: Batch, signal: AbortSignal, replay: Pick<Append, 'letters' | 'againAfter'> = {}): Promise<void> {
     const { ref, store, clock, report, overdraft } = this.#options
     const start = clock.now()
     const recordedMs = clock.wall()
@@ -42,6 +42,7 @@ export class Intake {
         notice: noticeRecord,
         rememberMs: batch.rememberMs,
         overdraft,
+        ...replay,
       },
       signal,
     )

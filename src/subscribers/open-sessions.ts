@@ -1,7 +1,7 @@
 /** The sessions of one source that are open now: one, or two while one follows the other. */
 import type { LeaseKind } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { Session, Subscriber } from './contract.ts'
+import type { Past, Session, Subscriber } from './contract.ts'
 import type { SessionView } from './session-view.ts'
 
 /** The session that reads now. */
@@ -37,6 +37,11 @@ export class OpenSessions {
 
   delete(opened: Opened): void {
     this.#all.delete(opened)
+  }
+
+  /** Of the one that was opened last. */
+  get past(): Past | undefined {
+    return [...this.#all].at(-1)?.session.past
   }
 
   async close(): Promise<void> {

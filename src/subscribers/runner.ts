@@ -1,13 +1,11 @@
-/**
- * A source's life: open, read, append, report; open again. Knows no protocol. The one place that tries again.
- */
+/** A source's life: open, read, append, report; open again. Knows no protocol. The one place that tries again. */
 import { codeOf, describe, Retryable } from '../errors.ts'
 import type { Fact, SourceRef } from '../event.ts'
 import type { LeaseKind, Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
 import type { Store } from '../store/contract.ts'
-import type { OpenContext, Session, Subscriber } from './contract.ts'
+import type { OpenContext, Past, Session, Subscriber } from './contract.ts'
 import { drop, ended, errorOf } from './endings.ts'
 import { Intake } from './intake.ts'
 import { type Opened, OpenSessions, type SessionAge } from './open-sessions.ts'
@@ -37,6 +35,8 @@ export interface Runner {
   feedMargins(): ReadonlyMap<string, number>
   /** Undefined while there is no session. */
   session(): SessionAge | undefined
+  /** What can be asked of the past, through the session that is open; undefined while there is none. */
+  readonly past: Past | undefined
   /**
    * The source is to be read by `next`, of the same name, from now on: what waits is tried with it at once, and a session
    * is followed by one of its own, make before break. Until that stands the session goes on as it is.
@@ -63,9 +63,8 @@ class SourceRunner implements Runner {
   /** Aborted, and made anew, when another subscriber takes over. */
   #replaced = new AbortController()
   readonly #intake: Intake
-  /** Ends the loop: no attempt is started any more. */
+  /** Ends the loop: no attempt is started any more. `#cut` ends what is under way. */
   readonly #stopping = new AbortController()
-  /** Cuts what is under way. */
   readonly #cut = new AbortController()
   readonly #sessions: OpenSessions
   readonly #health: SourceHealth
@@ -110,6 +109,10 @@ class SourceRunner implements Runner {
 
   session(): SessionAge | undefined {
     return this.#sessions.age()
+  }
+
+  get past(): Past | undefined {
+    return this.#sessions.past
   }
 
   replace(next: Subscriber, wake?: Wake): void {

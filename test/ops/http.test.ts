@@ -44,6 +44,7 @@ async function start(
   const server = await startHttp({ listen: '127.0.0.1:0', token_file: null, tls: null, ...config }, ops, {
     clock: systemClock,
     reload: async () => ({ status: 200, body: { asked: ++reloads } }),
+    replay: body => ({ status: 422, body: { given: body ?? null } }),
   })
   running.push(server)
   return server
@@ -113,7 +114,7 @@ test('HEAD is GET without the body; other methods and other places are refused i
   expect(post.headers['allow']).toBe('GET, HEAD')
   const lost = await ask(`${url}/nowhere`)
   expect(lost.status).toBe(404)
-  expect(lost.body).toBe('Not here. There is: /metrics /-/healthy /-/ready /status /-/reload\n')
+  expect(lost.body).toBe('Not here. There is: /metrics /-/healthy /-/ready /status /-/reload /-/replay\n')
   expect((await ask(`${url}/nowhere`, { method: 'DELETE' })).status).toBe(404)
 })
 

@@ -7,6 +7,7 @@ export class ScriptedSink implements Sink {
   readonly name = 'scripted'
   readonly detail = 'the test'
   readonly window: number
+  readonly remembers = true
   /** Every record in the order of sending, repeats included. */
   readonly sent: EventRecord[] = []
   /** Ids that were taken, in order. */

@@ -85,7 +85,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     watcher.accepts(change, previous, now)
   // What left is told whoever looks: also at the first contact of a subscription whose filter was changed.
   const isWanted = verdict === 'left' || watchers.some(wanted)
-  const publish = outcome.fact !== undefined && !isOwnSession(core, change) && isWanted
+  const publish = outcome.fact !== undefined && !isOwnSession(config, change) && isWanted
   if (publish || learned.length > 0) {
     outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })
     for (const forgotten of learned.slice(1)) outbox.add(feed.name, { mirror: forgotten })
@@ -116,19 +116,15 @@ function isUnsaid(before: Outcome, after: Outcome): boolean {
 }
 
 /** The daemon's own logins and refreshes would fill the session log it reads (reference b22). */
-function isOwnSession(core: Core, change: Change): boolean {
-  return (
-    core.config.ignore_own_session &&
-    change.cls === 'aaaSessionLR' &&
-    change.attributes['user'] === core.config.username
-  )
+export function isOwnSession(config: Core['config'], change: Change): boolean {
+  return config.ignore_own_session && change.cls === 'aaaSessionLR' && change.attributes['user'] === config.username
 }
 
 /**
  * True when the mirror already holds something newer than this push: it waited while a snapshot was read that knew it,
  * or it comes by the slower of two sockets. Compared by the object's own times (reference b2: later lastTransition or modTs wins).
  */
-export function isStale(core: Core, change: Change): boolean {
+export function isStale(core: Pick<Core, 'mirror'>, change: Change): boolean {
   if (change.status === 'deleted' || isLogClass(change.cls)) return false
   const known = core.mirror.get(change.dn)?.attributes
   // Of an object that is gone: what is no newer than its last word came before its end, by the slower socket.

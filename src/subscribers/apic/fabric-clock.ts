@@ -51,7 +51,7 @@ export class FabricClock {
    * Asks the controller. An answer that doesn't say leaves it as it is, and so does a refusal: an account without that
    * right is no reason to end a session. Throws as `client.get` for the rest.
    */
-  async read(client: ApicClient, signal: AbortSignal): Promise<void> {
+  async read(client: Pick<ApicClient, 'get'>, signal: AbortSignal): Promise<void> {
     const ask = () => client.get('/api/mo/info.json', 'clock', signal)
     let objects: ApicAnswer['objects'] = []
     try {

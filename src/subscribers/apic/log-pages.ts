@@ -22,6 +22,11 @@ export interface LogSink {
   purged(fromMs: number, toMs: number): void
 }
 
+/** Who asks for it. */
+export interface LogAsker extends Pick<Core, 'clock' | 'config' | 'tuning' | 'fabricNow'> {
+  readonly client: Pick<Core['client'], 'get'>
+}
+
 /** A window is never made shorter than this: so much does not happen in a second. */
 const SHORTEST_MS = 1000
 
@@ -32,7 +37,7 @@ const SHORTEST_MS = 1000
  * (reference a10: 100,000), the window asked for is halved until it does not, and grows again.
  */
 export async function readLog(
-  core: Core,
+  core: LogAsker,
   query: Pick<Query, 'path' | 'options'>,
   cls: string,
   fromMs: number,
@@ -84,7 +89,7 @@ function rowOf({ cls: found, attributes }: ApicObject, cls: string): LogRow[] {
 }
 
 async function readPage(
-  core: Core,
+  core: LogAsker,
   query: Pick<Query, 'path' | 'options'>,
   cls: string,
   fromMs: number,

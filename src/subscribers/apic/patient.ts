@@ -61,7 +61,7 @@ export async function patient<T>(
 
 /** One GET of a read that must be had: an answer of nginx's costs nobody a subscription. */
 export function askPatiently(
-  { clock, client }: { readonly clock: Clock; readonly client: ApicClient },
+  { clock, client }: { readonly clock: Clock; readonly client: Pick<ApicClient, 'get'> },
   url: string,
   operation: string,
   signal: AbortSignal,

@@ -7,7 +7,7 @@ import { every } from '../../scheduler/interval.ts'
 import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
 import type { Pace } from '../../scheduler/pace.ts'
 import { BatchQueue } from '../batch-queue.ts'
-import type { Batch, OpenContext, Session } from '../contract.ts'
+import type { Batch, OpenContext, Past, Session } from '../contract.ts'
 import type { Authentication, Grant } from './auth.ts'
 import { ApicClient, isSessionError } from './client.ts'
 import type { Continuity } from './continuity.ts'
@@ -25,6 +25,7 @@ import { Lookout, type LookoutMemory } from './lookout.ts'
 import type { ApicMirror } from './mirror.ts'
 import { NonPresent } from './non-present.ts'
 import { Outbox } from './outbox.ts'
+import { apicPast } from './past.ts'
 import { ApicSocket } from './socket.ts'
 import { Tags } from './tags.ts'
 
@@ -174,6 +175,10 @@ export class ApicSession implements Session {
 
   [Symbol.asyncIterator](): AsyncIterator<Batch> {
     return this.#queue[Symbol.asyncIterator]()
+  }
+
+  get past(): Past {
+    return apicPast(this.#core, this.#options)
   }
 
   margins(): Partial<Record<LeaseKind, number>> {

@@ -1,7 +1,7 @@
 /** The APIC source: picks the controller, keeps the mirror over sessions. */
 import type { ApicConfig } from '../../config/sources.ts'
 import { Fatal, Retryable } from '../../errors.ts'
-import type { OpenContext, Session, Subscriber } from '../contract.ts'
+import type { OpenContext, Replayable, Session } from '../contract.ts'
 import { passwordAuthentication } from './auth.ts'
 import { Continuity } from './continuity.ts'
 import { ControllerRow } from './controllers.ts'
@@ -11,7 +11,9 @@ import { type ApicGauges, GaugeTally } from './gauges.ts'
 import { type LookoutMemory, lookoutMemory } from './lookout.ts'
 import { ApicMirror } from './mirror.ts'
 import { Paces } from './pace.ts'
+import { revive } from './revive.ts'
 import { ApicSession } from './session.ts'
+import { visitPast } from './visit.ts'
 
 /** What a source knows of its fabric across sessions, and across reloads of its config. */
 interface Memory {
@@ -20,7 +22,7 @@ interface Memory {
   mirror: ApicMirror | undefined
 }
 
-export interface ApicSubscriber extends Subscriber {
+export interface ApicSubscriber extends Replayable {
   /** Of what is known to be as it is in the fabric; empty before the first session, and while there is none. */
   gauges(): ApicGauges
   /**
@@ -60,6 +62,11 @@ function make(config: ApicConfig, memory: Memory, tuning: Partial<Tuning>, paces
       return (mirror?.tally ?? new GaugeTally()).read(showers, config.health_scopes, dn => mirror?.get(dn))
     },
     successor: next => make(next, memory, tuning, paces),
+    async revive({ content }, { clock, mirror: committed }) {
+      memory.mirror ??= new ApicMirror(committed)
+      return revive(content, { source, config, plans, mirror: memory.mirror, clock })
+    },
+    visit: context => visitPast({ ...context, config, tuning }, { source, config, plans }),
     async open(context: OpenContext): Promise<Session> {
       memory.mirror ??= new ApicMirror(context.mirror)
       const { mirror } = memory

@@ -4,12 +4,15 @@ import { codeOf, Fatal, Retryable } from '../../errors.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import type { Pace } from '../../scheduler/pace.ts'
+import type { Visit as PastVisit } from '../contract.ts'
 import { HttpClient } from '../http.ts'
 import { decodeChecked, passwordAuthentication } from './auth.ts'
 import { ApicClient, Refused } from './client.ts'
 import { TUNING, type Tuning } from './core.ts'
 import type { ApicAnswer } from './decode.ts'
+import { FabricClock } from './fabric-clock.ts'
 import { Paces } from './pace.ts'
+import { apicPast, type PastOptions } from './past.ts'
 import { whileThrottled } from './patient.ts'
 
 export interface VisitOptions {
@@ -145,4 +148,21 @@ export async function askDomains(
     }
   }
   throw last
+}
+
+/** A visit that reads what is past. Throws as `Visit.open`. */
+export async function visitPast(options: VisitOptions, past: PastOptions): Promise<PastVisit> {
+  const { clock, signal, config, tuning } = options
+  const visit = new Visit(options)
+  try {
+    await visit.open()
+    const client = { get: (url: string) => visit.get(url) }
+    const fabric = new FabricClock(clock, () => undefined)
+    await fabric.read(client, signal)
+    const asker = { clock, config, client, tuning: { ...TUNING, ...tuning }, fabricNow: () => fabric.now() }
+    return { past: apicPast(asker, past), close: () => visit.close() }
+  } catch (error) {
+    await visit.close()
+    throw error
+  }
 }

@@ -2,9 +2,9 @@
 import type { RaasConfig } from '../../config/sources.ts'
 import { type Fact, gapFact, type SourceRef } from '../../event.ts'
 import type { Batch, OpenContext } from '../contract.ts'
-import { type RaasClient, READING_METHODS } from './client.ts'
+import type { RaasClient } from './client.ts'
 import type { TailMemory } from './memory.ts'
-import { type AuditRow, normaliseAudit, readAudit } from './normalise-audit.ts'
+import { type AuditRow, isOwnReading, normaliseAudit, readAudit } from './normalise-audit.ts'
 import { isoOfUs, pageOf } from './rows.ts'
 import { TailFeed } from './tail.ts'
 
@@ -20,8 +20,6 @@ export interface AuditOptions {
   readonly username: string | undefined
 }
 
-const OWN_READING: readonly string[] = READING_METHODS
-
 export class AuditFeed {
   readonly tail: TailFeed<AuditRow>
 
@@ -34,11 +32,7 @@ export class AuditFeed {
       atUs: row => row.startUs,
       keyOf: row => row.id,
       nameOf: row => `${row.id}|${row.startUs}`,
-      // Each read is itself audited: told of its own reading, opswire would never come to rest.
-      fact: (row, origin) =>
-        row.username === username && OWN_READING.includes(row.name)
-          ? undefined
-          : normaliseAudit(ref, row, config.raw, origin),
+      fact: (row, origin) => (isOwnReading(row, username) ? undefined : normaliseAudit(ref, row, config.raw, origin)),
       serverUs: () => client.serverUs(),
       toldUs: () => client.toldUs(),
       ...{

@@ -1,6 +1,7 @@
 /** A row of audit.get_audit → `raas.audit`. Pure. */
 import { Poison } from '../../errors.ts'
 import { type Fact, makeFact, type Origin, type SourceRef } from '../../event.ts'
+import { READING_METHODS } from './client.ts'
 import { redacted } from './redact.ts'
 import { booleanOf, isoOfUs, isRow, parseUs, type Row, textOf } from './rows.ts'
 
@@ -29,6 +30,13 @@ export function readAudit(value: unknown): AuditRow {
     session: textOf(value['session_uuid']),
     raw: value,
   }
+}
+
+const OWN_READING: readonly string[] = READING_METHODS
+
+/** Each read is itself audited: told of its own reading, opswire would never come to rest. */
+export function isOwnReading(row: AuditRow, username: string | undefined): boolean {
+  return row.username === username && OWN_READING.includes(row.name)
 }
 
 /** Rows hold request headers, Authorization among them: secrets are masked whatever the config says. */

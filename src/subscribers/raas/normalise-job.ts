@@ -184,11 +184,9 @@ function runFact(
   missingMinions?: readonly string[],
 ): Fact {
   const what = row.jobName ?? row.fun ?? 'job'
-  // The same state and counters can stand behind two verbs (a run first seen at its end), so the verb is in the key.
-  const key = verb === 'started' ? [row.jid, verb] : [row.jid, verb, row.state, ...countersOf(row)]
   return makeFact(source, {
     family: 'jobs',
-    key,
+    key: runKey(row, verb),
     type: `raas.run.${verb}`,
     subject: row.jid,
     ...(verb === 'started' && row.startUs !== undefined ? { time: isoOfUs(row.startUs) } : {}),
@@ -222,6 +220,11 @@ function runFact(
       ...(options.raw ? { raw: redacted(without(row.raw, ARGUMENTS)) } : {}),
     },
   })
+}
+
+/** The same state and counters can stand behind two verbs (a run first seen at its end), so the verb is in the key. */
+export function runKey(row: RunRow, verb: RunVerb): readonly unknown[] {
+  return verb === 'started' ? [row.jid, verb] : [row.jid, verb, row.state, ...countersOf(row)]
 }
 
 function countersOf(row: RunRow): number[] {

@@ -5,7 +5,7 @@ import type { SourceRef } from '../../event.ts'
 import type { LeaseKind } from '../../report.ts'
 import { every } from '../../scheduler/interval.ts'
 import { BatchQueue } from '../batch-queue.ts'
-import type { Batch, OpenContext, Session } from '../contract.ts'
+import type { Batch, OpenContext, Past, Session } from '../contract.ts'
 import type { Access } from './access.ts'
 import { AuditFeed } from './audit.ts'
 import { type Capabilities, probe, versionOf } from './capabilities.ts'
@@ -13,6 +13,7 @@ import { isRefused, RaasClient } from './client.ts'
 import { DefinitionsFeed } from './definitions.ts'
 import type { Failing } from './failing.ts'
 import type { FeedMemory, TailMemory } from './memory.ts'
+import { raasPast } from './past.ts'
 import { ReturnsFeed } from './returns.ts'
 import { JobsCursor, RunsFeed } from './runs.ts'
 
@@ -94,6 +95,11 @@ class RaasSession implements Session {
 
   [Symbol.asyncIterator](): AsyncIterator<Batch> {
     return this.#queue[Symbol.asyncIterator]()
+  }
+
+  get past(): Past {
+    const { access, context } = this.#options
+    return raasPast({ ...this.#options, clock: context.clock, client: this.#client, username: () => access.username })
   }
 
   margins(): Partial<Record<LeaseKind, number>> {

@@ -5,7 +5,7 @@ import type { SourceRef } from '../../event.ts'
 import type { LeaseKind } from '../../report.ts'
 import { every } from '../../scheduler/interval.ts'
 import { BatchQueue } from '../batch-queue.ts'
-import type { Batch, OpenContext, Session, Subscriber } from '../contract.ts'
+import type { Batch, OpenContext, Past, Replayable, Session } from '../contract.ts'
 import { type ApiMemory, VcdApi } from './api.ts'
 import { Hours } from './hours.ts'
 import { InventoryFile } from './inventory.ts'
@@ -14,6 +14,7 @@ import { OrgNames, type OrgsMemory } from './org-names.ts'
 import { OwnLogin, type OwnLoginMemory } from './own-login.ts'
 import { PageSize } from './page-size.ts'
 import { Pages, type PagesMemory } from './pages.ts'
+import { reviveRow, vcdPast } from './past.ts'
 import { FEED, fromCursor, Seen } from './position.ts'
 import { Trail } from './trail.ts'
 
@@ -30,7 +31,7 @@ interface SourceMemory extends ApiMemory, PagesMemory, OrgsMemory, OwnLoginMemor
 }
 
 /** The subscriber of one configured source. */
-export function vcdSubscriber(config: VcdConfig): Subscriber {
+export function vcdSubscriber(config: VcdConfig): Replayable {
   const ref: SourceRef = { system: 'vcd', name: config.name }
   const memory: SourceMemory = {
     current: undefined,
@@ -65,6 +66,27 @@ export function vcdSubscriber(config: VcdConfig): Subscriber {
         throw error
       }
       return session
+    },
+    async revive({ content }, { mirror }) {
+      const inventory = new InventoryFile(config.token_inventory_file, () => undefined)
+      await inventory.refresh()
+      return reviveRow(content, { config, ref, mirror, inventory: inventory.current, orgs: memory.orgs })
+    },
+    async visit({ clock, report, signal, stateDir, mirror }) {
+      const api = new VcdApi({ config, clock, report, signal, stateDir, memory })
+      const inventory = new InventoryFile(config.token_inventory_file, text =>
+        report({ type: 'advice', source: config.name, text }),
+      )
+      try {
+        await inventory.refresh()
+        await api.open()
+        await new OrgNames(memory, { api, clock, report, config }).refresh()
+      } catch (error) {
+        await api.close()
+        throw error
+      }
+      const past = vcdPast({ config, ref, clock, api, memory, mirror, inventory: () => inventory.current })
+      return { past, close: () => api.close() }
     },
   }
 }
@@ -115,6 +137,13 @@ class VcdSession implements Session {
       await this.#api.close()
     })()
     return this.#closed
+  }
+
+  get past(): Past {
+    const { clock, mirror } = this.#context
+    const inventory = () => this.#inventory.current
+    const own = { config: this.#config, ref: this.#ref, api: this.#api, memory: this.#memory }
+    return vcdPast({ ...own, clock, mirror, inventory })
   }
 
   margins(): Partial<Record<LeaseKind, number>> {

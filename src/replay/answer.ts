@@ -1,0 +1,34 @@
+/** `POST /-/replay`, as the HTTP endpoint asks it. */
+import { codeOf, describe } from '../errors.ts'
+import type { ActAnswer, LinesAnswer } from '../ops/http-act.ts'
+import type { Clock } from '../scheduler/clock.ts'
+import type { Replayer } from './replayer.ts'
+import { readWish } from './wish.ts'
+
+/** `signal` aborts when the one who asked goes away: that cancels it. */
+export function answerReplay(
+  replayer: Replayer | undefined,
+  body: unknown,
+  signal: AbortSignal,
+  clock: Clock,
+): ActAnswer | LinesAnswer {
+  const refused = (status: number, problem: string): ActAnswer => ({ status, body: { problem } })
+  if (replayer === undefined) return refused(503, 'the daemon is still starting')
+  if (replayer.isClosed) return refused(503, 'the daemon is stopping')
+  const wish = readWish(body, clock.wall())
+  if (typeof wish === 'string') return refused(400, wish)
+  if (replayer.busy !== undefined) return refused(409, `a replay is under way: ${replayer.busy}`)
+  let problem: string | undefined
+  try {
+    problem = replayer.refusal(wish)
+  } catch (error) {
+    return refused(503, `${codeOf(error)}: ${describe(error)}`)
+  }
+  if (problem !== undefined) return refused(422, problem)
+  return {
+    status: 200,
+    async lines(tell) {
+      await tell(await replayer.run(wish, signal, tell))
+    },
+  }
+}

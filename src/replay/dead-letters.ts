@@ -1,0 +1,155 @@
+/** The dead letters, read once more: what is understood now becomes events in the commit that takes the letter away. */
+import { describe } from '../errors.ts'
+import type { Fact, OpsEvent } from '../event.ts'
+import type { MirrorChange } from '../record.ts'
+import { nextTurn } from '../scheduler/clock.ts'
+import { isTooLarge } from '../sinks/burials.ts'
+import type { StoredDeadLetter } from '../store/contract.ts'
+import type { Replayable, Revived } from '../subscribers/contract.ts'
+import { Intake } from '../subscribers/intake.ts'
+import type { Run } from './replayer.ts'
+
+const PAGE = 50
+
+/** What letters of one source and feed have come to. */
+interface Group {
+  readonly source: Replayable
+  readonly feed: string
+  /** Events that the sink refused once: the store knows their ids. */
+  readonly again: boolean
+  readonly facts: Fact[]
+  readonly mirror: MirrorChange[]
+  readonly gone: string[]
+  readonly kept: { key: string; reason: string }[]
+}
+
+export class DeadLetters {
+  readonly #run: Run
+  /** Events that go to the sink once more, by id. */
+  readonly #again = new Set<string>()
+  /** Seq of the store's last event before the first of them went. */
+  readonly #before: number
+  #looked = 0
+  #sent = 0
+
+  constructor(run: Run) {
+    this.#run = run
+    this.#before = run.store.stats().lastSeq
+  }
+
+  async go(): Promise<void> {
+    const { store, wish, signal } = this.#run
+    // Letters that come while this runs are not looked at.
+    const newest = Number(store.deadLetters(1, { newestFirst: true })[0]?.key ?? 0)
+    const only = wish.source === undefined ? {} : { source: wish.source }
+    let left = wish.limit ?? Number.POSITIVE_INFINITY
+    for (let after = '0'; left > 0; ) {
+      signal.throwIfAborted()
+      const letters = store
+        .deadLetters(Math.min(PAGE, left), { ...only, after })
+        .filter(({ key }) => Number(key) <= newest)
+      const last = letters.at(-1)
+      if (last === undefined) break
+      if (wish.what === 'list') await this.#show(letters)
+      else await this.#take(letters)
+      after = last.key
+      left -= letters.length
+    }
+    if (wish.what === 'list') return
+    await this.#run.delivered(store.stats().lastSeq)
+    this.#countBuriedAgain(newest)
+  }
+
+  async #show(letters: readonly StoredDeadLetter[]): Promise<void> {
+    for (const { key, source, feed, reason, atMs, bytes } of letters) {
+      await this.#run.tell({ type: 'letter', key, source, feed, reason, bytes, at: new Date(atMs).toISOString() })
+    }
+  }
+
+  async #take(letters: readonly StoredDeadLetter[]): Promise<void> {
+    const groups = new Map<string, Group>()
+    for (const letter of letters) {
+      const source = this.#run.sources().find(({ subscriber }) => subscriber.ref.name === letter.source)?.subscriber
+      const tally = this.#run.tally(letter.source)
+      tally.read++
+      this.#looked++
+      if (source === undefined) {
+        tally.count('dead', 'no source of this name is in the config')
+        continue
+      }
+      const [{ feed }, again] = [letter, isTooLarge(letter.reason)]
+      const key = JSON.stringify([letter.source, feed, again])
+      const group = groups.get(key) ?? { source, feed, again, facts: [], mirror: [], gone: [], kept: [] }
+      groups.set(key, group)
+      this.#sort(group, letter, await this.#read(source, letter))
+    }
+    // What was read has moved a mirror perhaps: it is committed, whoever stops waiting meanwhile.
+    for (const group of groups.values()) await this.#commit(group)
+    await this.#run.tell({ type: 'progress', phase: 'reading', source: null, read: this.#looked, sent: this.#sent })
+    await nextTurn()
+  }
+
+  async #read(source: Replayable, letter: StoredDeadLetter): Promise<Revived> {
+    const { clock, store } = this.#run
+    try {
+      if (isTooLarge(letter.reason)) return this.#fromSink(letter)
+      return await source.revive(letter, { clock, mirror: store.mirror(letter.source) })
+    } catch (error) {
+      return { facts: [], dead: `bug: ${describe(error)}` }
+    }
+  }
+
+  /** The sink may take more than it did: the event as it was, but for when it is taken down. */
+  #fromSink({ content }: StoredDeadLetter): Revived {
+    const { recordedtime: _, ...fact } = JSON.parse(content) as OpsEvent
+    this.#again.add(fact.id)
+    return { facts: [{ ...fact, origin: 'backfill' }] }
+  }
+
+  #sort(group: Group, letter: StoredDeadLetter, { facts, mirror = [], superseded, dead }: Revived): void {
+    const tally = this.#run.tally(letter.source)
+    group.facts.push(...facts)
+    group.mirror.push(...mirror)
+    if (dead !== undefined) {
+      tally.count('dead', dead)
+      if (dead !== letter.reason) group.kept.push({ key: letter.key, reason: dead })
+      return
+    }
+    group.gone.push(letter.key)
+    if (facts.length > 0) tally.count('replayed', letter.reason)
+    else tally.count('superseded', superseded ?? 'it tells nothing')
+  }
+
+  async #commit({ source, feed, again, facts, mirror, gone, kept }: Group): Promise<void> {
+    const { store, clock, report } = this.#run
+    const tally = this.#run.tally(source.ref.name)
+    const intake = new Intake({ ref: source.ref, store, clock, report, overdraft: true })
+    const appended = (fresh: readonly number[]): void => {
+      tally.sent += fresh.length
+      tally.known += facts.length - fresh.length
+      this.#sent += fresh.length
+    }
+    const how = { letters: { gone, kept }, ...(again ? { againAfter: this.#before } : {}) }
+    await intake.take({ feed, facts, mirror, appended }, NEVER, how)
+  }
+
+  #countBuriedAgain(newest: number): void {
+    const { store, wish } = this.#run
+    if (this.#again.size === 0) return
+    const only = wish.source === undefined ? {} : { source: wish.source }
+    for (let after = String(newest); ; ) {
+      const letters = store.deadLetters(PAGE, { ...only, after })
+      for (const { source, reason, content } of letters) {
+        if (!isTooLarge(reason) || !this.#again.has((JSON.parse(content) as { id: string }).id)) continue
+        const tally = this.#run.tally(source)
+        tally.sent--
+        tally.count('dead', 'still too large for the sink: it lies under a new key')
+      }
+      const last = letters.at(-1)
+      if (last === undefined) return
+      after = last.key
+    }
+  }
+}
+
+const NEVER = new AbortController().signal

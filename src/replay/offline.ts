@@ -1,0 +1,80 @@
+/** A replay without a daemon: with the lock, the store, the sink and, where the past is asked for, logins of its own. */
+import type { Config } from '../config/schema.ts'
+import { Fatal, Retryable } from '../errors.ts'
+import type { Report } from '../report.ts'
+import { type Clock, sleep } from '../scheduler/clock.ts'
+import type { Sink } from '../sinks/contract.ts'
+import { type Pump, startPump } from '../sinks/pump.ts'
+import { restingSources } from '../source-set.ts'
+import { openStore } from '../store/open.ts'
+import { Replayer, type Tell } from './replayer.ts'
+import type { Summary, Wish } from './wish.ts'
+
+export interface OfflineOptions {
+  readonly config: Config
+  readonly sink: Sink
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly tell: Tell
+}
+
+/** How long a sink that does not open is waited for, ms. */
+const PATIENCE_MS = 15_000
+const LOOK_MS = 50
+const LAST_ANSWERS_MS = 2000
+
+/**
+ * Throws `StoreLocked` when a daemon has the `state_dir`, `Fatal('config')` without one, `Retryable('sink')` when the sink does
+ * not open. What was found and not delivered when it ends lies in the store, for the daemon to deliver.
+ */
+export async function replayOffline(
+  wish: Wish,
+  { config, sink, clock, signal, tell }: OfflineOptions,
+): Promise<Summary> {
+  const stateDir = config.state_dir
+  if (stateDir === undefined) {
+    throw new Fatal(
+      'config',
+      'no daemon answers, and without state_dir nothing outlives one: there are no dead letters, and nothing to keep what is found',
+    )
+  }
+  const report: Report = () => undefined
+  const store = await openStore({
+    stateDir,
+    maxBytes: config.store.max_bytes,
+    retainAckedMs: config.nats?.retain_acked ?? 0,
+    maxDeadLetters: config.dead_letters.max,
+    clock,
+    report,
+  })
+  let pump: Pump | undefined
+  try {
+    // To show them needs nobody to deliver to.
+    if (wish.what !== 'list') {
+      pump = startPump({ store, sink, clock, report })
+      await opened(pump, clock, signal)
+    }
+    const running = pump
+    const sources = restingSources(config.sources, { clock, report, store, stateDir })
+    const replayer = new Replayer({
+      ...{ store, sink, clock, report },
+      log: () => undefined,
+      sources: () => sources,
+      sinkTrouble: () => (running === undefined || running.state().up ? undefined : running.state().detail),
+    })
+    const problem = replayer.refusal(wish)
+    if (problem !== undefined) throw new Fatal('config', problem)
+    return await replayer.run(wish, signal, tell)
+  } finally {
+    await pump?.stop(LAST_ANSWERS_MS)
+    await store.close()
+  }
+}
+
+async function opened(pump: Pump, clock: Clock, signal: AbortSignal): Promise<void> {
+  const until = clock.now() + PATIENCE_MS
+  while (!pump.state().up) {
+    if (clock.now() >= until) throw new Retryable('sink', pump.state().detail)
+    await sleep(clock, LOOK_MS, signal)
+  }
+}

@@ -1,0 +1,320 @@
+/** `opswire replay` by the running daemon and without one: the real daemon, a real nats-server, the three systems over TLS. */
+import { createServer } from 'node:net'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { EXIT } from '../../src/cli/io.ts'
+import type { OpsEvent } from '../../src/event.ts'
+import { main } from '../../src/main.ts'
+import type { Summary } from '../../src/replay/wish.ts'
+import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
+import { captured } from '../cli/captured-io.ts'
+import { ret, routeIn } from '../raas/bus.ts'
+import { until } from '../support/manual-clock.ts'
+import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
+import { ThreeSystems } from '../support/three-systems.ts'
+
+let world: ThreeSystems
+let nats: RunningNats
+const connections: { close(): Promise<void> }[] = []
+
+const say = (note: string): never => {
+  throw new Error(note)
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer()
+  await new Promise<void>(resolve => probe.listen(0, '127.0.0.1', resolve))
+  const address = probe.address()
+  await new Promise(resolve => probe.close(resolve))
+  return typeof address === 'object' && address !== null ? address.port : 0
+}
+
+beforeEach(async () => {
+  nats = await startNatsServer({ binary: await natsBinary(NEWEST, say) })
+  world = await ThreeSystems.make()
+  world.blocks.top = `state_dir: ${world.directory}/state
+http: { listen: "127.0.0.1:${await freePort()}" }
+nats: { servers: ["${nats.url}"], stream: { max_bytes: 1GiB } }
+`
+  world.blocks.fabric = world.blocks.fabric.replace(
+    '{ class: aaaModLR }',
+    '{ class: aaaModLR }, { class: eventRecord }',
+  )
+  world.write()
+})
+
+afterEach(async () => {
+  for (const connection of connections.splice(0)) await connection.close()
+  await world.close()
+  await nats.remove()
+})
+
+async function manager() {
+  const connection = await connect({ servers: nats.url })
+  connections.push(connection)
+  return jetstreamManager(connection)
+}
+
+/** How many messages the stream holds. */
+async function held(): Promise<number> {
+  return (await (await manager()).streams.info('OPSWIRE')).state.messages
+}
+
+async function events(): Promise<OpsEvent[]> {
+  const all = await contents(natsConfig(nats.url), await held())
+  return all.filter(({ subject }) => !subject.includes('._dead.')).map(({ event }) => event as OpsEvent)
+}
+
+/** Runs the command line here; gives its exit code and what it wrote. */
+async function opswire(...words: string[]) {
+  const { io, out, err } = captured()
+  const code = await main(['replay', '-c', world.configFile, ...words], io)
+  return { code, out: out(), err: err() }
+}
+
+async function replayed(...words: string[]): Promise<{ code: number; summary: Summary }> {
+  const { code, out, err } = await opswire('--json', ...words)
+  const line = out.trim().split('\n').at(-1) ?? ''
+  if (line === '') throw new Error(`exit ${code}: ${err}`)
+  return { code, summary: JSON.parse(line) as Summary }
+}
+
+const sentOf = ({ sources }: Summary): Record<string, number> =>
+  Object.fromEntries(sources.map(({ source, sent }) => [source, sent]))
+
+/** Something happens in each system; resolves with the subjects' ends, once all is in the stream. */
+async function happen(name: string, count = 3): Promise<void> {
+  const jid = routeIn(world.raas, [`${name}-minion`])
+  for (let n = 0; n < count; n++) {
+    world.apic.fabric.record('eventRecord', {
+      affected: `uni/tn-${name}-${n}`,
+      code: 'E1',
+      descr: name,
+      severity: 'info',
+    })
+    world.vcd.write({
+      type: 'vm/create',
+      user: 'svc-opswire',
+      org: 'System',
+      entity: { name: `${name}-${n}`, id: null },
+    })
+  }
+  world.raas.push('master1', [ret(jid, `${name}-minion`, true)])
+  const isThere = (all: readonly OpsEvent[]): boolean =>
+    all.filter(({ type, data }) => type === 'apic.event.recorded' && data.summary.includes(name)).length >= count &&
+    all.filter(({ source, data }) => source === '/vcd/cloud' && data.summary.includes(name)).length >= count &&
+    all.some(({ type, subject }) => type === 'raas.return' && subject?.endsWith(`${name}-minion`) === true) &&
+    all.some(({ type, subject }) => type === 'raas.run.completed' && subject === jid)
+  await untilEvents(isThere, `${name} in the stream`)
+}
+
+async function untilEvents(probe: (all: readonly OpsEvent[]) => boolean, what: string): Promise<void> {
+  let good = false
+  let asking = false
+  await until(
+    () => {
+      if (!asking && !good) {
+        asking = true
+        events()
+          .then(all => {
+            good = probe(all)
+          })
+          .catch(() => undefined)
+          .finally(() => {
+            asking = false
+          })
+      }
+      return good
+    },
+    what,
+    60_000,
+  )
+}
+
+/** The stream is gone, and made again, empty. */
+async function loseStream(): Promise<void> {
+  const { streams } = await manager()
+  const { config } = await streams.info('OPSWIRE')
+  await streams.delete('OPSWIRE')
+  await streams.add(config)
+}
+
+/** What a source can be asked for again. */
+const isAskable = ({ type, origin }: OpsEvent): boolean =>
+  /^(apic\.(event|audit)\.|raas\.(return|run\.(started|completed))|vcd\.)/.test(type) && origin !== 'snapshot'
+
+const idsOf = (all: readonly OpsEvent[]): string[] => all.map(({ id }) => id).sort()
+
+function expectOnce(all: readonly OpsEvent[]): void {
+  const ids = idsOf(all)
+  expect(ids.filter((id, at) => ids[at - 1] === id)).toEqual([])
+}
+
+describe('replay --since, by the running daemon', () => {
+  it('sends exactly what the stream lacks, through the sessions that stand, and nothing the second time', async () => {
+    await world.start()
+    await happen('before')
+    const lost = (await events()).filter(isAskable)
+    const logins = world.logins()
+    await loseStream()
+    const { code, summary } = await replayed('--since', '1h')
+    expect(summary).toMatchObject({ outcome: 'done' })
+    expect(code).toBe(EXIT.ok)
+    const now = await events()
+    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
+    expectOnce(now)
+    expect(new Set(now.map(({ origin }) => origin))).toEqual(new Set(['backfill']))
+    expect(world.logins()).toEqual(logins)
+    for (const { source } of summary.sources) expect(sentOf(summary)[source], source).toBeGreaterThan(0)
+    expect(summary.sources[0]?.notes.join()).toMatch(/class\/faultInst.*what its objects are, not what they were/)
+    const again = await replayed('--since', '1h')
+    expect(again.code).toBe(EXIT.ok)
+    expect(sentOf(again.summary)).toEqual({ 'fabric-a': 0, salt: 0, cloud: 0 })
+    await happen('after')
+    expectOnce(await events())
+    const log = world.daemon.log.filter(line => line.includes('replay of what happened'))
+    expect(log.length).toBe(4)
+    const counted = await world.metric(
+      'opswire_events_total{source="cloud",kind="audit",severity="info",origin="backfill"}',
+    )
+    expect(counted).toBeGreaterThanOrEqual(3)
+  })
+
+  it('a daemon killed in the midst of it loses nothing and doubles nothing', async () => {
+    await world.start()
+    await happen('before', 400)
+    const lost = (await events()).filter(isAskable)
+    await loseStream()
+    const cut = new AbortController()
+    const answer = await fetch(`${world.url}/-/replay`, {
+      method: 'POST',
+      body: JSON.stringify({ since: '1h' }),
+      signal: cut.signal,
+    })
+    expect(answer.headers.get('content-type')).toMatch(/ndjson/)
+    await until(() => held().then(count => count > 0), 'the first of it in the stream')
+    await world.daemon.kill()
+    cut.abort()
+    await world.start()
+    expect((await replayed('--since', '1h')).summary.outcome).toBe('done')
+    const now = await events()
+    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
+    expectOnce(now)
+  })
+
+  it('is refused while another one runs, and ends when the one who asked goes away', async () => {
+    await world.start()
+    await happen('before')
+    await nats.stop()
+    world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
+    await world.untilAnswer('/status', ({ body }) => JSON.parse(body).store?.events > 0, 'something undelivered')
+    const leave = new AbortController()
+    const post = (body: object, signal?: AbortSignal) =>
+      fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify(body), ...(signal && { signal }) })
+    expect((await post({ deadLetters: true }, leave.signal)).status).toBe(200)
+    const second = await post({ deadLetters: true })
+    expect(second.status).toBe(409)
+    expect(await second.text()).toMatch(/a replay is under way: the dead letters, begun at 20/)
+    const asked = await opswire('--since', '1h')
+    expect(asked.code).toBe(EXIT.unavailable)
+    expect(asked.err).toMatch(/a replay is under way/)
+    leave.abort()
+    await until(
+      () => world.daemon.log.some(line => line.includes('the replay of the dead letters was cancelled')) || undefined,
+      'the replay cancelled',
+    )
+    await nats.restart()
+    expect((await replayed('--since', '1h')).summary.outcome).toBe('done')
+    expectOnce(await events())
+  })
+
+  it('is cut short by a stop of the daemon, and refuses what it does not understand', async () => {
+    await world.start()
+    const post = async (body: string, headers: Record<string, string> = {}) => {
+      const answer = await fetch(`${world.url}/-/replay`, { method: 'POST', body, headers })
+      return `${answer.status} ${await answer.text()}`
+    }
+    expect(await post('')).toMatch(/^400 .*a JSON object is wanted/s)
+    expect(await post('{"since":"2h","deadLetters":true}')).toMatch(/^400 .*say one of/s)
+    expect(await post('{"since":"yesterday"}')).toMatch(/^400 .*a time with its zone/s)
+    expect(await post('{"since":"2h","sauce":1}')).toMatch(/^400 .*unknown key/s)
+    expect(await post('{"since":"2h","source":"nobody"}')).toMatch(/^422 .*no source.*fabric-a, salt, cloud/s)
+    expect(await post('{"deadLetters":true}', { origin: 'https://evil.example' })).toMatch(/^403 /)
+    await nats.stop()
+    world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
+    await world.untilAnswer('/status', ({ body }) => JSON.parse(body).store?.events > 0, 'something undelivered')
+    const running = replayed('--dead-letters')
+    await until(
+      () => world.daemon.log.some(line => line.includes('a replay of the dead letters began')) || undefined,
+      'it began',
+    )
+    expect(await world.daemon.stop()).toBe(0)
+    const { code, summary } = await running
+    expect(summary).toMatchObject({ outcome: 'cancelled', error: { reason: 'the daemon stops' } })
+    expect(code).toBe(EXIT.forced)
+  })
+})
+
+describe('replay --since, without a daemon', () => {
+  it('logs in by itself, delivers, and the daemon that starts later doubles nothing', async () => {
+    await world.start()
+    await happen('before')
+    const lost = (await events()).filter(isAskable)
+    expect(await world.daemon.stop()).toBe(0)
+    await loseStream()
+    const { code, summary } = await replayed('--since', '1h')
+    expect(summary).toMatchObject({ outcome: 'done' })
+    expect(code).toBe(EXIT.ok)
+    const now = await events()
+    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
+    expectOnce(now)
+    expect(world.logins().apic).toBe(2)
+    await world.start()
+    await happen('after')
+    expectOnce(await events())
+  })
+
+  it('says who holds the state_dir, that it needs one, and that standard output can not be asked', async () => {
+    await world.start()
+    const { top } = world.blocks
+    world.blocks.top = top.replace(/listen: "[^"]*"/, `listen: "127.0.0.1:${await freePort()}"`)
+    world.write()
+    const locked = await opswire('--dead-letters')
+    expect(locked.code).toBe(EXIT.unavailable)
+    expect(locked.err).toMatch(
+      /a daemon runs, and does not answer at http\.listen 127\.0\.0\.1:\d+.*in use by process \d+/,
+    )
+    await world.daemon.stop()
+    world.blocks.top = world.blocks.top.replace(/^state_dir.*\n/, '')
+    world.write()
+    const homeless = await opswire('--dead-letters')
+    expect(homeless.code).toBe(EXIT.config)
+    expect(homeless.err).toMatch(/without state_dir nothing outlives one/)
+    world.blocks.top = top.replace(/^nats:.*\n/m, '')
+    world.write()
+    const blind = await opswire('--since', '1h')
+    expect(blind.code).toBe(EXIT.config)
+    expect(blind.err).toMatch(/no nats block.*nothing to compare with/)
+    expect((await opswire()).code).toBe(EXIT.usage)
+    expect((await opswire('--since', '1h', '--list')).code).toBe(EXIT.usage)
+    expect((await opswire('--since', '1h', '--source', 'clod')).err).toMatch(/did you mean cloud/)
+  })
+
+  it('tells a source that lets nobody in, and reads the others', async () => {
+    await world.start()
+    await happen('before')
+    await world.daemon.stop()
+    await loseStream()
+    world.file('apic-password', 'wrong')
+    const { code, summary } = await replayed('--since', '1h')
+    expect(code).toBe(EXIT.refused)
+    expect(summary.outcome).toBe('failed')
+    expect(summary.sources.map(({ source, error }) => [source, error?.code])).toEqual([
+      ['fabric-a', 'auth_refused'],
+      ['salt', undefined],
+      ['cloud', undefined],
+    ])
+    expect(sentOf(summary)['cloud']).toBeGreaterThanOrEqual(3)
+  })
+})
