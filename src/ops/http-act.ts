@@ -19,15 +19,22 @@ export interface LinesAnswer {
 
 const MOST_BYTES = 4096
 
-/** The body as JSON; undefined when it is none, or too large. */
+/** The body as JSON; undefined when it is none, or too large: then the rest of it is not waited for. */
 export async function bodyOf(request: IncomingMessage): Promise<unknown> {
-  let text = ''
-  for await (const part of request.setEncoding('utf8')) {
-    text += String(part)
-    if (text.length > MOST_BYTES) return undefined
-  }
+  const parts: Buffer[] = []
+  let bytes = 0
+  const isWhole = await new Promise<boolean>(resolve => {
+    request.on('data', (part: Buffer) => {
+      bytes += part.length
+      if (bytes <= MOST_BYTES) parts.push(part)
+      else resolve(false)
+    })
+    request.on('end', () => resolve(true))
+    request.on('close', () => resolve(false))
+    request.on('error', () => resolve(false))
+  })
   try {
-    return JSON.parse(text)
+    return isWhole ? JSON.parse(Buffer.concat(parts).toString('utf8')) : undefined
   } catch {
     return undefined
   }

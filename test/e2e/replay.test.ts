@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
 import type { OpsEvent } from '../../src/event.ts'
 import { main } from '../../src/main.ts'
+import type { StatusDocument } from '../../src/ops/status.ts'
 import type { Summary } from '../../src/replay/wish.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
 import { captured } from '../cli/captured-io.ts'
@@ -132,6 +133,15 @@ async function untilEvents(probe: (all: readonly OpsEvent[]) => boolean, what: s
   )
 }
 
+/** The sink is away, and something waits for it. */
+async function untilUndelivered(): Promise<void> {
+  const isSo = ({ body }: { body: string }): boolean => {
+    const { sink, store } = JSON.parse(body) as StatusDocument
+    return sink?.up === false && store !== null && store.events > 0
+  }
+  await world.untilAnswer('/status', isSo, 'something undelivered')
+}
+
 /** The stream is gone, and made again, empty. */
 async function loseStream(): Promise<void> {
   const { streams } = await manager()
@@ -208,7 +218,7 @@ describe('replay --since, by the running daemon', () => {
     await happen('before')
     await nats.stop()
     world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
-    await world.untilAnswer('/status', ({ body }) => JSON.parse(body).store?.events > 0, 'something undelivered')
+    await untilUndelivered()
     const leave = new AbortController()
     const post = (body: object, signal?: AbortSignal) =>
       fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify(body), ...(signal && { signal }) })
@@ -243,7 +253,7 @@ describe('replay --since, by the running daemon', () => {
     expect(await post('{"deadLetters":true}', { origin: 'https://evil.example' })).toMatch(/^403 /)
     await nats.stop()
     world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
-    await world.untilAnswer('/status', ({ body }) => JSON.parse(body).store?.events > 0, 'something undelivered')
+    await untilUndelivered()
     const running = replayed('--dead-letters')
     await until(
       () => world.daemon.log.some(line => line.includes('a replay of the dead letters began')) || undefined,

@@ -28,7 +28,8 @@ afterEach(async () => {
 async function start(limits: Partial<HttpLimits>): Promise<RunningHttp> {
   const config = { listen: '127.0.0.1:0', token_file: null, tls: null }
   const reload = async () => ({ status: 200, body: {} })
-  server = await startHttp(config, made.ops, { clock: systemClock, reload, limits })
+  const replay = (body: unknown) => ({ status: 400, body: { read: body !== undefined } })
+  server = await startHttp(config, made.ops, { clock: systemClock, reload, replay, limits })
   return server
 }
 
@@ -86,9 +87,9 @@ test('headers above 16 KiB, and a request line as long, are refused', async () =
   expect(await answers(running)).toBe(200)
 })
 
-test('a body is not read: neither a promised terabyte nor an endless one is waited for', async () => {
+test('a body is not read, or no more of it than a wish may have: neither a promised terabyte nor an endless one is waited for', async () => {
   const running = await start(QUICK)
-  const heads = ['GET /status', 'POST /-/reload', 'POST /status', 'PUT /nowhere'].flatMap(line => [
+  const heads = ['GET /status', 'POST /-/reload', 'POST /-/replay', 'POST /status', 'PUT /nowhere'].flatMap(line => [
     `${line} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n`,
     `${line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`,
   ])
@@ -105,7 +106,7 @@ test('a body is not read: neither a promised terabyte nor an endless one is wait
     } finally {
       clearInterval(flood)
     }
-    expect(heard(), head).toMatch(/^HTTP\/1\.1 (200|404|405) /)
+    expect(heard(), head).toMatch(/^HTTP\/1\.1 (200|400|404|405) /)
   }
   expect(process.memoryUsage().rss - before).toBeLessThan(200_000_000)
   expect(await answers(running)).toBe(200)

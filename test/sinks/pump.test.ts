@@ -231,7 +231,7 @@ describe('the pump', () => {
   it('leaves out raw of what is too large, buries what still is, tells of it, and goes on', async () => {
     const { store, sink, told, start } = bench(4)
     store.put(numbered(1, { raw: { big: 'x'.repeat(5000) } }))
-    store.put(numbered(2, { raw: { big: 'x'.repeat(5000) }, summary: 'y'.repeat(5000) }))
+    store.put(numbered(2, { raw: { big: 'x'.repeat(5000) }, object: `uni/tn-${'y'.repeat(5000)}` }))
     store.put(numbered(3))
     sink.answer = record => (record.body.length > 2000 ? 'too_large' : 'ok')
     const pump = await start()
