@@ -200,7 +200,8 @@ describe('what is shown', () => {
       await tags.tag(`uni/tn-${name}`, 'add=production')
     }
     rig.start()
-    const asked = () => rig.simulator.record.requests.filter(({ path }) => path.startsWith('/api/tag/production')).length
+    const asked = () =>
+      rig.simulator.record.requests.filter(({ path }) => path.startsWith('/api/tag/production')).length
     await until(() => asked() >= 4, 'reconciles')
     const watches = rig.simulator.record.subscriptions.filter(one => one.path.includes('/class/tagInst.'))
     expect(watches).toHaveLength(1)
