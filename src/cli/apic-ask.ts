@@ -40,7 +40,7 @@ export function apicAsk(config: ApicConfig, words: readonly string[], given: Arg
   if (what === undefined || what.trim() === '')
     throw wrong(`say what to ask: ${WHAT.join(', ')}, or a line of the guide`)
   if (extra !== undefined) throw wrong(`unexpected "${extra}"`)
-  const isLine = !/^\w+$/.test(what)
+  const isLine = !/^\w+$/.test(what) || DOMAINS.endsWith(`/${what}`)
   if (isLine && operand !== undefined) throw wrong(`unexpected "${operand}"`)
   const line = isLine ? lineOf(what, config) : undefined
   const format = given.has('xml') ? 'xml' : (line?.format ?? config.format)

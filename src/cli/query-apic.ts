@@ -9,6 +9,7 @@ import { redact } from '../subscribers/apic/redact.ts'
 import { askDomains, Visit } from '../subscribers/apic/visit.ts'
 import { type ApicAsk, apicAsk } from './apic-ask.ts'
 import { columnsFor, USUAL_CLASSES } from './apic-columns.ts'
+import { cellText } from './cells.ts'
 import { UsageError } from './io.ts'
 import type { Asking, Question } from './query.ts'
 import type { Row, Rows } from './rows.ts'
@@ -38,7 +39,8 @@ export function apicQuestion(config: ApicConfig, asking: Asking): Question {
       await visit.open()
       await answer(visit, ask, rows, asking)
     } catch (error) {
-      throw isWrong(error) ? new UsageError(`${config.name}: ${error.message}${classHint(ask)}`, 'query') : error
+      if (!isWrong(error)) throw error
+      throw new UsageError(`${config.name}: ${cellText(error.message)}${classHint(ask)}`, 'query')
     } finally {
       await visit.close()
     }

@@ -29,7 +29,7 @@ const APIC_FLAGS: readonly Flag[] = [
   { name: 'rsp-subtree', value: 'SCOPE', says: 'what is sent along below: no, children or full' },
   { name: 'rsp-subtree-class', value: 'CLS,…', says: 'only these classes of what is sent along' },
   { name: 'rsp-subtree-filter', value: 'EXPR', says: 'a filter on what is sent along' },
-  { name: 'rsp-subtree-include', value: 'WORD,…', says: 'faults, health, audit-logs, …; count, no-scoped, required' },
+  { name: 'rsp-subtree-include', value: 'WORD,…', says: 'faults, health, …; count, no-scoped, required, subtree' },
   { name: 'rsp-prop-include', value: 'WHICH', says: 'all, naming-only or config-only' },
   { name: 'order-by', value: 'CLS.PROP|asc,…', says: 'how the rows are sorted; |desc for downwards' },
   { name: 'time-range', value: 'RANGE', says: 'of log classes: 24h, 1week, 1month, 3month, or two times with a bar' },

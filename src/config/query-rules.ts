@@ -21,8 +21,8 @@ export const CATEGORIES = [
   'tasks',
 ] as const
 
-/** What narrows that. */
-export const CATEGORY_OPTIONS = ['count', 'no-scoped', 'required'] as const
+/** What goes with them. The guide does not have `subtree`, the records of all that is below: GUI and clients send it (reference a9). */
+export const CATEGORY_OPTIONS = ['count', 'no-scoped', 'required', 'subtree'] as const
 
 /** Operators that people look for and the config does not have, and why. */
 export const NO_OPERATOR: ReadonlyMap<string, string> = new Map([
@@ -56,7 +56,8 @@ export function combinationProblems(question: Block, once: boolean): QueryProble
   }
   const include = wordsOf(question['rsp_subtree_include']).map(categoryOf)
   const categories = include.filter(word => (CATEGORIES as readonly string[]).includes(word))
-  const isNested = (rsp_subtree !== undefined && rsp_subtree !== 'no') || categories.length > 0
+  const hasChildren = rsp_subtree !== undefined && rsp_subtree !== 'no'
+  const isNested = hasChildren || categories.length > 0
   for (const key of ['rsp_subtree_class', 'rsp_subtree_filter']) {
     if (!has(key) || isNested) continue
     const message =
@@ -66,9 +67,12 @@ export function combinationProblems(question: Block, once: boolean): QueryProble
   const twice = include.find((word, index) => include.indexOf(word) !== index)
   if (twice !== undefined) problems.push({ key: 'rsp_subtree_include', message: `${twice} is there twice` })
   if (categories.length === 0) {
-    const lonely = include.filter(word => (CATEGORY_OPTIONS as readonly string[]).includes(word))
-    // Asked once, `count` alone gives the number of objects, which is what many ask it for.
-    if (lonely.length > 0 && !(once && lonely.every(word => word === 'count'))) {
+    // Asked once, `count` alone gives the number of objects, which is what many ask it for. Beside rsp_subtree the other
+    // two speak of the children: only what has such children, only the children themselves.
+    const useful = [...(once ? ['count'] : []), ...(hasChildren ? ['required', 'no-scoped'] : [])]
+    const options = include.filter(word => (CATEGORY_OPTIONS as readonly string[]).includes(word))
+    const lonely = options.filter(word => !useful.includes(word))
+    if (lonely.length > 0) {
       const message = `there is no category for ${lonely.join(' and ')} to narrow: add one of ${CATEGORIES.join(', ')}`
       problems.push({ key: 'rsp_subtree_include', message })
     }

@@ -18,10 +18,14 @@ const SECRET_SHAPES: readonly (readonly [RegExp, string])[] = [
 
 /** A long run without structure: a session token, a cookie's value. Digests (hex only) are left to be read. */
 const OPAQUE = /[A-Za-z0-9+_=-]{40,}/g
+/** A long name is made of words (`EPG-Prod-Web-Frontend-Servers-VLAN1234-Site01`): no piece of it is as long as this. */
+const PIECE = 16
 
 function hideOpaque(run: string): string {
-  const mixed = /[a-z]/.test(run) && /[A-Z]/.test(run) && /\d/.test(run)
-  return mixed && !/^[0-9a-fA-F]+$/.test(run) ? MASK : run
+  const isOpaque = run
+    .split(/[-_]/)
+    .some(piece => piece.length >= PIECE && /[a-z]/.test(piece) && /[A-Z]/.test(piece) && /\d/.test(piece))
+  return isOpaque && !/^[0-9a-fA-F]+$/.test(run) ? MASK : run
 }
 
 /** One printable line of at most `max` characters. What looks like a secret is masked. */

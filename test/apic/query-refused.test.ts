@@ -35,6 +35,18 @@ describe('in a subscription and in a question', () => {
     [{ class: 'fvTenant', filter: { eq: ['fvTenant.name', 'a\\\\b'] } }, /^filter: /],
     [{ class: 'fvAEPg', filter: { allbits: ['fvAEPg.fwdCtrl', ','] } }, /^filter: allbits names no bit/],
     [{ class: 'fvAEPg', filter: { anybit: ['fvAEPg.fwdCtrl', ''] } }, /^filter: anybit names no bit/],
+    [{ class: 'fvTenant', time_range: '24h' }, /^time_range: only log classes/],
+    [{ raw: 'class/fvTenant.json?rsp-subtree-include=required' }, /^raw: .*no category for required/],
+    [
+      { raw: 'class/fvTenant.json?rsp-subtree=children&rsp-subtree-include=required,subtree' },
+      /^raw: .*no category for subtree to/,
+    ],
+    [
+      {
+        raw: 'class/fvTenant.json?rsp-subtree=full&rsp-subtree-include=no-scoped&rsp-subtree-class=fvBD&order-by=fvTenant.name',
+      },
+      /^raw: .*there is no fvTenant to sort: the answer holds fvBD/,
+    ],
     [{ mo: 'uni/tn-a.json' }, /^mo: .*without .json/],
     [{ mo: '/' }, /^mo: an empty DN/],
     [{ mo: 'uni/tn-a\n' }, /^mo: .*control character/],
@@ -107,7 +119,11 @@ describe('what only pushes forbid', () => {
   it.each<[Record<string, unknown>, RegExp]>([
     [{ class: 'dl2IngrBytes5min' }, /^class: .*statistics/],
     [{ raw: 'class/dl2IngrBytes5min.json' }, /^raw: class: .*statistics/],
-    [{ class: 'fvTenant', time_range: '24h' }, /^time_range: only log classes/],
+    [{ mo: 'uni/tn-a', query_target: 'subtree', time_range: '24h' }, /^time_range: only log classes/],
+    [
+      { class: 'fvTenant', filter: { eq: ['fvTenant.descr', 'x'] }, rsp_prop_include: 'naming-only' },
+      /^rsp_prop_include: opswire itself judges the filter/,
+    ],
     [{ raw: 'aaaListDomains.json' }, /^raw: .*can't be subscribed/],
     [{ raw: 'class/fvTenant.json?rsp-subtree-include=count' }, /^raw: .*no category for count/],
   ])('%j', (question, message) => {

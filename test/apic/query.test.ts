@@ -290,6 +290,21 @@ describe('asked once, without a subscription', () => {
 
   it('what is never pushed can be asked for', () => {
     expect(asked({ class: 'l2IngrBytes5min' })).toBe('/api/class/l2IngrBytes5min.json')
-    expect(asked({ class: 'fvTenant', time_range: '24h' })).toBe('/api/class/fvTenant.json?time-range=24h')
+    const about = { mo: 'uni/tn-prod', rsp_subtree_include: ['event-logs', 'no-scoped', 'subtree'], time_range: '24h' }
+    expect(asked(about)).toBe(
+      '/api/mo/uni/tn-prod.json?rsp-subtree-include=event-logs,no-scoped,subtree&time-range=24h',
+    )
+  })
+
+  it('only what has children of a kind, or those alone', () => {
+    const below = { class: 'fvTenant', rsp_subtree: 'children', rsp_subtree_class: 'fvBD' }
+    for (const [include, sorted] of [
+      [['required'], 'fvTenant'],
+      [['required', 'no-scoped'], 'fvBD'],
+    ] as const) {
+      expect(asked({ ...below, rsp_subtree_include: include, order_by: `${sorted}.name` })).toBe(
+        `/api/class/fvTenant.json?rsp-subtree=children&rsp-subtree-class=fvBD&rsp-subtree-include=${include}&order-by=${sorted}.name`,
+      )
+    }
   })
 })

@@ -185,5 +185,16 @@ describe('words and options', () => {
       'opswire query: fabric-a: unknown managed object class fvTenat (HTTP 400, code 12); did you mean fvTenant?\n' +
         'opswire query --help tells more.\n',
     )
+    // Nor do its words drive a terminal.
+    const failure = {
+      kind: 'error',
+      status: 400,
+      code: '107',
+      text: 'bad\u001b[2J\u202e filter\nopswire: fine',
+    } as const
+    rig.apic.fail({ operation: 'query', failure })
+    expect((await rig.ask('fabric-a', 'class', 'fvTenant')).err).toBe(
+      'opswire query: fabric-a: bad [2J  filter opswire: fine (HTTP 400, code 107)\nopswire query --help tells more.\n',
+    )
   })
 })

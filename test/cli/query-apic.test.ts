@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { fault } from '../support/apic-source.ts'
-import { dnsOf, QueryRig } from './query-rig.ts'
+import { dnsOf, linesOf, QueryRig } from './query-rig.ts'
 
 let rig: QueryRig
 afterEach(() => rig.close())
@@ -140,7 +140,7 @@ describe("the guide's own lines", () => {
     rig = await QueryRig.make({
       apic: { domains: [{ name: 'ExampleRadius' }, { name: 'local', guiBanner: 'San Jose' }] },
     })
-    for (const what of ['domains', `${HOST}/aaaListDomains.json`]) {
+    for (const what of ['domains', 'aaaListDomains', `${HOST}/aaaListDomains.json`]) {
       const { code, out } = await rig.ask('fabric-a', what)
       expect([code, out]).toEqual([0, 'name           guiBanner\nExampleRadius\nlocal          San Jose\n2 objects\n'])
     }
@@ -151,6 +151,20 @@ describe("the guide's own lines", () => {
     expect((await rig.ask('fabric-a', 'domains', '--count')).out).toBe('2\n')
     expect(rig.apic.record.logins).toEqual([])
   })
+})
+
+it('a count is the number that the controller counted, not of the one object that tells it', async () => {
+  rig = await QueryRig.make({ apic: {} })
+  rig.tenants(2)
+  const count = async (...include: string[]) =>
+    (await rig.ask('fabric-a', 'class', 'fvTenant', '--rsp-subtree-include', include.join(','), '--count')).out
+  expect(await count('count')).toBe('5\n')
+  // Only the fabric's own tenants have a health score.
+  expect(await count('health', 'count')).toBe('3\n')
+  rig.apic.post('uni/tn-t0', { fvBD: { attributes: { name: 'front' } } })
+  const bridged = ['--rsp-subtree', 'children', '--rsp-subtree-class', 'fvBD', '--rsp-subtree-include', 'required']
+  expect(dnsOf(await rig.json('fabric-a', 'class', 'fvTenant', ...bridged))).toEqual(['uni/tn-t0'])
+  expect((await rig.ask('fabric-a', 'class', 'fvTenant', ...bridged, '--count')).out).toBe('1\n')
 })
 
 describe('the table', () => {
@@ -214,6 +228,14 @@ describe('the table', () => {
     expect(json.out).not.toMatch(hostile)
     const [object] = await rig.json(...argv)
     expect(object).toMatchObject({ faultInst: { attributes: { descr: evil } } })
+  })
+
+  it('shows a long name, which is no secret', async () => {
+    rig = await QueryRig.make({ apic: {} })
+    const name = 'PROD-Web-Frontend-Servers-VLAN1234-Site01'
+    rig.apic.post('uni', { fvTenant: { attributes: { name } } })
+    const { out } = await rig.ask('fabric-a', 'mo', `uni/tn-${name}`, '--columns', 'name,dn')
+    expect(linesOf(out)[1]).toBe(`${name}  uni/tn-${name}`)
   })
 
   it('says that there is nothing', async () => {

@@ -78,7 +78,12 @@ async function put(
       ...data,
     },
   })
-  const event = { ...fact, recordedtime: new Date(systemClock.wall()).toISOString() }
+  // As it is written here: others may publish, and what an older version published is still in the stream.
+  const event = {
+    ...fact,
+    recordedtime: new Date(systemClock.wall()).toISOString(),
+    data: { ...fact.data, summary: data.summary },
+  }
   const { seq } = store.put({
     id: event.id,
     subject: subjectOf(ref, fact),

@@ -134,6 +134,13 @@ describe('scope', () => {
     // The guide's slip is no keyword: nothing is included, and nothing said.
     expect(await names(`${flat}=fault,no-scoped`)).toContain('prod')
     expect(await names('class/fvTenant.json?rsp-subtree-include=count', 'count')).toEqual(['4'])
+    // Without a category: of what rsp-subtree brings.
+    const bridged = 'class/fvTenant.json?rsp-subtree=children&rsp-subtree-class=fvBD&rsp-subtree-include'
+    expect(await names(`${bridged}=required`)).toEqual(['prod'])
+    expect(await names(`${bridged}=required,no-scoped`)).toEqual(['front'])
+    const epg = 'class/fvTenant.json?rsp-subtree=full&rsp-subtree-filter=eq(fvAEPg.name,"web")&rsp-subtree-include'
+    expect(await names(`${epg}=required`)).toEqual(['prod'])
+    expect(await names(`${epg}=no-scoped`)).toEqual(['web'])
     const audited = await get('mo/uni/tn-prod.json?rsp-subtree-include=audit-logs,required')
     expect(audited.body.imdata[0]?.['fvTenant']?.children?.[0]?.['aaaModLR']?.attributes['affected']).toBe(
       'uni/tn-prod',

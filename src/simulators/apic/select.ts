@@ -32,7 +32,9 @@ export function select(view: View, query: Query, options: SelectOptions): Select
   const categories = categoriesOf(query.include)
   const below = (mo: Mo): MoBody[] => included(view, query, mo, categories)
   const dressed = new Map<string, MoBody[]>()
-  if (categories.length > 0 && (query.include.has('required') || query.include.has('no-scoped'))) {
+  // Without a category these two speak of the children that rsp-subtree brings: clients in use ask so.
+  const isNested = categories.length > 0 || query.subtree !== 'no'
+  if (isNested && (query.include.has('required') || query.include.has('no-scoped'))) {
     for (const mo of matching) dressed.set(mo.dn, below(mo))
     if (query.include.has('required')) matching = matching.filter(mo => (dressed.get(mo.dn)?.length ?? 0) > 0)
   }
@@ -41,7 +43,7 @@ export function select(view: View, query: Query, options: SelectOptions): Select
     const attributes = { childAction: '', count: String(count), dn: '', status: '' }
     return { total: 1, objects: [{ className: 'moCount', attributes, children: [] }] }
   }
-  if (categories.length > 0 && query.include.has('no-scoped')) {
+  if (isNested && query.include.has('no-scoped')) {
     const flat = new Map(matching.flatMap(mo => flatten(view, query, mo, categories)).map(mo => [mo.dn, mo]))
     return page(view, query, [...flat.values()], options, () => [])
   }
@@ -172,8 +174,7 @@ function* targeted(view: View, target: Target): Iterable<Mo> {
 
 function isOf(query: Query, categories: readonly string[], mo: Mo): boolean {
   if (!categories.some(category => isInCategory(category, mo.className))) return false
-  if (query.subtreeClasses?.has(mo.className) === false) return false
-  return query.subtreeFilter === undefined || query.subtreeFilter(mo.className, mo.attributes) === true
+  return isWantedChild(query, mo)
 }
 
 function* logsAbout(view: View, categories: readonly string[], accept: (affected: string) => boolean): Iterable<Mo> {
@@ -185,11 +186,21 @@ function* logsAbout(view: View, categories: readonly string[], accept: (affected
   }
 }
 
-/** no-scoped: the objects of the categories in the whole subtree, on the top level. */
+/** no-scoped: the objects of the categories in the whole subtree, on the top level; without a category, the children. */
 function flatten(view: View, query: Query, mo: Mo, categories: readonly string[]): Mo[] {
+  if (categories.length === 0) {
+    const reach = query.subtree === 'full' ? view.tree.subtree(mo.dn) : view.tree.children(mo.dn)
+    return [...reach].filter(one => one !== mo && isWantedChild(query, one))
+  }
   const inTree = [...view.tree.subtree(mo.dn)].filter(one => isOf(query, categories, one))
   const inLogs = [...logsAbout(view, categories, affected => isWithin(affected, mo.dn))]
   return [...inTree, ...inLogs.filter(one => isOf(query, categories, one))]
+}
+
+/** By the classes and the filter of rsp-subtree. */
+function isWantedChild(query: Query, { className, attributes }: Mo): boolean {
+  if (query.subtreeClasses?.has(className) === false) return false
+  return query.subtreeFilter === undefined || query.subtreeFilter(className, attributes) === true
 }
 
 /** What hangs below an object in the answer: by rsp-subtree, and what rsp-subtree-include adds. */
@@ -199,11 +210,7 @@ function included(view: View, query: Query, mo: Mo, categories: readonly string[
   for (const child of view.tree.children(mo.dn)) {
     const deeper = query.subtree === 'full' ? included(view, query, child, categories) : []
     // With categories, only they are looked for; without, the classes and the filter of rsp-subtree decide.
-    const wanted =
-      categories.length > 0
-        ? isOf(query, categories, child)
-        : query.subtreeClasses?.has(child.className) !== false &&
-          (query.subtreeFilter === undefined || query.subtreeFilter(child.className, child.attributes) === true)
+    const wanted = categories.length > 0 ? isOf(query, categories, child) : isWantedChild(query, child)
     if (!wanted && deeper.length === 0) continue
     children.push({ className: child.className, attributes: shown(view, query, child, true), children: deeper })
   }

@@ -68,6 +68,9 @@ export async function countOf(queries: readonly Query[], options: AskOptions): P
   const [query, other] = queries
   if (query !== undefined && other === undefined) {
     const answer = await (isSmall(query) ? wholeOf(query, options) : firstOf(query, options))
+    // What was asked for as a count comes as one object that tells it.
+    const told = answer?.objects.filter(({ cls }) => cls === 'moCount') ?? []
+    if (told.length > 0) return told.reduce((sum, { attributes }) => sum + Number(attributes['count'] ?? 0), 0)
     if (answer?.totalCount !== undefined) return answer.totalCount
   }
   let count = 0

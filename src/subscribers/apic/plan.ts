@@ -17,7 +17,7 @@ import { classesOf, commas, nestedClasses, scopedClasses, topClasses } from './y
 
 /**
  * `subscribe`: to be told of every change. `ask`: one answer, as `opswire query` wants it: what only concerns pushes does
- * not matter (statistics, a time range on any class), and a filter is always the controller's to apply.
+ * not matter (statistics), and a filter is always the controller's to apply.
  */
 export type Purpose = 'subscribe' | 'ask'
 
@@ -49,9 +49,8 @@ export function planOf(question: QuestionConfig, purpose: Purpose): Plan {
   const isOurs = purpose === 'subscribe' && !logs && filter !== undefined
   const sent = new Map(filters)
   if (isOurs) sent.delete('query-target-filter')
-  for (const rule of [purpose === 'subscribe' ? pushProblems : undefined, orderProblems, filterProblems]) {
-    problems.push(...(rule?.({ target, options, filters, sent }) ?? []).map(keyed(keyOf)))
-  }
+  const rules = [purpose === 'subscribe' ? pushProblems : spanProblems, orderProblems, filterProblems]
+  for (const rule of rules) problems.push(...rule({ target, options, filters, sent }).map(keyed(keyOf)))
   if (problems.length > 0) throw new Unaskable(problems)
   const ordered = OPTION_NAMES.flatMap(name => {
     const value = name === 'query-target-filter' && isOurs ? undefined : options.get(name)
@@ -218,8 +217,17 @@ interface Judged {
   readonly sent: ReadonlyMap<FilterOption, FilterExpression>
 }
 
-/** What an APIC never pushes. */
-function pushProblems({ target, options }: Judged): QueryProblem[] {
+const NO_SPAN = 'only log classes (eventRecord, aaaModLR, …) have a time to range over'
+
+/** A time range of what keeps no time is ignored (reference a9: it works on log classes); what isn't known may have one. */
+function spanProblems({ target, options }: Judged): QueryProblem[] {
+  const classes = classesOf(target, options)
+  const isTimed = classes?.some(cls => isLogClass(cls) || isStatisticsClass(cls)) ?? true
+  return !options.has('time-range') || isTimed ? [] : [{ key: 'time_range', message: NO_SPAN }]
+}
+
+/** What an APIC never pushes, and what would leave us without the properties that a filter is judged by. */
+function pushProblems({ target, options, filters, sent }: Judged): QueryProblem[] {
   if (target.kind === 'method') {
     return [{ key: 'raw', message: `${target.name} can't be subscribed to: it must be class/…, mo/… or tag/…` }]
   }
@@ -230,8 +238,12 @@ function pushProblems({ target, options }: Judged): QueryProblem[] {
     return [{ key, message: `${statistics} holds statistics: an APIC never pushes them` }]
   }
   if (options.has('time-range') && classes?.every(isLogClass) !== true) {
-    const message = 'only log classes (eventRecord, aaaModLR, …) have a time to range over'
-    return [{ key: 'time_range', message }]
+    return [{ key: 'time_range', message: NO_SPAN }]
+  }
+  const properties = options.get('rsp-prop-include') ?? 'all'
+  if (properties !== 'all' && filters.has('query-target-filter') && !sent.has('query-target-filter')) {
+    const message = `opswire itself judges the filter, by properties that an answer with ${properties} alone may lack`
+    return [{ key: 'rsp_prop_include', message }]
   }
   return []
 }

@@ -18,6 +18,7 @@ const INCLUDED: ReadonlyMap<string, readonly string[]> = new Map([
   ['count', []],
   ['no-scoped', []],
   ['required', []],
+  ['subtree', []],
 ])
 
 /** Every class of an object of the answer, nested ones too; undefined for any. */
@@ -56,8 +57,10 @@ export function nestedClasses(options: Options): readonly string[] | undefined {
 /** The classes on the top level of the answer: what `order-by` sorts. */
 export function topClasses(target: Target, options: Options): readonly string[] | undefined {
   const include = commas(options.get('rsp-subtree-include') ?? '')
-  const flat = include.includes('no-scoped') && include.some(word => (CATEGORIES as readonly string[]).includes(word))
-  return flat ? nestedClasses(options) : scopedClasses(target, options)
+  const isNested =
+    (options.get('rsp-subtree') ?? 'no') !== 'no' ||
+    include.some(word => (CATEGORIES as readonly string[]).includes(word))
+  return include.includes('no-scoped') && isNested ? nestedClasses(options) : scopedClasses(target, options)
 }
 
 /** True when such an object can be part of the answer. */
