@@ -92,23 +92,26 @@ describe('deaf', () => {
     await untilWellAgain('fabric-a')
   })
 
-  it('RaaS: calls hang', async () => {
-    world.blocks.salt += '    request_timeout: 1s\n'
+  it.each<['salt' | 'cloud', (hangs: boolean) => void]>([
+    [
+      'salt',
+      hangs => {
+        world.raas.knobs.fault = hangs ? () => ({ kind: 'hang' }) : undefined
+      },
+    ],
+    [
+      'cloud',
+      hangs => {
+        world.vcd.knobs.fail = hangs ? () => ({ kind: 'hang' }) : undefined
+      },
+    ],
+  ])('a source that polls, %s: requests hang', async (source, silence) => {
+    world.blocks[source] += '    request_timeout: 1s\n'
     world.write()
     await world.start()
-    world.raas.knobs.fault = () => ({ kind: 'hang' })
-    await untilToldOf('salt', /^degraded: no answer within 1000 ms \(/)
-    world.raas.knobs.fault = undefined
-    await untilWellAgain('salt')
-  })
-
-  it('Cloud Director: requests hang', async () => {
-    world.blocks.cloud += '    request_timeout: 1s\n'
-    world.write()
-    await world.start()
-    world.vcd.knobs.fail = () => ({ kind: 'hang' })
-    await untilToldOf('cloud', /^degraded: no answer within 1000 ms \(/)
-    world.vcd.knobs.fail = undefined
-    await untilWellAgain('cloud')
+    silence(true)
+    await untilToldOf(source, /^degraded: no answer within 1000 ms \(/)
+    silence(false)
+    await untilWellAgain(source)
   })
 })

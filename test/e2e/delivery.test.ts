@@ -2,7 +2,7 @@
  * The promise, counted by number: what the fabric showed is in JetStream, each exactly once. The real daemon in its own
  * process, a real nats-server, the APIC simulator over real TLS.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -10,7 +10,9 @@ import { systemClock } from '../../src/scheduler/clock.ts'
 import { type ApicSimulator, startApicSimulator } from '../../src/simulators/apic/controller.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
 import { certificate } from '../support/apic-source.ts'
+import { untilAnswered } from '../support/asked.ts'
 import { Daemon } from '../support/daemon.ts'
+import { writeFabricFile } from '../support/fabric-file.ts'
 import { until } from '../support/manual-clock.ts'
 import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 
@@ -30,25 +32,7 @@ beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'opswire-e2e-'))
   nats = await startNatsServer({ binary: await natsBinary(NEWEST, say) })
   simulator = await startApicSimulator({ time: systemClock, certificate })
-  writeFileSync(join(directory, 'ca.pem'), certificate.cert)
-  writeFileSync(join(directory, 'password'), 'ins3965!\n')
-  const file = join(directory, 'opswire.yaml')
-  writeFileSync(
-    file,
-    `
-state_dir: ${directory}/state
-http: { listen: "127.0.0.1:0" }
-nats: { servers: ["${nats.url}"], stream: { max_bytes: 1GiB } }
-sources:
-  - name: fabric-a
-    kind: apic
-    controllers: ["${simulator.url}"]
-    username: admin
-    password_file: ${directory}/password
-    tls: { ca_file: ${directory}/ca.pem }
-    subscriptions: [{ class: eventRecord }]
-`,
-  )
+  const file = writeFabricFile({ directory, controller: simulator.url, natsUrl: nats.url })
   daemon = new Daemon(file)
 })
 
@@ -72,27 +56,7 @@ async function live(): Promise<void> {
 type Status = Awaited<ReturnType<Daemon['status']>>
 
 async function untilStatus(probe: (status: Status) => boolean, what: string): Promise<void> {
-  let good = false
-  let asking = false
-  await until(
-    () => {
-      if (!asking) {
-        asking = true
-        daemon
-          .status(url)
-          .then(status => {
-            good = probe(status)
-          })
-          .catch(() => undefined)
-          .finally(() => {
-            asking = false
-          })
-      }
-      return good
-    },
-    what,
-    60_000,
-  )
+  await untilAnswered(() => daemon.status(url), probe, what)
 }
 
 const delivered = (count: number) =>

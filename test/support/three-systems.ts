@@ -10,8 +10,8 @@ import { type ApicSimulator, startApicSimulator } from '../../src/simulators/api
 import { type RaasSimulator, startRaasSimulator } from '../../src/simulators/raas/server.ts'
 import { startVcdSimulator, type VcdSimulator } from '../../src/simulators/vcd/simulator.ts'
 import { certificate } from './apic-source.ts'
+import { untilAnswered } from './asked.ts'
 import { Daemon } from './daemon.ts'
-import { until } from './manual-clock.ts'
 
 export interface Blocks {
   /** Everything but the sources. */
@@ -116,32 +116,13 @@ export class ThreeSystems {
     return { status: answer.status, body: await answer.text() }
   }
 
-  /** Asks until the answer is as wanted, and gives it. */
+  /** Asks until the answer is as wanted, and gives its body. */
   async untilAnswer(
     path: string,
     probe: (answer: { status: number; body: string }) => boolean,
     what: string,
   ): Promise<string> {
-    let good: string | undefined
-    let asking = false
-    return until(
-      () => {
-        if (!asking) {
-          asking = true
-          this.get(path)
-            .then(answer => {
-              if (probe(answer)) good = answer.body
-            })
-            .catch(() => undefined)
-            .finally(() => {
-              asking = false
-            })
-        }
-        return good
-      },
-      what,
-      60_000,
-    )
+    return (await untilAnswered(() => this.get(path), probe, what)).body
   }
 
   status(): Promise<StatusDocument> {
