@@ -55,9 +55,11 @@ function unknownCommand(name: string, known: readonly string[]): UsageError {
 /** Says what went wrong on stderr and gives the exit code for it. */
 async function complain(error: unknown, io: CliIo): Promise<number> {
   if (error instanceof UsageError) {
+    const { printable } = await import('./ops/text.ts')
     const help = error.command === undefined ? 'opswire --help' : `opswire ${error.command} --help`
     io.stderr.write(
-      `opswire${error.command === undefined ? '' : ` ${error.command}`}: ${error.message}\n${help} tells more.\n`,
+      // It may quote what a source said, or what was pasted.
+      `opswire${error.command === undefined ? '' : ` ${error.command}`}: ${printable(error.message, 2000)}\n${help} tells more.\n`,
     )
     return EXIT.usage
   }

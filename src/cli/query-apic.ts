@@ -9,7 +9,6 @@ import { redact } from '../subscribers/apic/redact.ts'
 import { askDomains, Visit } from '../subscribers/apic/visit.ts'
 import { type ApicAsk, apicAsk } from './apic-ask.ts'
 import { columnsFor, USUAL_CLASSES } from './apic-columns.ts'
-import { cellText } from './cells.ts'
 import { UsageError } from './io.ts'
 import type { Asking, Question } from './query.ts'
 import type { Row, Rows } from './rows.ts'
@@ -39,8 +38,7 @@ export function apicQuestion(config: ApicConfig, asking: Asking): Question {
       await visit.open()
       await answer(visit, ask, rows, asking)
     } catch (error) {
-      if (!isWrong(error)) throw error
-      throw new UsageError(`${config.name}: ${cellText(error.message)}${classHint(ask)}`, 'query')
+      throw isWrong(error) ? new UsageError(`${config.name}: ${error.message}${classHint(ask)}`, 'query') : error
     } finally {
       await visit.close()
     }

@@ -144,7 +144,7 @@ export class Rows {
       if (known.includes(column)) continue
       const guess = nearest(column, known)
       const hint = guess === undefined ? `; there is ${known.toSorted().join(', ')}` : `; did you mean ${guess}?`
-      throw new UsageError(cellText(`--columns: no "${column}" in these rows${hint}`), 'query')
+      throw new UsageError(`--columns: no "${column}" in these rows${hint}`, 'query')
     }
     return columns
   }

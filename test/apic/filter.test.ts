@@ -9,6 +9,7 @@ const event = {
   created: '2026-02-03T04:05:06.789+09:00',
   code: '100',
   flags: 'a,b,c',
+  id: '72057598349672454',
   descr: 'Port is up',
 }
 
@@ -17,6 +18,11 @@ const table: [FilterExpression, string, boolean][] = [
   [{ eq: ['eventRecord.user', 'alice'] }, 'eq(eventRecord.user,"alice")', true],
   [{ ne: ['eventRecord.user', 'internal'] }, 'ne(eventRecord.user,"internal")', true],
   [{ eq: ['eventRecord.code', 100] }, 'eq(eventRecord.code,"100")', true],
+  // A tenant may be called 007, and another one 7.
+  [{ eq: ['eventRecord.code', '0100'] }, 'eq(eventRecord.code,"0100")', false],
+  [{ eq: ['eventRecord.code', '100.0'] }, 'eq(eventRecord.code,"100.0")', true],
+  [{ eq: ['eventRecord.id', '72057598349672455'] }, 'eq(eventRecord.id,"72057598349672455")', false],
+  [{ lt: ['eventRecord.id', '72057598349672455'] }, 'lt(eventRecord.id,"72057598349672455")', true],
   [{ lt: ['eventRecord.code', 20] }, 'lt(eventRecord.code,"20")', false],
   [{ gt: ['eventRecord.code', '20'] }, 'gt(eventRecord.code,"20")', true],
   [{ le: ['eventRecord.code', 100] }, 'le(eventRecord.code,"100")', true],

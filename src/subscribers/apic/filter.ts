@@ -128,13 +128,18 @@ function compare(operator: string, actual: string | undefined, values: readonly 
   }
 }
 
-const NUMBER = /^-?\d+(\.\d+)?$/
+/** `007` is a name, or a text of digits: no APIC writes a number so. */
+const NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?$/
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d/
 
 /** Below, at or above 0, as `left` is less than, equal to or more than `right`. */
 export function order(left: string, right: string): number {
   if (left === right) return 0
-  if (NUMBER.test(left) && NUMBER.test(right)) return Number(left) - Number(right)
+  if (NUMBER.test(left) && NUMBER.test(right)) {
+    const difference = Number(left) - Number(right)
+    // Ids of 64 bits are longer than a number holds.
+    if (difference !== 0 || left.includes('.') || right.includes('.')) return difference
+  }
   if (TIME.test(left) && TIME.test(right)) {
     const difference = Date.parse(left) - Date.parse(right)
     if (!Number.isNaN(difference)) return difference
