@@ -43,8 +43,8 @@ export function vcdQuestion(config: VcdConfig, asking: Asking): Question {
     const question = eventsQuestion(asking)
     return async () => {
       // As the daemon does it: an event shows its token by the name that the inventory has for it.
-      const names = new InventoryFile(config.token_inventory_file, asking.note)
-      await names.refresh()
+      const names = new InventoryFile(config.token_inventory_file)
+      await names.refresh(asking.note)
       await visiting(config, asking, questions => events(questions, question, names.current, asking))
     }
   }

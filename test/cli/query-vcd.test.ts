@@ -113,10 +113,10 @@ describe('tokens', () => {
   it('an inventory that the daemon reads, made by a session with a password', async () => {
     await make()
     const inventory = async (out: string) => {
-      const file = new InventoryFile(rig.file('tokens.yaml', out), text => {
+      const file = new InventoryFile(rig.file('tokens.yaml', out))
+      await file.refresh(text => {
         throw new Error(text)
       })
-      await file.refresh()
       return file.current
     }
     const { code, out, err } = await rig.ask(...ROOT, '--password-file', rig.file('pw', `${SECRETS.person}\r\n`))

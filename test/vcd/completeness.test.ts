@@ -98,6 +98,70 @@ describe('a row later than the overlap', () => {
   })
 })
 
+describe('no hour is called incomplete', () => {
+  const SLOWER = { poll_interval: '10m', sweep_interval: '10m' }
+
+  /** A row an hour, for so many hours. */
+  async function live(hours: number): Promise<void> {
+    for (let hour = 0; hour < hours; hour++) {
+      rig.simulator.write(ROW)
+      await pass(HOUR)
+    }
+  }
+
+  it('because a cell whose clock is a month ahead wrote a row', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp(SLOWER)
+    await live(32)
+    const before = counts()
+    rig.simulator.write({ ...ROW, atMs: rig.clock.wall() + 30 * 24 * HOUR })
+    await pass(3 * HOUR)
+    expect(rig.rows().size).toBe(33)
+    expect(rig.gaps()).toEqual([])
+    expect(rig.repeats).toBe(0)
+    expect(counts() - before).toBeLessThan(100)
+  })
+
+  it('because an earlier version of opswire did not count', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp(SLOWER)
+    await live(32)
+    for (let restart = 0; restart < 2; restart++) {
+      await rig.stop()
+      if (restart === 0) for (const key of rig.mirror.keys()) if (key.startsWith('vcd.hour/')) rig.mirror.delete(key)
+      await rig.clock.advance(MINUTE)
+      await rig.caughtUp(SLOWER)
+      await live(5)
+      expect(rig.gaps()).toEqual([])
+    }
+    const late = rig.simulator.write({ ...ROW, lateMs: 2 * HOUR })
+    await rig.drive(() => rig.rows().has(late), 'the late row')
+  })
+
+  it('because a role saw less for a day, and then all again', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp(SLOWER)
+    const began = rig.clock.wall()
+    await live(28)
+    rig.simulator.knobs.hide = row => row.timestampMs < began + 2 * HOUR
+    await live(26)
+    rig.simulator.knobs.hide = undefined
+    await live(26)
+    expect(rig.gaps()).toEqual([])
+  })
+})
+
+it('an overlap shorter than that of the polls between is no reason to tell rows again', async () => {
+  rig = await startRig({ tokenLoginEvents: false })
+  await rig.caughtUp({ overlap: '1s' })
+  for (let row = 0; row < 6; row++) {
+    rig.simulator.write(ROW)
+    await rig.turns(2)
+  }
+  expect(rig.rows().size).toBe(6)
+  expect(rig.repeats).toBe(0)
+})
+
 it('compares kindly: an hour is asked for hourly for a day, then daily, then never again; nothing is read twice', async () => {
   rig = await startRig({ tokenLoginEvents: false })
   await rig.caughtUp({ poll_interval: '10m', sweep_interval: '10m' })

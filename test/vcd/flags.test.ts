@@ -68,6 +68,34 @@ describe('a token', () => {
     expect(await flagsOf(ROW)).toEqual([['expired-in-inventory']])
   })
 
+  it('keeps its name when the inventory breaks and the session is lost after that', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    const inventory = rig.file('tokens.yaml', `- { id: ${CI_TOKEN}, name: ci }\n`)
+    await rig.caughtUp({ token_inventory_file: inventory })
+    expect(await flagsOf(ROW)).toEqual([['first-use']])
+    rig.file('tokens.yaml', '- {')
+    await rig.turns(1)
+    let cut = false
+    rig.simulator.knobs.fail = () => {
+      if (cut) return undefined
+      cut = true
+      return { kind: 'status', status: 503 }
+    }
+    await rig.drive(() => rig.failures.length > 0, 'the session is lost')
+    expect(await flagsOf(ROW, { ...ROW, tokenId: OPS_TOKEN })).toEqual([undefined, ['unknown-token', 'first-use']])
+    expect([...rig.rows().values()].at(-2)?.data.actor?.tokenName).toBe('ci')
+    expect(rig.reported('advice').map(({ text }) => text)).toEqual([expect.stringMatching(/tokens.yaml is not used/)])
+  })
+
+  it('is not called unknown by an inventory that was never read', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp({ token_inventory_file: `${rig.directory}/nowhere.yaml` })
+    expect(await flagsOf(ROW)).toEqual([['first-use']])
+    rig.file('nowhere.yaml', '[]')
+    await rig.turns(1)
+    expect(await flagsOf(ROW)).toEqual([['unknown-token']])
+  })
+
   it('of a user who was shut out is flagged while it goes on, until the user is let in again', async () => {
     rig = await startRig()
     await rig.caughtUp()
@@ -94,6 +122,20 @@ describe('a token', () => {
     // By name alone, as a row of a deleted user may have it.
     const [, gone] = await flagsOf({ ...act('user/delete'), entity: { name: 'ci-bot', id: null } }, ROW)
     expect(gone).toEqual(['stale-user'])
+    // And the other way round: deleted by id, and later rows of it have lost theirs.
+    const [token, first] = ['6a0c0c52-0000-4000-8000-0000000000fa', '6a0c0c52-0000-4000-8000-0000000000c9']
+    const mallory = { ...ROW, user: 'mallory', tokenId: token }
+    const byId = { name: 'mallory', id: `urn:vcloud:user:${first}` }
+    const [, , lostId] = await flagsOf(mallory, { ...act('user/delete'), entity: byId }, mallory)
+    expect(lostId).toEqual(['stale-user'])
+    // A new user of the same name, who came by a way that left no row, is another one.
+    const namesake = 'urn:vcloud:user:6a0c0c52-0000-4000-8000-0000000000ca'
+    const [other] = await flagsOf({ ...mallory, userId: '6a0c0c52-0000-4000-8000-0000000000ca' })
+    expect(other).toBeUndefined()
+    // Made anew under the same name: that the old one is let in is not said by it.
+    const again = { ...act('user/create'), entity: { name: 'mallory', id: namesake } }
+    const [, old] = await flagsOf(again, { ...mallory, userId: first })
+    expect(old).toEqual(['second-user', 'stale-user'])
     // Others are not meant.
     expect(await flagsOf({ ...ROW, tokenId: OPS_TOKEN, user: 'heidi', org: 'Müller & Söhne' })).toEqual([['first-use']])
   })

@@ -248,18 +248,18 @@ describe('inventory', () => {
     const directory = mkdtempSync(join(tmpdir(), 'opswire-inventory-'))
     const path = join(directory, 'tokens.yaml')
     const advice: string[] = []
-    const file = new InventoryFile(path, text => advice.push(text))
+    const file = new InventoryFile(path)
     const change = async (text: string, at: number): Promise<void> => {
       writeFileSync(path, text)
       utimesSync(path, at, at)
-      await file.refresh()
+      await file.refresh(text => advice.push(text))
     }
-    await file.refresh()
-    await file.refresh()
+    await file.refresh(text => advice.push(text))
+    await file.refresh(text => advice.push(text))
     expect(advice).toEqual([expect.stringContaining('is not used')])
     await change('- {id: a, name: first}', 1000)
     await change('- {id: a, nam: second}', 2000)
-    await file.refresh()
+    await file.refresh(text => advice.push(text))
     expect(file.current.get('a')?.name).toBe('first')
     expect(advice).toHaveLength(2)
     await change('- {id: a, name: third}', 3000)

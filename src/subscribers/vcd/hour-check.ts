@@ -76,10 +76,11 @@ export class HourCheck {
       return
     }
     const { gap, commit } = this.#parts
+    // Fewer than before is retention at work, or a role that sees less, which other checks are for; it may see all again.
+    if (counted < known) return
     const draft = hours.draft()
     draft.set(hour, counted)
-    // Fewer than before is retention at work, or a role that sees less, which other checks are for.
-    const facts = counted > known ? [gap('state_lost', this.#spanOf(hour).fromMs, hour + HOUR_MS)] : []
+    const facts = [gap('state_lost', this.#spanOf(hour).fromMs, hour + HOUR_MS)]
     await commit({ facts, mirror: draft.changes(), durable: () => draft.adopt() })
   }
 

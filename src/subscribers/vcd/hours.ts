@@ -6,6 +6,8 @@ import type { MirrorChange, MirrorView } from '../../record.ts'
 
 export const HOUR_MS = 3_600_000
 const FAMILY = 'vcd.hour'
+/** Where counting began, for a trail that was read before its rows were counted. */
+const BEGIN = `${FAMILY}/begin`
 /** After this an hour is not compared any more. */
 const KEPT_MS = 7 * 24 * HOUR_MS
 
@@ -17,16 +19,24 @@ export const hourOf = (ms: number): number => Math.floor(ms / HOUR_MS) * HOUR_MS
 export class Hours {
   readonly #counts = new Map<number, Count>()
   readonly #checkedAt = new Map<number, number>()
+  /** Rows below were dealt with and not counted. */
+  readonly #begin: number
+  #beginStored: boolean
+  /** Hours below are past their time, by the cell's clock: the stamp of a row may be anything. */
+  #forgetBelow = Number.NEGATIVE_INFINITY
 
-  /** `sureBelow`: rows from there on will be read, and counted, again. */
-  constructor(mirror: MirrorView, sureBelow: number) {
+  /** `sureBelow`: rows from there on will be read, and counted, again; undefined when none was ever read. */
+  constructor(mirror: MirrorView, sureBelow: number | undefined) {
     for (const { key, family, attributes } of mirror.values()) {
       if (family !== FAMILY) continue
       const hour = Number(key.slice(FAMILY.length + 1))
       const rows = attributes['rows'] ?? ''
       if (Number.isSafeInteger(hour)) this.#counts.set(hour, /^\d+$/.test(rows) ? Number(rows) : undefined)
     }
-    this.unsureFrom(sureBelow)
+    const stored = mirror.get(BEGIN)?.attributes['ms']
+    this.#beginStored = stored !== undefined
+    this.#begin = stored === undefined ? Math.min(sureBelow ?? 0, ...this.#counts.keys()) : Number(stored)
+    if (sureBelow !== undefined) this.unsureFrom(sureBelow)
   }
 
   /** Rows from this time on will be counted again. */
@@ -45,7 +55,8 @@ export class Hours {
    */
   due(from: number, until: number, now: number): number[] {
     const due: number[] = []
-    const first = Math.max(hourOf(from), hourOf(now - KEPT_MS))
+    this.#forgetBelow = hourOf(now - KEPT_MS) - HOUR_MS
+    const first = Math.max(hourOf(from), hourOf(now - KEPT_MS), this.#begin)
     for (let hour = hourOf(until) - HOUR_MS; hour >= first; hour -= HOUR_MS) {
       const waitMs = now - hour > 25 * HOUR_MS ? 24 * HOUR_MS : HOUR_MS
       if (now - (this.#checkedAt.get(hour) ?? Number.NEGATIVE_INFINITY) >= waitMs) due.push(hour)
@@ -63,27 +74,34 @@ export class Hours {
     return new HoursDraft(this)
   }
 
-  /** The changes that these counts make, hours past their time forgotten. */
+  /** The changes that these counts make, hours past their time (as of the last `due`) forgotten. */
   changes(drafts: ReadonlyMap<number, Count>): MirrorChange[] {
     const changes: MirrorChange[] = []
-    const newest = Math.max(...drafts.keys())
+    if (!this.#beginStored) {
+      const attributes = { ms: String(this.#begin) }
+      changes.push({ key: BEGIN, object: { key: BEGIN, family: FAMILY, version: '', attributes } })
+    }
     for (const [hour, rows] of drafts) {
       const key = `${FAMILY}/${hour}`
       const attributes = { rows: rows === undefined ? '?' : String(rows) }
       changes.push({ key, object: { key, family: FAMILY, version: '', attributes } })
     }
     for (const hour of this.#counts.keys()) {
-      if (hour < newest - KEPT_MS - HOUR_MS && !drafts.has(hour))
-        changes.push({ key: `${FAMILY}/${hour}`, object: null })
+      if (hour < this.#forgetBelow && !drafts.has(hour)) changes.push({ key: `${FAMILY}/${hour}`, object: null })
     }
     return changes
   }
 
+  /** Where counting began is known to the store. */
+  get begun(): boolean {
+    return this.#beginStored
+  }
+
   adopt(drafts: ReadonlyMap<number, Count>): void {
-    const newest = Math.max(...drafts.keys())
+    this.#beginStored = true
     for (const [hour, rows] of drafts) this.#counts.set(hour, rows)
     for (const hour of this.#counts.keys()) {
-      if (hour >= newest - KEPT_MS - HOUR_MS || drafts.has(hour)) continue
+      if (hour >= this.#forgetBelow || drafts.has(hour)) continue
       this.#counts.delete(hour)
       this.#checkedAt.delete(hour)
     }
@@ -110,10 +128,14 @@ export class HoursDraft {
   }
 
   changes(): MirrorChange[] {
-    return this.#counts.size === 0 ? [] : this.#hours.changes(this.#counts)
+    return this.#isNothing() ? [] : this.#hours.changes(this.#counts)
   }
 
   adopt(): void {
-    if (this.#counts.size > 0) this.#hours.adopt(this.#counts)
+    if (!this.#isNothing()) this.#hours.adopt(this.#counts)
+  }
+
+  #isNothing(): boolean {
+    return this.#counts.size === 0 && this.#hours.begun
   }
 }

@@ -15,7 +15,7 @@ export interface KnownToken {
 export interface Inventory {
   /** By bare lower-case UUID. Undefined: not in the inventory. */
   get(tokenId: string): KnownToken | undefined
-  /** False without a file: then no token can be called unknown. */
+  /** False without a file, and until it was read once: then no token can be called unknown. */
   readonly configured: boolean
 }
 
@@ -79,26 +79,29 @@ function optionalTime(value: unknown, where: string): number | undefined {
   return ms
 }
 
-/** Follows the inventory's file: read again when it changed; what is wrong with it is told once and the old one kept. */
+/**
+ * Follows the inventory's file: read again when it changed; what is wrong with it is told once and the old one kept. It
+ * outlives sessions: one that is lost while the file is broken must not make every token unknown.
+ */
 export class InventoryFile {
   readonly #path: string | undefined
-  readonly #advise: (text: string) => void
   #stamp: string | undefined
-  #inventory: Inventory
+  /** One that was never read says nothing of any token. */
+  #inventory = NO_INVENTORY
 
-  constructor(path: string | undefined, advise: (text: string) => void) {
+  constructor(path: string | undefined) {
     this.#path = path
-    this.#advise = advise
-    // A file that can't be read yet is still an inventory, an empty one: its tokens are all unknown.
-    this.#inventory = path === undefined ? NO_INVENTORY : { configured: true, get: () => undefined }
   }
 
   get current(): Inventory {
     return this.#inventory
   }
 
-  /** Looks at the file, and reads it if it is another than before. Never rejects. */
-  async refresh(): Promise<void> {
+  /**
+   * Looks at the file, and reads it if it is another than before. Never rejects. Without `advise` what is wrong with it is
+   * left to be told to whoever looks next.
+   */
+  async refresh(advise?: (text: string) => void): Promise<void> {
     if (this.#path === undefined) return
     let stamp = 'missing'
     try {
@@ -107,7 +110,8 @@ export class InventoryFile {
       if (stamp === this.#stamp) return
       this.#inventory = parseInventory(await readFile(this.#path, 'utf8'))
     } catch (error) {
-      if (stamp !== this.#stamp) this.#advise(`token_inventory_file ${this.#path} is not used: ${describe(error)}`)
+      if (stamp !== this.#stamp) advise?.(`token_inventory_file ${this.#path} is not used: ${describe(error)}`)
+      if (advise === undefined) return
     }
     this.#stamp = stamp
   }

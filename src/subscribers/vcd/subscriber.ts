@@ -24,6 +24,7 @@ import { Trail } from './trail.ts'
  */
 interface SourceMemory extends ApiMemory, PagesMemory, OrgsMemory, OwnLoginMemory {
   readonly seen: Seen
+  readonly inventory: InventoryFile
   /** Undefined until read from the store. */
   hours: Hours | undefined
   /** The last cursor that was committed; another one in the store means that `seen` does not describe that store. */
@@ -34,6 +35,7 @@ interface SourceMemory extends ApiMemory, PagesMemory, OrgsMemory, OwnLoginMemor
 export function vcdSubscriber(config: VcdConfig): Replayable {
   const ref: SourceRef = { system: 'vcd', name: config.name }
   const memory: SourceMemory = {
+    inventory: new InventoryFile(config.token_inventory_file),
     current: undefined,
     unsaved: undefined,
     version: undefined,
@@ -68,17 +70,15 @@ export function vcdSubscriber(config: VcdConfig): Replayable {
       return session
     },
     async revive({ content }, { mirror }) {
-      const inventory = new InventoryFile(config.token_inventory_file, () => undefined)
+      const { orgs, inventory } = memory
       await inventory.refresh()
-      return reviveRow(content, { config, ref, mirror, inventory: inventory.current, orgs: memory.orgs })
+      return reviveRow(content, { config, ref, mirror, inventory: inventory.current, orgs })
     },
     async visit({ clock, report, signal, stateDir, mirror }) {
       const api = new VcdApi({ config, clock, report, signal, stateDir, memory })
-      const inventory = new InventoryFile(config.token_inventory_file, text =>
-        report({ type: 'advice', source: config.name, text }),
-      )
+      const { inventory } = memory
       try {
-        await inventory.refresh()
+        await inventory.refresh(text => report({ type: 'advice', source: config.name, text }))
         await api.open()
         await new OrgNames(memory, { api, clock, report, config }).refresh()
       } catch (error) {
@@ -100,7 +100,6 @@ class VcdSession implements Session {
   readonly #signal: AbortSignal
   readonly #api: VcdApi
   readonly #queue = new BatchQueue()
-  readonly #inventory: InventoryFile
   #toldExpiryMs: number | undefined
   #running: Promise<void> | undefined
   #closed: Promise<void> | undefined
@@ -113,13 +112,10 @@ class VcdSession implements Session {
     this.#memory = memory
     this.#signal = AbortSignal.any([context.signal, this.#over.signal])
     this.#api = new VcdApi({ config, clock, report, signal: this.#signal, stateDir, memory })
-    this.#inventory = new InventoryFile(config.token_inventory_file, text =>
-      report({ type: 'advice', source: config.name, text }),
-    )
   }
 
   async login(): Promise<void> {
-    await this.#inventory.refresh()
+    await this.#readInventory()
     await this.#api.open()
   }
 
@@ -141,7 +137,7 @@ class VcdSession implements Session {
 
   get past(): Past {
     const { clock, mirror } = this.#context
-    const inventory = () => this.#inventory.current
+    const inventory = () => this.#memory.inventory.current
     const own = { config: this.#config, ref: this.#ref, api: this.#api, memory: this.#memory }
     return vcdPast({ ...own, clock, mirror, inventory })
   }
@@ -181,8 +177,8 @@ class VcdSession implements Session {
       seen.reset()
       memory.hours = undefined
     }
-    const sweptTo = fromCursor(cursor)?.sweep ?? Number.POSITIVE_INFINITY
-    memory.hours ??= new Hours(mirror, sweptTo - config.overlap)
+    const sweptTo = fromCursor(cursor)?.sweep
+    memory.hours ??= new Hours(mirror, sweptTo === undefined ? undefined : sweptTo - config.overlap)
     const orgs = new OrgNames(memory, { api: this.#api, clock, report, config })
     const own = new OwnLogin(memory, { config, mirror, doubt, serverNow: () => this.#api.serverNow() })
     const trail = new Trail(
@@ -197,7 +193,7 @@ class VcdSession implements Session {
         learned: new Learned(mirror),
         hours: memory.hours,
         orgName: id => orgs.name(id),
-        inventory: () => this.#inventory.current,
+        inventory: () => memory.inventory.current,
         serverNow: () => this.#api.serverNow(),
         push: batch => this.#push(batch),
         onRow: row => own.see(row, this.#api.sessionId),
@@ -207,7 +203,7 @@ class VcdSession implements Session {
     )
     const pauseMs = Math.min(config.poll_interval, config.sweep_interval)
     const turn = async (): Promise<void> => {
-      await this.#inventory.refresh()
+      await this.#readInventory()
       await orgs.refresh()
       await trail.turn()
       own.look(this.#api.sessionId)
@@ -226,9 +222,14 @@ class VcdSession implements Session {
     })
   }
 
+  #readInventory(): Promise<void> {
+    const { report } = this.#context
+    return this.#memory.inventory.refresh(text => report({ type: 'advice', source: this.#config.name, text }))
+  }
+
   #tellExpiry(): void {
     const { ownTokenId } = this.#memory
-    const atMs = ownTokenId === undefined ? undefined : this.#inventory.current.get(ownTokenId)?.expiresMs
+    const atMs = ownTokenId === undefined ? undefined : this.#memory.inventory.current.get(ownTokenId)?.expiresMs
     if (atMs === undefined || atMs === this.#toldExpiryMs) return
     this.#toldExpiryMs = atMs
     this.#context.report({ type: 'credential_expiry', source: this.#config.name, atMs })

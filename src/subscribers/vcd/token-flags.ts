@@ -101,7 +101,9 @@ function learnUser(row: AuditRow, lesson: Lesson): void {
   const { id, name } = row.entity
   const byName = name === undefined ? undefined : nameKey(name, row.org)
   const keys =
-    id === undefined ? [byName] : [lastSegment(id), lesson.user(byName ?? '') === undefined ? undefined : byName]
+    id === undefined
+      ? [byName]
+      : [lastSegment(id), bereftKey(byName), lesson.user(byName ?? '') === undefined ? undefined : byName]
   for (const key of keys) {
     if (key === undefined) continue
     const before: UserState = lesson.user(key) ?? { offMs: undefined, onMs: undefined }
@@ -111,9 +113,13 @@ function learnUser(row: AuditRow, lesson: Lesson): void {
   }
 }
 
-/** By id and by name: the row of a deleted user may have lost its id. */
+/**
+ * By id and by name: either row, that of the deed or that of the use, may have lost the id of a user who is gone. What was said
+ * of an id counts by name only where a row has none: a namesake with another id is another user.
+ */
 function userState({ user: { id, name }, org }: AuditRow, lesson: Lesson): UserState {
-  const states = [id === undefined ? undefined : lastSegment(id), name === undefined ? undefined : nameKey(name, org)]
+  const byName = name === undefined ? undefined : nameKey(name, org)
+  const states = [id === undefined ? bereftKey(byName) : lastSegment(id), byName]
     .map(key => (key === undefined ? undefined : lesson.user(key)))
     .filter(state => state !== undefined)
   const latest = (times: readonly (number | undefined)[]): number | undefined => {
@@ -137,5 +143,8 @@ function userOf({ id, name }: Reference, org: Reference): string | undefined {
 const sameForm = (a: string, b: string): boolean => a.includes('@') === b.includes('@')
 
 const nameKey = (name: string, org: Reference): string => keyText(`${name}@${org.name ?? org.id ?? ''}`)
+
+/** For rows that lost the id. No name makes it, since no id and no key of a name begins so. */
+const bereftKey = (byName: string | undefined): string | undefined => (byName === undefined ? undefined : `//${byName}`)
 
 const keyText = (text: string): string => printable(text).slice(0, MAX_KEY)

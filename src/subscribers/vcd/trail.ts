@@ -171,7 +171,8 @@ export class Trail {
     seen.completeFrom = Math.min(seen.completeFrom, start)
     seen.metFrom = Math.min(seen.metFrom, start)
     await this.#commit({})
-    seen.prune(position.sweep - 2 * config.overlap)
+    // Fast polls look back too, farther than a short overlap.
+    seen.prune(position.sweep - 2 * Math.max(config.overlap, SHORT_OVERLAP_MS))
     await this.#checkVanished(seen.missing(start, walk.sweptTo, walk.met))
   }
 
