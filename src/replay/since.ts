@@ -1,5 +1,6 @@
 /** What a source can be asked for again, held against the stream: what it lacks goes there, whatever the store knows. */
 
+import { Fatal } from '../errors.ts'
 import type { Found } from '../subscribers/contract.ts'
 import { Intake } from '../subscribers/intake.ts'
 import type { ReplaySource, Run } from './replayer.ts'
@@ -87,6 +88,8 @@ class Sieve {
     await this.#run.delivered(lastSeq)
     const ids = [...waiting.values()].flatMap(({ fact, sameAs = [] }) => [fact.id, ...sameAs])
     const held = await sink.stored(ids, wish.sinceMs - MARGIN_MS)
+    // It may have been made anew, with another retention, since this began.
+    if (!sink.remembers) throw new Fatal('sink', 'the stream can not tell any more what it was given')
     const lacking = [...waiting.values()].filter(
       ({ fact, sameAs = [] }) => ![fact.id, ...sameAs].some(id => held.has(id)),
     )

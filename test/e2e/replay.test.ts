@@ -133,13 +133,15 @@ async function untilEvents(probe: (all: readonly OpsEvent[]) => boolean, what: s
   )
 }
 
-/** The sink is away, and something waits for it. */
-async function untilUndelivered(): Promise<void> {
-  const isSo = ({ body }: { body: string }): boolean => {
-    const { sink, store } = JSON.parse(body) as StatusDocument
-    return sink?.up === false && store !== null && store.events > 0
-  }
-  await world.untilAnswer('/status', isSo, 'something undelivered')
+/** NATS goes away, and then something happens that waits for it. */
+async function leaveUndelivered(): Promise<void> {
+  const read = ({ sources }: StatusDocument): number =>
+    sources.find(({ name }) => name === 'cloud')?.feeds.reduce((sum, feed) => sum + feed.events, 0) ?? 0
+  await nats.stop()
+  await world.untilAnswer('/status', ({ body }) => JSON.parse(body).sink?.up === false, 'the sink down')
+  const before = read(await world.status())
+  world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
+  await world.untilAnswer('/status', ({ body }) => read(JSON.parse(body)) > before, 'something undelivered')
 }
 
 /** The stream is gone, and made again, empty. */
@@ -216,9 +218,7 @@ describe('replay --since, by the running daemon', () => {
   it('is refused while another one runs, and ends when the one who asked goes away', async () => {
     await world.start()
     await happen('before')
-    await nats.stop()
-    world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
-    await untilUndelivered()
+    await leaveUndelivered()
     const leave = new AbortController()
     const post = (body: object, signal?: AbortSignal) =>
       fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify(body), ...(signal && { signal }) })
@@ -251,9 +251,7 @@ describe('replay --since, by the running daemon', () => {
     expect(await post('{"since":"2h","sauce":1}')).toMatch(/^400 .*unknown key/s)
     expect(await post('{"since":"2h","source":"nobody"}')).toMatch(/^422 .*no source.*fabric-a, salt, cloud/s)
     expect(await post('{"deadLetters":true}', { origin: 'https://evil.example' })).toMatch(/^403 /)
-    await nats.stop()
-    world.vcd.write({ type: 'vm/create', user: 'svc-opswire', org: 'System', entity: { name: 'waits', id: null } })
-    await untilUndelivered()
+    await leaveUndelivered()
     const running = replayed('--dead-letters')
     await until(
       () => world.daemon.log.some(line => line.includes('a replay of the dead letters began')) || undefined,
@@ -263,6 +261,24 @@ describe('replay --since, by the running daemon', () => {
     const { code, summary } = await running
     expect(summary).toMatchObject({ outcome: 'cancelled', error: { reason: 'the daemon stops' } })
     expect(code).toBe(EXIT.forced)
+  })
+})
+
+describe('replay --dead-letters, by the running daemon', () => {
+  it('shows and reads what the socket could not be understood in, while the source goes on', async () => {
+    await world.start()
+    for (let n = 0; n < 3; n++) world.apic.inject(`{"imdata": junk ${n}`)
+    const count = async (): Promise<number> => (await world.status()).store?.deadLetters ?? 0
+    await until(() => count().then(letters => letters === 3), 'three dead letters')
+    const list = await opswire('--list')
+    expect(list.out.split('\n').filter(line => /fabric-a\/socket.*not well-formed JSON/.test(line)).length).toBe(3)
+    const { summary } = await replayed('--dead-letters', '--limit', '2')
+    expect(summary).toMatchObject({
+      outcome: 'done',
+      sources: [{ read: 2, sent: 0, reasons: [{ outcome: 'dead', reason: 'not well-formed JSON', count: 2 }] }],
+    })
+    expect(await count()).toBe(3)
+    await happen('after')
   })
 })
 

@@ -2,6 +2,8 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { EXIT } from '../../src/cli/io.ts'
 import { noticeRecord } from '../../src/dead-letter.ts'
@@ -250,4 +252,14 @@ it('they are listed without their content, and a limit and a source are heeded',
     1 events sent, and acknowledged
     "
   `)
+})
+
+it('a stream that does not keep what was read can not be compared with', async () => {
+  const connection = await connect({ servers: nats.url })
+  const { streams } = await jetstreamManager(connection)
+  await streams.add({ name: 'OPSWIRE', subjects: ['opswire.>'], retention: RetentionPolicy.Interest })
+  await connection.close()
+  const { code, err } = await opswire('--since', '1h')
+  expect(code).toBe(EXIT.config)
+  expect(err).toMatch(/the stream does not keep what was read from it/)
 })
