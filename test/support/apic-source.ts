@@ -41,6 +41,9 @@ export class ApicRig {
   readonly config: ApicConfig
   readonly #clock: Clock
   readonly #tuning: Partial<Tuning>
+  /** What was read of the store: nothing is taken out of it, so each look reads on from there. */
+  readonly #events: OpsEvent[] = []
+  #read = 0
   #runner: Runner | undefined
   #subscriber: ApicSubscriber | undefined
 
@@ -136,16 +139,13 @@ export class ApicRig {
   /** Everything in the store, valid, in order. */
   events(): OpsEvent[] {
     const decoder = new TextDecoder()
-    const found: OpsEvent[] = []
-    for (let after = 0; ; ) {
-      const page = this.store.read(after, 1000)
-      for (const record of page) {
-        if (record.subject.startsWith('_dead.')) continue
-        found.push(eventSchema.parse(JSON.parse(decoder.decode(record.body))))
+    for (;;) {
+      const page = this.store.read(this.#read, 1000)
+      for (const { seq, subject, body } of page) {
+        this.#read = seq
+        if (!subject.startsWith('_dead.')) this.#events.push(eventSchema.parse(JSON.parse(decoder.decode(body))))
       }
-      const last = page.at(-1)
-      if (last === undefined) return found
-      after = last.seq
+      if (page.length === 0) return [...this.#events]
     }
   }
 
