@@ -261,6 +261,18 @@ describe('a delegate without a twin', () => {
     expect(told()).toEqual(['delegate raised', 'delegate cleared'])
   })
 
+  it('that waits when its session is handed over is told by the successor', async () => {
+    const { sim, clock } = await start({ simulator: { maximumLifetimeSeconds: 40 } })
+    sim.fail({ path: /class\/fvTenant\.json\?.*subscription=yes/, failure: { kind: 'slow', ms: 1500 } })
+    const subscribed = () => beside.subscriptions.filter(({ path }) => path.includes('class/faultDelegate.')).length
+    await within(clock, 60, () => subscribed() === 2, 'a successor that has subscribed to delegates')
+    sim.post(DELEGATE, delegated())
+    await within(clock, 30, () => beside.sessions[0]?.endedAt !== undefined, 'the end of the first')
+    expect(told()).toEqual([])
+    await within(clock, 30, () => told().length === 1, 'the delegate')
+    expect(told()).toEqual(['delegate raised'])
+  })
+
   it('waits for a subscription that may show its twin and is still being made', async () => {
     const { sim, clock } = await start()
     sim.cutSockets()

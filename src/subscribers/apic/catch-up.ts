@@ -100,6 +100,7 @@ export class CatchUp {
     // A subscription that was lost meanwhile has a successor with a newer snapshot: this one is old news.
     signal.throwIfAborted()
     const compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal })
+    core.delegates.resume(core, feed)
     const recovered = (faults ?? 0) + compared
     if (hole !== undefined) {
       tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })

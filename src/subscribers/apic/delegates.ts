@@ -86,6 +86,18 @@ export class Delegates {
     }
   }
 
+  /** After a whole read: what an earlier session let wait, and no change speaks of any more, waits on here. */
+  resume(core: Core, feed: Watched): void {
+    const { mirror } = core
+    for (const dn of mirror.twins.delegates()) {
+      if (!feed.query.covers(DELEGATE, dn)) continue
+      this.#look(core, mirror.get(dn), false, () => {
+        const watchers = core.watchers().filter(one => one.query.covers(DELEGATE, dn))
+        return waitingOf(core, feed, dn, { origin: 'resync', publish: true, watchers })
+      })
+    }
+  }
+
   #look(core: Core, delegate: ManagedObject | undefined, fresh: boolean, wait: () => Waiting): void {
     if (delegate === undefined) return
     const waits = isUntold(delegate) && (fresh || isOpen(delegate)) && !hasTwin(core, delegate)

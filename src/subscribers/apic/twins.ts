@@ -61,6 +61,11 @@ export class TwinIndex {
     return endsOf(faultDn).flatMap(end => [...(sameCode.get(end) ?? [])])
   }
 
+  /** Names of all delegates that say what they are about. */
+  delegates(): string[] {
+    return [...this.#delegates.values()].flatMap(sameCode => [...sameCode.values()].flatMap(dns => [...dns]))
+  }
+
   #addDelegate(dn: string, { code, affected }: Problem): void {
     if (!this.#faults.has(code)) {
       this.#faults.set(code, new Map())
