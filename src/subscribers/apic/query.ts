@@ -28,6 +28,11 @@ export interface Query {
   readonly yields: (cls: string, dn: string) => boolean
   /** True when a complete answer must show such an object: if it isn't there, it is gone. Implies `yields`. */
   readonly covers: (cls: string, dn: string) => boolean
+  /**
+   * An answer had objects of this class on its top level: they are part of the result. A class that is asked for by name may be an
+   * abstract one, and which classes it stands for only the controller knows.
+   */
+  readonly meet: (cls: string) => void
   /** The one log class that this asks for: its holes are closed from history. */
   readonly logClass: string | undefined
   /** A property filter on classes with a state: judged here, or deletions would be lost (reference b13). */
@@ -80,13 +85,17 @@ function queryOf({ target, options, judged, notes }: Plan): Query {
   const classes = classesOf(target, options)
   const logs = classes?.every(isLogClass) ?? false
   const sent = [...options]
+  const met = new Set<string>()
   return {
     path: `/api/${target.path}`,
     options: sent,
     classes,
     name: nameOf(target, sent, judged),
-    yields: membership(target, options),
-    covers: coverage(target, options),
+    yields: membership(target, options, met),
+    covers: coverage(target, options, met),
+    meet: cls => {
+      if (classes?.includes(cls) === false) met.add(cls)
+    },
     logClass: logs && classes?.length === 1 ? classes[0] : undefined,
     accepts:
       judged === undefined

@@ -50,6 +50,7 @@ export async function compare(
     await outbox.room()
     await nextTurn()
   }
+  for (const { cls } of objects) feed.query.meet(cls)
   for (const change of changesOf(objects)) {
     if (!feed.query.yields(change.cls, change.dn)) continue
     seen.add(change.dn)

@@ -48,6 +48,7 @@ export function memberQuery(query: Query, dn: string): Query {
     name: memberName(query.name, dn),
     yields: membership(target, options),
     covers: coverage(target, options),
+    meet: () => undefined,
   }
 }
 

@@ -63,15 +63,17 @@ export function topClasses(target: Target, options: Options): readonly string[] 
   return include.includes('no-scoped') && isNested ? nestedClasses(options) : scopedClasses(target, options)
 }
 
-/** True when such an object can be part of the answer. */
-export function membership(target: Target, options: Options): Judge {
+/** True when such an object can be part of the answer. `met`: further classes that stood on the top level of one. */
+export function membership(target: Target, options: Options, met: ReadonlySet<string> = NONE): Judge {
   const classes = classesOf(target, options)
   const place = placeOf(target, options, true)
-  return (cls, dn) => (classes === undefined || classes.includes(cls)) && place(dn)
+  return (cls, dn) => (classes === undefined || classes.includes(cls) || met.has(cls)) && place(dn)
 }
 
-/** True when a complete answer must show such an object. */
-export function coverage(target: Target, options: Options): Judge {
+const NONE: ReadonlySet<string> = new Set()
+
+/** True when a complete answer must show such an object. `met` as for `membership`. */
+export function coverage(target: Target, options: Options, met: ReadonlySet<string> = NONE): Judge {
   const scope = options.get('query-target') ?? 'self'
   const include = commas(options.get('rsp-subtree-include') ?? '')
   const cut =
@@ -85,11 +87,11 @@ export function coverage(target: Target, options: Options): Judge {
   const nested =
     target.kind === 'mo' &&
     !['rsp-subtree-class', 'rsp-subtree-filter', 'rsp-subtree-include'].some(name => options.has(name))
-  const yields = membership(target, options)
+  const yields = membership(target, options, met)
   const place = placeOf(target, options, nested)
   const main = scope !== 'self' ? aimed : target.kind === 'class' ? target.name : undefined
   const classes = main === undefined ? undefined : new Set(commas(main).flatMap(concreteClasses))
-  return (cls, dn) => yields(cls, dn) && place(dn) && (classes === undefined || classes.has(cls))
+  return (cls, dn) => yields(cls, dn) && place(dn) && (classes === undefined || classes.has(cls) || met.has(cls))
 }
 
 /** Where an object of the result can stand. `nested`: counting the children that an answer shows inside its objects. */
