@@ -31,6 +31,27 @@ describe('token exchange', () => {
     await session.close()
   })
 
+  it('finds the endpoint of VCF Automation below /tm, and asks there at once the next time', async () => {
+    rig = await startRig({ versions: VERSIONS['vcf-9.1'], tokenPrefix: '/tm', tokenLoginEvents: false })
+    rig.read()
+    await rig.turns(1)
+    rig.simulator.endSessions()
+    await rig.turns(2)
+    const asked = rig.simulator.record.requests.filter(({ path }) => path.includes('/oauth/'))
+    expect(asked.map(({ path, status }) => [path, status])).toEqual([
+      ['/oauth/provider/token', 404],
+      ['/tm/oauth/provider/token', 200],
+      ['/tm/oauth/provider/token', 200],
+    ])
+    expect(rig.simulator.record.requests.at(-1)?.accept).toBe('application/json;version=9.1.0')
+    // An upgrade that moves it.
+    rig.simulator.knobs.tokenPrefix = ''
+    rig.simulator.endSessions()
+    await rig.turns(2)
+    expect(rig.simulator.record.logins).toHaveLength(3)
+    expect(rig.failures).toEqual([])
+  })
+
   it.each([400, 401])('says why a token may be refused (HTTP %i), without the token', async refusedStatus => {
     rig = await startRig({ refusedStatus })
     const refused = rig.open(vcdSubscriber(rig.config({ org: 'acme', api_token: 'secret-system' })))

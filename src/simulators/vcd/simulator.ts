@@ -85,6 +85,7 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     idleTimeoutMs: 30 * 60_000,
     absoluteTimeoutMs: 24 * 3_600_000,
     expiresInS: 2_592_000,
+    tokenPrefix: '',
     refusedStatus: 400,
     tokenLoginEvents: true,
     lockoutAfter: 5,
@@ -117,17 +118,19 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     const spoken = cell?.versions ?? knobs.versions
     if (method === 'GET' && pathname === '/api/versions') return versionsXml(spoken, knobs.publicUrl)
 
-    const oauth = /^\/oauth\/(?:(provider)|tenant\/([^/]+))\/token$/.exec(pathname)
+    const oauth = /^(\/tm|)\/oauth\/(?:(provider)|tenant\/([^/]+))\/token$/.exec(pathname)
     if (oauth !== null) {
+      const [, prefix, provider, tenant = ''] = oauth
+      if (prefix !== knobs.tokenPrefix) return jsonError(404, 'NOT_FOUND', `No resource at ${pathname}`, requestId)
       if (method !== 'POST') return jsonError(405, 'METHOD_NOT_ALLOWED', 'Method not allowed', requestId)
       if (!form) return jsonError(415, 'UNSUPPORTED_MEDIA_TYPE', 'Content-Type not supported', requestId)
       const fields = new URLSearchParams(body)
       if (fields.get('grant_type') !== 'refresh_token') {
         return jsonError(400, 'unsupported_grant_type', 'Grant type not supported', requestId)
       }
-      const org = oauth[1] === undefined ? decodeURIComponent(oauth[2] ?? '') : 'System'
+      const org = provider === undefined ? decodeURIComponent(tenant) : 'System'
       // The provider's own organisation logs in at the provider endpoint only.
-      const known = oauth[1] !== undefined || org !== 'System'
+      const known = provider !== undefined || org !== 'System'
       const token = sessions.exchange(fields.get('refresh_token') ?? '', known ? org : '', address)
       if (token !== undefined) return json(200, token)
       return jsonError(knobs.refusedStatus, 'invalid_grant', 'Invalid refresh token', requestId)

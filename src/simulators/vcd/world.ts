@@ -84,6 +84,8 @@ export interface VcdKnobs {
   absoluteTimeoutMs: number
   /** `expires_in` of the token answer, and the JWT's `exp`. */
   expiresInS: number
+  /** What stands before `/oauth` on the token endpoint: clients of VCF Automation try `/tm` after a 404 (vcd.md a2). */
+  tokenPrefix: '' | '/tm'
   /** HTTP status of a refused API token (the real one is not known; RFC 6749 says 400). */
   refusedStatus: number
   /** Logins with an API token write session/login and session/authorize (the sample of the reference shows so). */

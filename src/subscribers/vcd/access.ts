@@ -30,7 +30,13 @@ export interface AccessMemory {
   unsaved: { readonly configured: string; readonly token: string } | undefined
   /** `clock.now()` of the last login of ours that rotated the API token. */
   rotatedAt?: number
+  /** What stands before `/oauth` there, once found out. */
+  tokenPrefix?: '' | typeof TM
 }
+
+/** VCF Automation may have the token endpoint below this (vcd.md a2): asked there when it is not found. */
+const TM = '/tm'
+const isNotFound = ({ status }: HttpAnswer): boolean => status === 404 || status === 405
 
 export interface AccessOptions {
   readonly config: VcdConfig
@@ -125,19 +131,10 @@ export class Access {
   }
 
   async #ask(configured: string, apiToken: string): Promise<AccessToken> {
-    const { config, http, clock, signal, headers, basePath, tokenFile, memory } = this.#options
+    const { config, clock, signal, tokenFile, memory } = this.#options
     signal.throwIfAborted()
     const startedAt = clock.now()
-    const endpoint = `${basePath}${tokenEndpoint(config.org)}`
-    const answer = await http.request({
-      method: 'POST',
-      path: endpoint,
-      operation: 'login',
-      // Without a place to keep a successor there is nothing to save.
-      signal: tokenFile === undefined ? signal : undefined,
-      headers: { ...headers(), Accept: 'application/json', 'Content-Type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: apiToken }).toString(),
-    })
+    const { answer, endpoint } = await this.#post(apiToken)
     if (!answer.ok) throw this.#refused(answer, endpoint)
     const body = answer.isHtml ? undefined : (answer.json() as Record<string, unknown> | null)
     const bearer = body?.['access_token']
@@ -161,6 +158,31 @@ export class Access {
     const lifeMs = Math.max(0, lifeOf(bearer, body?.['expires_in'], answer))
     const endsAt = startedAt + lifeMs
     return { bearer, endsAt, lifeMs, idleMs: DEFAULT_IDLE_MS, usedAt: clock.now(), sessionId: undefined }
+  }
+
+  /** Asks where the endpoint was found the last time, and where that is no path, at the other place. */
+  async #post(apiToken: string): Promise<{ answer: HttpAnswer; endpoint: string }> {
+    const { tokenPrefix } = this.#options.memory
+    const first = await this.#postAt(tokenPrefix ?? '', apiToken)
+    if (!isNotFound(first.answer)) return first
+    const other = await this.#postAt(tokenPrefix === TM ? '' : TM, apiToken)
+    return isNotFound(other.answer) ? first : other
+  }
+
+  async #postAt(prefix: '' | typeof TM, apiToken: string): Promise<{ answer: HttpAnswer; endpoint: string }> {
+    const { config, http, signal, headers, basePath, tokenFile, memory } = this.#options
+    const endpoint = `${basePath}${prefix}${tokenEndpoint(config.org)}`
+    const answer = await http.request({
+      method: 'POST',
+      path: endpoint,
+      operation: 'login',
+      // Without a place to keep a successor there is nothing to save.
+      signal: tokenFile === undefined ? signal : undefined,
+      headers: { ...headers(), Accept: 'application/json', 'Content-Type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: apiToken }).toString(),
+    })
+    if (answer.ok) memory.tokenPrefix = prefix
+    return { answer, endpoint }
   }
 
   async #save(configured: string, successor: string): Promise<void> {
@@ -187,8 +209,11 @@ export class Access {
       const options = retryAfterMs === undefined ? {} : { afterMs: retryAfterMs }
       return new Retryable('throttled', `${where} answered ${answer.status}`, options)
     }
-    if (answer.status === 404 || answer.status === 405) {
-      return new Fatal('config', `${where} answered ${answer.status}: no such token endpoint; check url and org`)
+    if (isNotFound(answer)) {
+      return new Fatal(
+        'config',
+        `${where} answered ${answer.status}: no such token endpoint, nor under /tm; check url and org`,
+      )
     }
     const code = refusalCode(answer)
     const { clock, memory } = this.#options
