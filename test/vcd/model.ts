@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { eventId, type OpsEvent } from '../../src/event.ts'
+import type { RowRecord } from '../../src/simulators/vcd/trail.ts'
 import { openStore } from '../../src/store/open.ts'
 import { type Runner, startRunner } from '../../src/subscribers/runner.ts'
 import { vcdSubscriber } from '../../src/subscribers/vcd/subscriber.ts'
@@ -175,6 +176,7 @@ class ModelRun {
     const { rows, requests, logins } = rig.simulator.record
     const shown = new Map(rows.map(row => [eventId('cloud', 'audit', [row.id]), row]))
     const owed = new Set([...shown].filter(([, row]) => row.timestampMs >= this.#began).map(([id]) => id))
+    const began = new Map(rows.filter(row => isLogin(row)).map(row => [row.sessionId, row]))
     const told = new Set<string>()
     const news = new Map<string, number>()
     let [twice, invented, wrongToken, gaps] = [0, 0, 0, 0]
@@ -195,9 +197,8 @@ class ModelRun {
         const { actor, flags = [] } = event.data
         const id = row.tokenId ?? undefined
         const name = id === undefined ? undefined : this.#cloud.nameOf(id)
-        if (actor?.tokenId !== id || actor?.tokenName !== name || (actor?.via === 'token') !== (id !== undefined)) {
-          wrongToken++
-        }
+        const right = actor?.tokenId === id && actor?.tokenName === name
+        if (!right || !waysIn(row, began.get(row.sessionId)).includes(actor?.via ?? '')) wrongToken++
         for (const flag of flags.filter(flag => flag === 'first-use' || flag === 'new-address')) {
           const what = flag === 'first-use' ? id : `${id} from ${actor?.address}`
           news.set(`${what}`, (news.get(`${what}`) ?? 0) + 1)
@@ -231,6 +232,17 @@ class ModelRun {
       hours: Math.round(rig.clock.now() / 360_000) / 10,
     }
   }
+}
+
+const isLogin = ({ type, tokenId }: RowRecord): boolean => type === 'session/login' && tokenId === null
+
+/** How whoever did it may be said to have been logged in: `login` is the row that began the session. */
+function waysIn(row: RowRecord, login: RowRecord | undefined): readonly string[] {
+  if (row.tokenId !== null) return ['token']
+  if (login === undefined) return ['unknown']
+  // By another cell's clock the login may come after what was done: then it may not have been read yet.
+  const isBefore = login.timestampMs <= row.timestampMs && login.visibleAtMs <= row.visibleAtMs
+  return isBefore ? ['interactive'] : ['interactive', 'unknown']
 }
 
 /** Runs it whole. Everything is from the seed but how answers and the clock interleave. */

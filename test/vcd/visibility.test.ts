@@ -36,6 +36,25 @@ describe('our own login', () => {
     expect(rig.doubts.size).toBe(0)
   })
 
+  it('is not taken for shown because an extension names its session', async () => {
+    rig = await startRig({ hide: row => row.user === 'root' })
+    await rig.caughtUp()
+    const { sessionId } = rig.simulator.record.rows.find(row => row.user === 'root') ?? {}
+    const named = rig.simulator.write({
+      ...ROW,
+      type: 'com/acme/backup/done',
+      external: true,
+      sessionId: sessionId ?? '',
+    })
+    await rig.drive(() => rig.rows().has(named), 'the row')
+    expect(rig.rows().get(named)?.data.actor?.session).toBe(sessionId)
+    await rig.stop()
+    await rig.clock.advance(HOUR)
+    await rig.caughtUp()
+    await rig.turns(90)
+    expect(rig.doubts.size).toBe(0)
+  })
+
   it('is not missed where cells write none', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     await rig.caughtUp()
@@ -96,4 +115,30 @@ describe('organisations', () => {
     expect(told()).toEqual([expect.stringMatching(/keep their ids.*HTTP 403/)])
     expect(rig.failures).toEqual([])
   })
+})
+
+it('types of events that are not known are told of once, and published like any other', async () => {
+  rig = await startRig({ tokenLoginEvents: false })
+  await rig.caughtUp()
+  const types = [
+    'edgeCluster/rename',
+    'vm/levitate',
+    'user/teleport',
+    'apiToken/create',
+    'vm/deep/verb',
+    'edgeCluster/rename',
+  ]
+  const ids = types.map(type =>
+    rig.simulator.write({ ...ROW, type: `com/vmware/vcloud/event/${type}`, properties: { note: type } }),
+  )
+  rig.simulator.write({ ...ROW, type: 'com/acme/backup/done', external: true })
+  await rig.drive(() => ids.every(id => rig.rows().has(id)), 'all of them')
+  rig.simulator.knobs.fail = () => (rig.failures.length > 0 ? undefined : { kind: 'status', status: 503 })
+  await rig.drive(() => rig.failures.length > 0, 'the session is lost')
+  await rig.turns(2)
+  expect(rig.rows().get(ids[0] ?? '')?.type).toBe('vcd.edgeCluster.rename')
+  const strange = ['edgeCluster/rename', 'user/teleport', 'vm/deep/verb']
+  expect(told().toSorted()).toEqual(
+    strange.map(type => expect.stringContaining(`does not know, com/vmware/vcloud/event/${type}:`)),
+  )
 })

@@ -45,7 +45,8 @@ export class OwnLogin {
 
   /** A row was read while `session` (bare UUID; empty or undefined: not known) was ours. */
   see(row: AuditRow, session: string | undefined): void {
-    if (session === undefined || session === '' || row.sessionId !== session) return
+    // What an extension posts may name any session.
+    if (row.external || session === undefined || session === '' || row.sessionId !== session) return
     const memory = this.#memory
     memory.shownSession = session
     if (row.tokenId !== undefined) memory.ownTokenId = row.tokenId

@@ -7,6 +7,7 @@ import { every } from '../../scheduler/interval.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Past, Replayable, Session } from '../contract.ts'
 import { type ApiMemory, VcdApi } from './api.ts'
+import { EventTypes } from './event-types.ts'
 import { Hours } from './hours.ts'
 import { InventoryFile } from './inventory.ts'
 import { Learned } from './learned.ts'
@@ -16,6 +17,7 @@ import { PageSize } from './page-size.ts'
 import { Pages, type PagesMemory } from './pages.ts'
 import { reviveRow, vcdPast } from './past.ts'
 import { FEED, fromCursor, Seen } from './position.ts'
+import type { AuditRow } from './row.ts'
 import { Trail } from './trail.ts'
 
 /**
@@ -25,6 +27,7 @@ import { Trail } from './trail.ts'
 interface SourceMemory extends ApiMemory, PagesMemory, OrgsMemory, OwnLoginMemory {
   readonly seen: Seen
   readonly inventory: InventoryFile
+  readonly types: EventTypes
   /** Undefined until read from the store. */
   hours: Hours | undefined
   /** The last cursor that was committed; another one in the store means that `seen` does not describe that store. */
@@ -36,6 +39,7 @@ export function vcdSubscriber(config: VcdConfig): Replayable {
   const ref: SourceRef = { system: 'vcd', name: config.name }
   const memory: SourceMemory = {
     inventory: new InventoryFile(config.token_inventory_file),
+    types: new EventTypes(),
     current: undefined,
     unsaved: undefined,
     version: undefined,
@@ -196,7 +200,10 @@ class VcdSession implements Session {
         inventory: () => memory.inventory.current,
         serverNow: () => this.#api.serverNow(),
         push: batch => this.#push(batch),
-        onRow: row => own.see(row, this.#api.sessionId),
+        onRow: row => {
+          own.see(row, this.#api.sessionId)
+          this.#noteType(row)
+        },
         alsoLearned: () => own.changes(),
       },
       cursor,
@@ -220,6 +227,13 @@ class VcdSession implements Session {
         batch.committed?.()
       },
     })
+  }
+
+  #noteType(row: AuditRow): void {
+    const type = this.#memory.types.strange(row)
+    if (type === undefined) return
+    const text = `audit events of a type that opswire does not know, ${type}: published like any other`
+    this.#context.report({ type: 'advice', source: this.#config.name, text })
   }
 
   #readInventory(): Promise<void> {
