@@ -296,6 +296,22 @@ describe('asked once, without a subscription', () => {
     )
   })
 
+  it('a class that may be abstract is asked for by properties of what may be below it, with a word of doubt', () => {
+    const question = { class: 'fvATg', order_by: 'fvAEPg.name', filter: { eq: ['fvAEPg.prio', 'level1'] } }
+    const query = buildQuery(questionSchema.parse(question), 'ask')
+    expect(queryUrl(query, 'json')).toBe(
+      '/api/class/fvATg.json?query-target-filter=eq(fvAEPg.prio,%22level1%22)&order-by=fvAEPg.name',
+    )
+    const message = 'whether fvATg is an abstract class with fvAEPg below it, only the controller knows'
+    expect(query.notes.map(note => [note.key, note.message])).toEqual([
+      ['order_by', message],
+      ['filter', message],
+    ])
+    // Of what is known well, it is a mistake; and a filter that is judged here would match nothing.
+    expect(() => asked({ class: 'fvTenant', order_by: 'fvAEPg.name' })).toThrow('there is no fvAEPg to sort')
+    expect(() => build(question)).toThrow('a property of fvAEPg never matches fvATg')
+  })
+
   it('only what has children of a kind, or those alone', () => {
     const below = { class: 'fvTenant', rsp_subtree: 'children', rsp_subtree_class: 'fvBD' }
     for (const [include, sorted] of [

@@ -24,6 +24,32 @@ export function concreteClasses(cls: string): readonly string[] {
   return [cls, ...(CONCRETE.get(cls) ?? [])]
 }
 
+/** Classes that stand for themselves alone, of those that the reference and the guide name. */
+const THEMSELVES: ReadonlySet<string> = new Set([
+  ...LOG_CLASSES,
+  'aaaDomain',
+  'aaaUser',
+  'ethpmPhysIf',
+  'fabricNode',
+  'firmwareIfcFwStatusCont',
+  'firmwareIfcRunning',
+  'fvAp',
+  'fvBD',
+  'fvCEp',
+  'fvCtx',
+  'fvTenant',
+  'healthInst',
+  'tagInst',
+  'topInfo',
+  'topSystem',
+  ...[...CONCRETE.values()].flat(),
+])
+
+/** True when only the controller knows whether other classes stand below this one. */
+export function mayBeAbstract(cls: string): boolean {
+  return !THEMSELVES.has(cls) && !CONCRETE.has(cls)
+}
+
 /** True when a property written as `<named>.x` is one that an object of class `cls` has. */
 export function names(named: string, cls: string): boolean {
   return named === cls || (CONCRETE.get(named)?.includes(cls) ?? false)

@@ -8,7 +8,7 @@ import {
   combinationProblems,
   type QueryProblem,
 } from '../../config/query-rules.ts'
-import { concreteClasses, isLogClass, isStatisticsClass } from './classes.ts'
+import { concreteClasses, isLogClass, isStatisticsClass, mayBeAbstract } from './classes.ts'
 import { comparisons, filterText } from './filter.ts'
 import { readFilter } from './filter-text.ts'
 import { classTarget, configKey, moTarget, OPTION_NAMES, parseRaw, type Target, tagTarget } from './raw-query.ts'
@@ -50,7 +50,11 @@ export function planOf(question: QuestionConfig, purpose: Purpose): Plan {
   const sent = new Map(filters)
   if (isOurs) sent.delete('query-target-filter')
   const rules = [purpose === 'subscribe' ? pushProblems : spanProblems, orderProblems, filterProblems]
-  for (const rule of rules) problems.push(...rule({ target, options, filters, sent }).map(keyed(keyOf)))
+  for (const rule of rules) {
+    const found = rule({ target, options, filters, sent })
+    problems.push(...found.filter(one => !isDoubt(one)).map(keyed(keyOf)))
+    notes.push(...found.filter(isDoubt).map(keyed(keyOf)))
+  }
   if (problems.length > 0) throw new Unaskable(problems)
   const ordered = OPTION_NAMES.flatMap(name => {
     const value = name === 'query-target-filter' && isOurs ? undefined : options.get(name)
@@ -210,6 +214,15 @@ function valueProblem(name: OptionName, value: string): string | undefined {
   }
 }
 
+/** What may be wrong and may be right: the controller knows, and says so. */
+interface Doubt extends QueryProblem {
+  readonly doubt: true
+}
+
+function isDoubt(problem: QueryProblem): problem is Doubt {
+  return 'doubt' in problem
+}
+
 interface Judged {
   readonly target: Target
   readonly options: ReadonlyMap<string, string>
@@ -260,6 +273,8 @@ function orderProblems({ target, options }: Judged): QueryProblem[] {
   }
   const classes = topClasses(target, options)
   if (classes === undefined || overlap(classes, concreteClasses(first))) return []
+  const abstract = classes.find(mayBeAbstract)
+  if (abstract !== undefined) return [doubt('order_by', first, abstract)]
   return [{ key: 'order_by', message: `there is no ${first} to sort: the answer holds ${classes.join(', ')}` }]
 }
 
@@ -270,7 +285,9 @@ function filterProblems({ target, options, filters, sent }: Judged): QueryProble
     const classes = name === 'query-target-filter' ? scopedClasses(target, options) : nestedClasses(options)
     for (const { cls, operator, property, values } of comparisons(filter)) {
       if (classes !== undefined && !overlap(classes, concreteClasses(cls))) {
-        problems.push({ key, message: `a property of ${cls} never matches ${classes.join(', ')}` })
+        const abstract = sent.has(name) ? classes.find(mayBeAbstract) : undefined
+        if (abstract !== undefined) problems.push(doubt(key, cls, abstract))
+        else problems.push({ key, message: `a property of ${cls} never matches ${classes.join(', ')}` })
       }
       const pattern = values[0] ?? ''
       if (operator !== 'wcard' || !sent.has(name) || !pattern.includes('*')) continue
@@ -286,6 +303,11 @@ function filterProblems({ target, options, filters, sent }: Judged): QueryProble
   }
   const told = new Set<string>()
   return problems.filter(({ key, message }) => !told.has(key + message) && told.add(key + message))
+}
+
+function doubt(key: string, cls: string, abstract: string): Doubt {
+  const message = `whether ${abstract} is an abstract class with ${cls} below it, only the controller knows`
+  return { key, message, doubt: true }
 }
 
 function overlap(some: readonly string[], others: readonly string[]): boolean {
