@@ -36,6 +36,9 @@ const PLACES: readonly (readonly [cls: string, dn: string, secrets: readonly str
   ['macsecKeyPol', 'uni/fabric/macsecpcontfab/keychainp-k/keyp-1', ['preSharedKey']],
   ['cloudAwsProvider', 'uni/tn-cloud/awsprovider', ['secretAccessKey']],
   ['vnsCCredSecret', 'uni/tn-prod/lDevVip-fw/ccredsecret-password', ['value']],
+  ['vnsParamInst', 'uni/tn-prod/ap-shop/epg-web/ParI-password', ['value']],
+  ['tagTag', 'uni/tn-prod/tagKey-dbPassword', ['value']],
+  ['tagAnnotation', 'uni/tn-prod/annotationKey-[api_token]', ['value']],
   ['someNewClass', 'uni/tn-prod/new-thing', ['apiKey', 'sessionToken', 'dbPassword', 'clientSecret', 'passwordHash']],
 ]
 
@@ -124,7 +127,55 @@ describe('a planted secret occurs in no event', () => {
   })
 })
 
+describe('a secret that a text quotes', () => {
+  const told = (property: string, text: string) =>
+    play({
+      about: '',
+      raw: true,
+      steps: [
+        {
+          frame: { ...IDS, imdata: [{ eventRecord: { attributes: { dn: 'r', affected: 'uni', [property]: text } } }] },
+        },
+      ],
+    }).facts
+
+  it.each([
+    `password="two ${MARKER} words", descr:x`,
+    `failed with password='two ${MARKER} words' (again)`,
+    `{"name":"bob","pwd":"two, ${MARKER}"}`,
+    `descr:{"password": "two ${MARKER} words"}`,
+    `descr (Old: a, New: b), pwd(New: ${MARKER})`,
+    `sent password=${MARKER}, refused`,
+  ])('in quotes or without: %s', text => {
+    for (const property of ['descr', 'changeSet']) {
+      const facts = told(property, text)
+      expect(facts).toHaveLength(1)
+      expect(JSON.stringify(facts)).not.toContain(MARKER)
+    }
+  })
+
+  it('is masked alone: what stands around it is told', () => {
+    const [fact] = told('descr', 'password="a b" was wrong, pwd=x')
+    expect(fact?.data.description).toBe('password=******** was wrong, pwd=********')
+  })
+})
+
 describe('what is told all the same', () => {
+  it('is the value of a tag, or of a parameter, that is no secret', () => {
+    const step = (cls: string, dn: string, attributes: Record<string, string>) => ({
+      frame: { ...IDS, imdata: [{ [cls]: { attributes: { dn, value: 'plain', ...attributes } } }] },
+    })
+    const { facts } = play({
+      about: '',
+      raw: true,
+      steps: [
+        step('tagTag', 'uni/tn-a/tagKey-env', { key: 'env' }),
+        step('vnsParamInst', 'uni/tn-a/ParI-port', { name: 'port', key: 'port' }),
+      ],
+    })
+    expect(facts.map(({ data }) => JSON.stringify(data.raw).includes('"value":"plain"'))).toEqual([true, true])
+  })
+
   it('is that something with a secret name was made, by whom, and which policy it is in', () => {
     const dn = `uni/fabric/snmppol-default/community-${MARKER}`
     const { facts } = play({

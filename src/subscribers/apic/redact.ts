@@ -22,6 +22,9 @@ const OF_CLASS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['snmpTrapDest', new Set(['secName'])],
   ['snmpTrapFwdServerP', new Set(['secName'])],
   ['vnsCCredSecret', new Set(['value'])],
+  // No classes: what a parameter or a tag is called says that its value is a secret.
+  ['ofSecret', new Set(['value'])],
+  ['tagOfSecret', new Set(['value'])],
 ])
 
 /** Which of those classes an object is of, by the last part of its name: log records carry another class than their object. */
@@ -43,9 +46,9 @@ const PROSE = ['descr', 'title', 'qual', 'configIssues', 'remoteErrMsg'] as cons
 /** Only a text that holds one of these can hold a secret's name. */
 const SUSPECT = /pwd|pass|secret|token|cookie|psk|key|sshdata/i
 
-/** `<name>=value`, `<name>: value`, `<name> (Old: value`, wherever it stands in prose. */
+/** `<name>=value`, `"<name>": "value"`, `<name> (Old: value`, wherever it stands in prose; to its end where it is quoted. */
 const IN_PROSE =
-  /\b([A-Za-z]*(?:pwd|passwd|password|passphrase|secret|token|cookie|psk|privkey|authkey|enckey|sshdata))(\s*[:=]\s*|\s+\((?:Old|New):\s*)(?!\*{8})([^\s,;)]+)/gi
+  /\b([A-Za-z]*(?:pwd|passwd|password|passphrase|secret|token|cookie|psk|privkey|authkey|enckey|sshdata))(["']?\s*[:=]\s*|\s*\((?:Old|New):\s*)(?!\*{8})("[^"]*"?|'[^']*'?|[^\s,;)]+)/gi
 
 /** Verdicts on names: a class has the same few for ever. */
 const verdicts = new Map<string, boolean>()
@@ -75,7 +78,11 @@ export function redact(cls: string, attributes: Record<string, string>): Record<
       delete clean[name]
     }
   }
-  const { changeSet, affected, dn } = attributes
+  const { changeSet, affected, dn, value } = attributes
+  if (value !== undefined && [attributes['key'], attributes['name'], ownNameOf(dn ?? '')].some(isNameOfSecret)) {
+    clean ??= { ...attributes }
+    delete clean['value']
+  }
   if (changeSet !== undefined && changeSet !== '') {
     const masked = maskChangeSet(changeSet, classOf(affected || ownerOf(dn ?? '')))
     if (masked !== changeSet) clean = { ...(clean ?? attributes), changeSet: masked }
@@ -111,8 +118,26 @@ function maskProse(text: string): string {
 
 /** The class of an object by the last part of its name, where that class has secrets of its own; else ''. */
 function classOf(dn: string): string {
+  const own = ownPartOf(dn)
+  const cls = CLASS_OF_NAME.get(own.slice(0, Math.max(0, own.indexOf('-')))) ?? ''
+  if (!isNameOfSecret(ownNameOf(dn))) return cls
+  return cls.startsWith('tag') ? 'tagOfSecret' : cls || 'ofSecret'
+}
+
+/** What objects are called is no end of names: no verdict on them is kept. */
+function isNameOfSecret(name: string | undefined): boolean {
+  return name !== undefined && SUSPECT.test(name) && SECRET.test(name)
+}
+
+function ownPartOf(dn: string): string {
   const from = parentOf(dn).length
-  const start = dn.charCodeAt(from) === 47 ? from + 1 : from
-  const dash = dn.indexOf('-', start)
-  return dash === -1 ? '' : (CLASS_OF_NAME.get(dn.slice(start, dash)) ?? '')
+  return dn.slice(dn.charCodeAt(from) === 47 ? from + 1 : from)
+}
+
+/** `password` of `…/ParI-password` and of `…/annotationKey-[password]`; '' where there is none. */
+function ownNameOf(dn: string): string {
+  const own = ownPartOf(dn)
+  const dash = own.indexOf('-')
+  const name = dash === -1 ? '' : own.slice(dash + 1)
+  return name.startsWith('[') && name.endsWith(']') ? name.slice(1, -1) : name
 }
