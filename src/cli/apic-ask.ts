@@ -88,7 +88,8 @@ function lineOf(
   { controllers }: ApicConfig,
 ): { raw: string; format: Format | undefined; notes: string[] } {
   const notes: string[] = []
-  const host = /^(?:\s*[A-Z]+\s)?\s*[a-z]+:\/\/([^/?"]+)/i.exec(text)?.[1]
+  // A password may be pasted in front of it: it is not said again.
+  const host = /^(?:\s*[A-Z]+\s)?\s*[a-z]+:\/\/(?:[^/?"]*@)?([^/?"]+)/i.exec(text)?.[1]
   if (host !== undefined && !controllers.some(address => new URL(address).host === host)) {
     notes.push(`asked of the controllers in the config, not of ${host}`)
   }

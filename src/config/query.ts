@@ -16,7 +16,8 @@ const NODE = /topology\/pod-\d+\/node-\d+/
 /** `class.property`, `class.property|desc`. */
 export const ORDER = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*(\|(asc|desc))?$/
 /** The guide does not have it; these are the words of newer GUIs (reference a9), or two times. */
-export const TIME_RANGE = /^(24h|1week|1month|3month|\d{4}-\d\d-\d\d[\w:.+-]*\|\d{4}-\d\d-\d\d[\w:.+-]*)$/
+const TIME = /\d{4}-(?:0\d|1[0-2])-(?:[0-2]\d|3[01])(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?/
+export const TIME_RANGE = new RegExp(`^(24h|1week|1month|3month|${TIME.source}\\|${TIME.source})$`)
 
 /** What to say of `fv:Tenant`, as the documentation spells classes; undefined for what is wrong otherwise. */
 export function colonless(word: unknown): string | undefined {

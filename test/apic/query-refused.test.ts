@@ -47,6 +47,8 @@ describe('in a subscription and in a question', () => {
       },
       /^raw: .*there is no fvTenant to sort: the answer holds fvBD/,
     ],
+    [{ raw: 'class/eventRecord.json?time-range=2026-13-01|2026-02-01' }, /^raw: time-range: must be 24h/],
+    [{ raw: 'class/eventRecord.json?time-range=2026-02-01T25|2026-02-03' }, /^raw: time-range: must be 24h/],
     [{ mo: 'uni/tn-a.json' }, /^mo: .*without .json/],
     [{ mo: '/' }, /^mo: an empty DN/],
     [{ mo: 'uni/tn-a\n' }, /^mo: .*control character/],
@@ -125,6 +127,7 @@ describe('what only pushes forbid', () => {
       /^rsp_prop_include: opswire itself judges the filter/,
     ],
     [{ raw: 'aaaListDomains.json' }, /^raw: .*can't be subscribed/],
+    [{ class: 'fvTenant', rsp_subtree_include: ['health', 'count'] }, /^rsp_subtree_include: .*no object to follow/],
     [{ raw: 'class/fvTenant.json?rsp-subtree-include=count' }, /^raw: .*no category for count/],
   ])('%j', (question, message) => {
     expect(refusal(question, 'subscribe')[0]).toMatch(message)

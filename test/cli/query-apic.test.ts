@@ -96,6 +96,10 @@ describe("the guide's own lines", () => {
       'note: asked of the controllers in the config, not of 192.0.20.123\n' +
         "note: url-token is left out: the session's own is sent where the source has challenge_token\n",
     )
+    const pasted = 'https://admin:marker-pasted@192.0.20.123/api/class/aaaUser.json'
+    expect((await rig.ask('fabric-a', pasted)).err).toBe(
+      'note: asked of the controllers in the config, not of 192.0.20.123\n',
+    )
     expect((await rig.ask('fabric-a', `${rig.apic.url}/api/class/aaaUser.json`)).err).toBe('')
   })
 

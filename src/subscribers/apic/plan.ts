@@ -253,6 +253,9 @@ function pushProblems({ target, options, filters, sent }: Judged): QueryProblem[
   if (options.has('time-range') && classes?.every(isLogClass) !== true) {
     return [{ key: 'time_range', message: NO_SPAN }]
   }
+  if (commas(options.get('rsp-subtree-include') ?? '').includes('count')) {
+    return [{ key: 'rsp_subtree_include', message: 'an answer that only counts shows no object to follow' }]
+  }
   const properties = options.get('rsp-prop-include') ?? 'all'
   if (properties !== 'all' && filters.has('query-target-filter') && !sent.has('query-target-filter')) {
     const message = `opswire itself judges the filter, by properties that an answer with ${properties} alone may lack`
