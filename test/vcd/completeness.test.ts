@@ -178,6 +178,20 @@ it('compares kindly: an hour is asked for hourly for a day, then daily, then nev
   expect(told()).toEqual([])
 })
 
+it('an hour that the cell counts wrongly is read again once, and said to be so', async () => {
+  rig = await startRig({ tokenLoginEvents: false, countCeiling: 200 })
+  await rig.caughtUp(SLOW)
+  await pass(HOUR)
+  for (let row = 0; row < 300; row++) rig.simulator.write({ ...ROW, afterMs: row * 1000 })
+  await rig.drive(() => rig.rows().size === 300, 'all of them')
+  await pass(2 * HOUR)
+  const { repeats } = rig
+  await pass(6 * HOUR)
+  expect(rig.repeats).toBe(repeats)
+  expect(told()).toEqual([expect.stringMatching(/^the cell counts 200 rows of the hour .* and shows 300/)])
+  expect(rig.gaps()).toEqual([])
+})
+
 it('says so, once, where the cell counts nothing', async () => {
   rig = await startRig({ tokenLoginEvents: false, omitTotal: true })
   await rig.caughtUp(SLOW)

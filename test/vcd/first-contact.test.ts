@@ -103,3 +103,27 @@ it('a cursor of before has nothing unpublished to look for', () => {
   const cursor = { from: 5, began: 9, sweep: 9, fast: 9, read: 9, newest: 9, anchorId: null, anchorAt: null }
   expect(fromCursor(cursor)).toEqual({ ...cursor, asked: 5 })
 })
+
+describe("the cell's clock", () => {
+  it('may be an hour beside the one that its tokens end by: it is no reason to log in with each request', async () => {
+    rig = await startRig({ expiresInS: 1800, dateHeader: ms => new Date(ms + 3_600_000).toUTCString() })
+    rig.read()
+    await rig.turns(4)
+    expect(rig.simulator.record.logins).toHaveLength(1)
+  })
+
+  it.each([[undefined], ['soon'], ['']])(
+    'is not told by a Date header of %j: ours counts, and that is said once',
+    async date => {
+      rig = await startRig({ tokenLoginEvents: false, dateHeader: () => date })
+      await rig.caughtUp()
+      const row = rig.simulator.write(ROW)
+      const late = rig.simulator.write({ ...ROW, lateMs: 200_000 })
+      await rig.drive(() => rig.rows().has(row) && rig.rows().has(late), 'both rows')
+      expect(rig.gaps()).toEqual([])
+      expect(rig.reported('advice').map(({ text }) => text)).toEqual([
+        expect.stringMatching(/no Date header.*own clock/),
+      ])
+    },
+  )
+})

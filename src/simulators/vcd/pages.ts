@@ -45,9 +45,10 @@ function paged(
   path: string,
   model: string,
   at: { page: number; pageSize: number },
-  resultTotal: number,
+  found: number,
   values: readonly unknown[],
 ): Reply {
+  const resultTotal = Math.min(found, call.knobs.countCeiling)
   const pageCount = Math.ceil(resultTotal / at.pageSize)
   const Link = links(call, path, model, at.page, pageCount)
   const counts = call.knobs.omitTotal ? {} : { resultTotal, pageCount }

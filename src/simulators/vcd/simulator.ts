@@ -98,6 +98,8 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     subMillisecond: false,
     hide: undefined,
     omitTotal: false,
+    countCeiling: Number.POSITIVE_INFINITY,
+    dateHeader: wallMs => new Date(wallMs).toUTCString(),
     fail: undefined,
     publicUrl: 'https://cloud.example.net',
     ...pickKnobs(options),
@@ -222,7 +224,9 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
       return
     }
     note(reply.status)
-    response.setHeader('Date', new Date(time.wall()).toUTCString())
+    const date = knobs.dateHeader(time.wall())
+    if (date === undefined) response.sendDate = false
+    else response.setHeader('Date', date)
     response.setHeader('X-VMWARE-VCLOUD-REQUEST-ID', requestId)
     response.setHeader('Content-Length', Buffer.byteLength(reply.body ?? ''))
     for (const [name, value] of Object.entries(reply.headers ?? {})) response.setHeader(name, value)

@@ -116,6 +116,10 @@ export interface VcdKnobs {
     | undefined
   /** Pages without `resultTotal` and `pageCount`, as some cloudapi endpoints answer (vcd.md a3). */
   omitTotal: boolean
+  /** `resultTotal` stops here: a ceiling of 10,000 rows is rumoured (vcd.md a3). */
+  countCeiling: number
+  /** The `Date` header of an answer given at that time; undefined: none. */
+  dateHeader: (wallMs: number) => string | undefined
   fail: ((request: { readonly method: string; readonly path: string }) => Fault | undefined) | undefined
   /** The address that the cell believes it has: in Link headers and hrefs, not where it listens. */
   publicUrl: string

@@ -252,7 +252,8 @@ function lifeOf(bearer: string, expiresIn: unknown, answer: HttpAnswer): number 
   const exp = jwtEnd(bearer)
   const now = answer.serverTimeMs
   const byJwt = exp === undefined || now === undefined ? Number.POSITIVE_INFINITY : exp * 1000 - now
-  const life = Math.min(stated, byJwt)
+  // One that ended before it began tells of two clocks that differ: a 401 will tell when it is really over.
+  const life = Math.min(stated, byJwt > 0 ? byJwt : Number.POSITIVE_INFINITY)
   return Number.isFinite(life) ? life : DEFAULT_IDLE_MS
 }
 

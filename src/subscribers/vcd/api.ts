@@ -20,6 +20,8 @@ export interface ApiMemory extends AccessMemory {
   version: string | undefined
   /** `clock.now()` of the last look at /api/versions. */
   versionAt: number
+  /** That the cell does not tell its time was said. */
+  toldNoDate?: true
 }
 
 export interface ApiOptions {
@@ -192,12 +194,19 @@ export class VcdApi {
         Authorization: `Bearer ${token.bearer}`,
       },
     })
+    if (answer.serverTimeMs === undefined && answer.ok) this.#adviseNoDate()
     // The header's time against the request's start: an answer that took long must not put the cell's clock ahead.
-    if (answer.serverTimeMs !== undefined) {
-      this.#serverOffsetMs = answer.serverTimeMs - clock.now()
-      this.#askedAtMs = answer.serverTimeMs - (clock.now() - startedAt)
-    }
+    if (answer.serverTimeMs !== undefined) this.#serverOffsetMs = answer.serverTimeMs - clock.now()
+    this.#askedAtMs = this.serverNow() - (clock.now() - startedAt)
     return answer
+  }
+
+  #adviseNoDate(): void {
+    const { memory, report, config } = this.#options
+    if (memory.toldNoDate === true) return
+    memory.toldNoDate = true
+    const text = 'the cell sends no Date header: where reading goes on follows our own clock, which must be right'
+    report({ type: 'advice', source: config.name, text })
   }
 
   async #authorised(stale?: AccessToken): Promise<AccessToken> {

@@ -28,11 +28,15 @@ export interface HourCheckParts {
 /** An hour that is being read again, over several turns if it is a full one. */
 interface Rereading {
   readonly hour: number
+  /** What the cell counted in it before. */
+  readonly counted: number
   readonly pages: AsyncGenerator<Millisecond, void>
   /** The cell's time when it began. */
   readonly cap: number
   /** What is in it, by id or content. */
   readonly met: Set<string>
+  /** Rows of one millisecond that the cell counts and did not show. */
+  missing: number
   /** How late those were that nobody had been told of, ms. */
   readonly late: number[]
 }
@@ -41,7 +45,7 @@ export class HourCheck {
   readonly #options: TrailOptions
   readonly #parts: HourCheckParts
   #rereading: Rereading | undefined
-  #toldUncounted = false
+  #toldMiscount = false
 
   constructor(options: TrailOptions, parts: HourCheckParts) {
     this.#options = options
@@ -66,13 +70,13 @@ export class HourCheck {
     const { pages, hours } = this.#options
     const counted = await pages.count(this.#spanOf(hour))
     if (counted === undefined) {
-      this.#adviseUncounted()
+      this.#adviseMiscount('the cell does not count its rows')
       return
     }
     const known = hours.rows(hour)
     if (counted === known) return
     if (known === undefined || now - hour <= READABLE_MS) {
-      this.#readAgain(hour)
+      this.#readAgain(hour, counted)
       return
     }
     const { gap, commit } = this.#parts
@@ -89,11 +93,11 @@ export class HourCheck {
     return { fromMs: Math.max(hour, this.#parts.position.asked), untilMs: hour + HOUR_MS }
   }
 
-  #readAgain(hour: number): void {
+  #readAgain(hour: number, counted: number): void {
     const { pages, clock, signal, serverNow } = this.#options
     const pause = (): Promise<void> => sleep(clock, SPACING_MS, signal)
     const all = pages.through(this.#spanOf(hour), pause)
-    this.#rereading = { hour, pages: all, cap: serverNow(), met: new Set(), late: [] }
+    this.#rereading = { hour, counted, pages: all, cap: serverNow(), met: new Set(), missing: 0, late: [] }
   }
 
   async #readOn(rereading: Rereading): Promise<void> {
@@ -105,6 +109,7 @@ export class HourCheck {
         this.#rereading = undefined
         return this.#finish(rereading)
       }
+      rereading.missing += page.missing
       await this.#take(page, rereading)
     }
   }
@@ -125,10 +130,16 @@ export class HourCheck {
     await commit({ facts, dead: letters, mirror, durable })
   }
 
-  async #finish({ hour, met, late }: Rereading): Promise<void> {
+  async #finish({ hour, counted, met, missing, late }: Rereading): Promise<void> {
     const { hours, report, config } = this.#options
     const draft = hours.draft()
-    draft.set(hour, met.size)
+    // By the cell's own count, whatever that is worth: one that is wrong would have the hour read again for ever. What came
+    // meanwhile, or was not shown, makes it differ the next time.
+    draft.set(hour, counted - missing)
+    if (met.size - late.length > counted) {
+      const from = new Date(hour).toISOString()
+      this.#adviseMiscount(`the cell counts ${counted} rows of the hour from ${from} and shows ${met.size}`)
+    }
     await this.#parts.commit({ mirror: draft.changes(), durable: () => draft.adopt() })
     if (late.length === 0) return
     const { name } = config
@@ -140,10 +151,10 @@ export class HourCheck {
     report({ type: 'advice', source: name, text })
   }
 
-  #adviseUncounted(): void {
-    if (this.#toldUncounted) return
-    this.#toldUncounted = true
-    const text = 'the cell does not count its rows: one that becomes visible later than overlap would not be noticed'
+  #adviseMiscount(what: string): void {
+    if (this.#toldMiscount) return
+    this.#toldMiscount = true
+    const text = `${what}: one that becomes visible later than overlap would not be noticed`
     this.#options.report({ type: 'advice', source: this.#options.config.name, text })
   }
 }

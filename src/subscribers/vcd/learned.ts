@@ -25,7 +25,7 @@ export interface UserState {
 export type SessionOrigin = 'token' | 'interactive'
 
 /** At the bound, what was used longest ago is forgotten. */
-export const BOUNDS = { tokens: 10_000, users: 5000, sessions: 5000, addresses: 64, usersOfToken: 16 } as const
+export const BOUNDS = { tokens: 10_000, users: 10_000, sessions: 5000, addresses: 64, usersOfToken: 16 } as const
 
 const TOKEN = 'vcd.token'
 const USER = 'vcd.user'
