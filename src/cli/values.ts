@@ -1,6 +1,6 @@
 /** What is typed behind flags, as values; and hints when it is nothing of the kind. */
 import { nearest } from '../config/nearest.ts'
-import { parseDuration } from '../config/units.ts'
+import { parseTime } from '../config/units.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { Arguments } from './arguments.ts'
 import { UsageError } from './io.ts'
@@ -29,10 +29,8 @@ export function listOf(text: string | undefined): readonly string[] | undefined 
 export function timeOf(given: Arguments, flag: string, clock: Clock): number | undefined {
   const text = given.text(flag)
   if (text === undefined) return undefined
-  const ago = parseDuration(text)
-  if (ago !== undefined) return clock.wall() - ago
-  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
-  if (!Number.isNaN(ms)) return ms
+  const ms = parseTime(text, clock.wall())
+  if (ms !== undefined) return ms
   const like = '2026-02-03T04:05:06Z, 2026-02-03 or 2h (ago)'
   throw new UsageError(`--${flag}: "${text}" is not a time with its zone; write ${like}`, given.command)
 }

@@ -93,3 +93,11 @@ export function size(min = '1B') {
     })
     .meta({ 'x-unit': 'size', pattern: SIZE_PATTERN })
 }
+
+/** A time as people write it, ms: with its zone, a day (of UTC), or a time ago such as `2h`; undefined when it is none of these. */
+export function parseTime(text: string, nowMs: number): number | undefined {
+  const ago = parseDuration(text)
+  if (ago !== undefined) return nowMs - ago
+  const ms = /^\d{4}-\d\d-\d\d(T\d\d:\d\d.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
+}

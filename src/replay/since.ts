@@ -7,7 +7,7 @@ import type { ReplaySource, Run } from './replayer.ts'
 import type { SourceTally } from './tally.ts'
 
 /** Facts held against the stream at once: each time its headers are read from then to now. */
-const CHECK = 5000
+const CHECK = 10_000
 /** Facts in one commit. */
 const CHUNK = 500
 /** Clocks differ a little: the stream is read from this much earlier. */

@@ -1,5 +1,5 @@
 /** What is asked of a replay, and what it answers. */
-import { parseDuration } from '../config/units.ts'
+import { parseTime } from '../config/units.ts'
 import type { ErrorCode } from '../errors.ts'
 
 export interface Wish {
@@ -77,14 +77,8 @@ export function readWish(body: unknown, nowMs: number): Wish | string {
   if (limit !== undefined && since !== undefined) return 'limit is for dead letters'
   const rest = { source, limit }
   if (since === undefined) return { what: list === true ? 'list' : 'dead_letters', sinceMs: 0, ...rest }
-  const sinceMs = typeof since === 'string' ? timeOf(since, nowMs) : Number.NaN
-  if (Number.isNaN(sinceMs))
+  const sinceMs = typeof since === 'string' ? parseTime(since, nowMs) : undefined
+  if (sinceMs === undefined)
     return 'since is a time with its zone, such as 2026-02-03T04:05:06Z, or a time ago, such as 2h'
   return sinceMs > nowMs ? 'since is in the future' : { what: 'since', sinceMs, ...rest }
-}
-
-function timeOf(text: string, nowMs: number): number {
-  const ago = parseDuration(text)
-  if (ago !== undefined) return nowMs - ago
-  return /^\d{4}-\d\d-\d\d(T\d\d:\d\d.*(Z|[+-]\d\d:?\d\d))?$/.test(text) ? Date.parse(text) : Number.NaN
 }

@@ -110,23 +110,22 @@ async function happen(name: string, count = 3): Promise<void> {
   await untilEvents(isThere, `${name} in the stream`)
 }
 
-async function untilEvents(probe: (all: readonly OpsEvent[]) => boolean, what: string): Promise<void> {
+const untilEvents = (probe: (all: readonly OpsEvent[]) => boolean, what: string): Promise<void> =>
+  untilTrue(() => events().then(probe), what)
+
+/** Asks again and again, one question at a time; one that fails is a no. */
+async function untilTrue(ask: () => Promise<boolean>, what: string): Promise<void> {
   let good = false
   let asking = false
+  const look = async (): Promise<void> => {
+    asking = true
+    good = await ask().catch(() => false)
+    asking = false
+  }
   await until(
     () => {
-      if (!asking && !good) {
-        asking = true
-        events()
-          .then(all => {
-            good = probe(all)
-          })
-          .catch(() => undefined)
-          .finally(() => {
-            asking = false
-          })
-      }
-      return good
+      if (!asking && !good) void look()
+      return good || undefined
     },
     what,
     60_000,
@@ -163,6 +162,14 @@ function expectOnce(all: readonly OpsEvent[]): void {
   expect(ids.filter((id, at) => ids[at - 1] === id)).toEqual([])
 }
 
+/** All of these are in the stream again, and nothing is there twice. */
+async function expectRestored(lost: readonly OpsEvent[]): Promise<readonly OpsEvent[]> {
+  const now = await events()
+  expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
+  expectOnce(now)
+  return now
+}
+
 describe('replay --since, by the running daemon', () => {
   it('sends exactly what the stream lacks, through the sessions that stand, and nothing the second time', async () => {
     await world.start()
@@ -173,9 +180,7 @@ describe('replay --since, by the running daemon', () => {
     const { code, summary } = await replayed('--since', '1h')
     expect(summary).toMatchObject({ outcome: 'done' })
     expect(code).toBe(EXIT.ok)
-    const now = await events()
-    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
-    expectOnce(now)
+    const now = await expectRestored(lost)
     expect(new Set(now.map(({ origin }) => origin))).toEqual(new Set(['backfill']))
     expect(world.logins()).toEqual(logins)
     for (const { source } of summary.sources) expect(sentOf(summary)[source], source).toBeGreaterThan(0)
@@ -198,38 +203,31 @@ describe('replay --since, by the running daemon', () => {
     await happen('before', 400)
     const lost = (await events()).filter(isAskable)
     await loseStream()
-    const cut = new AbortController()
-    const answer = await fetch(`${world.url}/-/replay`, {
-      method: 'POST',
-      body: JSON.stringify({ since: '1h' }),
-      signal: cut.signal,
-    })
+    const answer = await fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify({ since: '1h' }) })
     expect(answer.headers.get('content-type')).toMatch(/ndjson/)
-    await until(() => held().then(count => count > 0), 'the first of it in the stream')
+    const reading = answer.text().catch(() => undefined)
+    await untilTrue(() => held().then(count => count > 0), 'the first of it in the stream')
     await world.daemon.kill()
-    cut.abort()
+    await reading
     await world.start()
     expect((await replayed('--since', '1h')).summary.outcome).toBe('done')
-    const now = await events()
-    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
-    expectOnce(now)
+    await expectRestored(lost)
   })
 
   it('is refused while another one runs, and ends when the one who asked goes away', async () => {
     await world.start()
     await happen('before')
     await leaveUndelivered()
-    const leave = new AbortController()
-    const post = (body: object, signal?: AbortSignal) =>
-      fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify(body), ...(signal && { signal }) })
-    expect((await post({ deadLetters: true }, leave.signal)).status).toBe(200)
+    const post = (body: object) => fetch(`${world.url}/-/replay`, { method: 'POST', body: JSON.stringify(body) })
+    const first = await post({ deadLetters: true })
+    expect(first.status).toBe(200)
     const second = await post({ deadLetters: true })
     expect(second.status).toBe(409)
     expect(await second.text()).toMatch(/a replay is under way: the dead letters, begun at 20/)
     const asked = await opswire('--since', '1h')
     expect(asked.code).toBe(EXIT.unavailable)
     expect(asked.err).toMatch(/a replay is under way/)
-    leave.abort()
+    await first.body?.cancel()
     await until(
       () => world.daemon.log.some(line => line.includes('the replay of the dead letters was cancelled')) || undefined,
       'the replay cancelled',
@@ -269,7 +267,7 @@ describe('replay --dead-letters, by the running daemon', () => {
     await world.start()
     for (let n = 0; n < 3; n++) world.apic.inject(`{"imdata": junk ${n}`)
     const count = async (): Promise<number> => (await world.status()).store?.deadLetters ?? 0
-    await until(() => count().then(letters => letters === 3), 'three dead letters')
+    await untilTrue(() => count().then(letters => letters === 3), 'three dead letters')
     const list = await opswire('--list')
     expect(list.out.split('\n').filter(line => /fabric-a\/socket.*not well-formed JSON/.test(line)).length).toBe(3)
     const { summary } = await replayed('--dead-letters', '--limit', '2')
@@ -292,9 +290,7 @@ describe('replay --since, without a daemon', () => {
     const { code, summary } = await replayed('--since', '1h')
     expect(summary).toMatchObject({ outcome: 'done' })
     expect(code).toBe(EXIT.ok)
-    const now = await events()
-    expect(idsOf(lost).filter(id => !now.some(event => event.id === id))).toEqual([])
-    expectOnce(now)
+    await expectRestored(lost)
     expect(world.logins().apic).toBe(2)
     await world.start()
     await happen('after')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { EXIT } from '../../src/cli/io.ts'
+import { type CliIo, EXIT } from '../../src/cli/io.ts'
 import { noticeRecord } from '../../src/dead-letter.ts'
 import type { OpsEvent } from '../../src/event.ts'
 import { main } from '../../src/main.ts'
@@ -83,7 +83,11 @@ function plant(
 const letters = () => withStore(async store => store.deadLetters(100))
 
 async function opswire(...words: string[]) {
-  const { io, out, err } = captured()
+  return shown({}, ...words)
+}
+
+async function shown(over: Partial<CliIo>, ...words: string[]) {
+  const { io, out, err } = captured(over)
   const code = await main(['replay', '-c', file, ...words], io)
   return { code, out: out(), err: err() }
 }
@@ -244,6 +248,7 @@ it('they are listed without their content, and a limit and a source are heeded',
   expect((await letters()).map(({ key }) => key)).toEqual(['2', '3'])
   const text = await opswire('--dead-letters')
   expect(text.code).toBe(EXIT.ok)
+  expect(text.err).toBe('')
   expect(text.out).toMatchInlineSnapshot(`
     "fabric-a: 1 dead letters, 1 sent, 0 there already
       understood now: 1 (this version could not read it)
@@ -252,6 +257,14 @@ it('they are listed without their content, and a limit and a source are heeded',
     1 events sent, and acknowledged
     "
   `)
+})
+
+it('progress is shown on a terminal, and gone at the end', async () => {
+  await plant('cloud', 'audit', {})
+  const { code, out, err } = await shown({ stderrIsTty: true, columns: 40 }, '--dead-letters')
+  expect(code).toBe(EXIT.ok)
+  expect(out).toMatch(/^cloud: 1 dead letters, 0 sent/)
+  expect(err).toBe('\r\x1b[Kreading, 1 read, 0 to send\r\x1b[K')
 })
 
 it('a stream that does not keep what was read can not be compared with', async () => {
