@@ -4,8 +4,8 @@ import { CountingReporter } from './test/support/counting-reporter.ts'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    // Minutes of real time: `npm run test:faults`.
-    exclude: [...configDefaults.exclude, 'test/faults/**'],
+    // Each has a command of its own: minutes of real time (`npm run test:faults`), or it installs from the registry (`npm run test:package`).
+    exclude: [...configDefaults.exclude, 'test/faults/**', 'test/package/**'],
     pool: 'forks',
     // Two cores: the simulators, nats-server and the daemon need some of them too.
     maxWorkers: 2,

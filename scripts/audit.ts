@@ -34,7 +34,10 @@ export function judge(output: string): Verdict {
 }
 
 if (import.meta.main) {
-  const { code, text } = judge(spawnSync('npm', ['audit', '--json'], { encoding: 'utf8' }).stdout)
+  // npm's own patience is half an hour for a registry that is there and says nothing; and a long list must not be cut.
+  const args = ['audit', '--json', '--fetch-retries=1', '--fetch-timeout=60000']
+  const asked = spawnSync('npm', args, { encoding: 'utf8', maxBuffer: 1 << 26 })
+  const { code, text } = judge(asked.stdout)
   process.stdout.write(`${text}\n`)
   process.exitCode = code
 }

@@ -3,6 +3,7 @@
 import { type CommandName, helpFor, isCommand, overview } from './cli/commands.ts'
 import { type CliIo, type Command, EXIT, UsageError } from './cli/io.ts'
 import { nearest } from './config/nearest.ts'
+import { printable } from './ops/text.ts'
 
 const LOAD: Record<CommandName, () => Promise<Command>> = {
   run: () => import('./cli/run.ts'),
@@ -55,7 +56,6 @@ function unknownCommand(name: string, known: readonly string[]): UsageError {
 /** Says what went wrong on stderr and gives the exit code for it. */
 async function complain(error: unknown, io: CliIo): Promise<number> {
   if (error instanceof UsageError) {
-    const { printable } = await import('./ops/text.ts')
     const help = error.command === undefined ? 'opswire --help' : `opswire ${error.command} --help`
     io.stderr.write(
       // It may quote what a source said, or what was pasted.
@@ -66,19 +66,26 @@ async function complain(error: unknown, io: CliIo): Promise<number> {
   const { codeOf, describe } = await import('./errors.ts')
   const code = codeOf(error)
   if (code === 'bug' || code === 'poison') {
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    io.stderr.write(`opswire: this should not happen; please report it\n${stack}\n`)
+    io.stderr.write(bugReport(error))
     return EXIT.bug
   }
-  io.stderr.write(code === 'config' ? `${describe(error)}\n` : `opswire: ${describe(error)}\n`)
+  // What is wrong with a config are lines; what a system said is one.
+  io.stderr.write(code === 'config' ? `${describe(error)}\n` : `opswire: ${printable(describe(error), 2000)}\n`)
   if (code === 'config') return EXIT.config
   return code === 'auth_refused' || code === 'permission' ? EXIT.refused : EXIT.unavailable
+}
+
+/** With the stack. Its words may come from a source, as a parser's error quotes what it could not read. */
+function bugReport(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  const lines = stack.split('\n').map(line => printable(line))
+  return `opswire: this should not happen; please report it\n${lines.join('\n    ')}\n`
 }
 
 if (import.meta.main) {
   const argv = process.argv.slice(2)
   process.on('uncaughtException', error => {
-    process.stderr.write(`opswire: this should not happen; please report it\n${error.stack ?? error.message}\n`)
+    process.stderr.write(bugReport(error))
     process.exit(EXIT.bug)
   })
   // `opswire config example | head`: the reader left, which is no error of ours. `run` decides for itself.

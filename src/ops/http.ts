@@ -24,6 +24,8 @@ export interface HttpLimits {
   readonly lookMs: number
   readonly headerBytes: number
   readonly connections: number
+  /** One who has not taken his answer by then is cut off; not one who is told line by line of what is being done. */
+  readonly unreadMs: number
 }
 
 const LIMITS: HttpLimits = {
@@ -32,6 +34,7 @@ const LIMITS: HttpLimits = {
   lookMs: 1_000,
   headerBytes: 16 * 1024,
   connections: 64,
+  unreadMs: 30_000,
 }
 /** Longer than the usual scrape interval, so that Prometheus' connection isn't closed under its hands. */
 const KEEP_ALIVE_MS = 75_000
@@ -96,10 +99,19 @@ export async function startHttp(
   let tokenFile = config.token_file
   if (tokenFile !== null) await readToken(tokenFile)
   const routes = routesOf(ops, { reload, replay })
-  const handler = (request: IncomingMessage, response: ServerResponse): void => {
-    void respond(request, response, routes, tokenFile)
+  const bounds = { ...LIMITS, ...limits }
+  const handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    response.on('error', () => undefined)
+    const answer = await answerOf(request, response, routes, tokenFile)
+    if ('lines' in answer) return sendLines(response, answer)
+    if (request.socket.destroyed) return
+    response.on(
+      'close',
+      clock.after(bounds.unreadMs, () => request.socket.destroy()),
+    )
+    send(response, answer)
   }
-  const server = await createServer(config, handler, { ...LIMITS, ...limits })
+  const server = await createServer(config, (request, response) => void handler(request, response), bounds)
   await listen(server, host, port, config.listen)
   // No file descriptor left for one more connection is no reason to end the daemon.
   server.on('error', () => undefined)
@@ -190,21 +202,16 @@ function routesOf(
   ])
 }
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  routes: ReadonlyMap<string, Route>,
-  tokenFile: string | null,
-): Promise<void> {
-  response.on('error', () => undefined)
-  let answer: Answer
+/** Never rejects. */
+async function answerOf(...asked: Parameters<typeof answerTo>): Promise<Answer | LinesAnswer> {
   try {
-    const given = await answerTo(request, response, routes, tokenFile)
-    if ('lines' in given) return await sendLines(response, given)
-    answer = given
+    return await answerTo(...asked)
   } catch (error) {
-    answer = text(500, printable(describe(error)))
+    return text(500, printable(describe(error)))
   }
+}
+
+function send(response: ServerResponse, answer: Answer): void {
   response.writeHead(answer.status, {
     'content-type': answer.type,
     'content-length': Buffer.byteLength(answer.body),
@@ -259,6 +266,8 @@ async function createServer(
           handler,
         )
   server.maxConnections = limits.connections
+  // Who only keeps a connection makes room: a supervisor that is turned away finds some at its next try.
+  server.on('drop', () => server.closeIdleConnections())
   return server
 }
 

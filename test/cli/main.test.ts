@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { COMMANDS } from '../../src/cli/commands.ts'
 import { parseConfig } from '../../src/config/load.ts'
+import { Retryable } from '../../src/errors.ts'
 import { main } from '../../src/main.ts'
 import { captured } from './captured-io.ts'
 
@@ -188,6 +189,33 @@ describe('the process', () => {
     }
     expect(await main(['version'], broken)).toBe(70)
     expect(err()).toMatch(/^opswire: this should not happen; please report it\nTypeError: not thought of\n +at /)
+  })
+
+  it('shows a bug whose words come from elsewhere as text and nothing else, without what looks like a secret', async () => {
+    const { io, err } = captured()
+    const broken = {
+      ...io,
+      get stdout(): never {
+        throw new TypeError('no \u001b[2J\u202E\nopswire: all is well, https://svc:hush@host and password=hush')
+      },
+    }
+    expect(await main(['version'], broken)).toBe(70)
+    expect(err()).toMatch(
+      /\nTypeError: no {1,2}\[2J\n {4}opswire: all is well, https:\/\/\*{8}@host and password=\*{8}\n {4}at /,
+    )
+    expect(err().replaceAll('\n', '')).not.toMatch(/\p{Cc}|\p{Cf}/u)
+  })
+
+  it('shows what a system said as one line of text', async () => {
+    const { io, err } = captured()
+    const broken = {
+      ...io,
+      get stdout(): never {
+        throw new Retryable('unreachable', 'it said \u001b[2J\u202E\nopswire: all is well')
+      },
+    }
+    expect(await main(['version'], broken)).toBe(69)
+    expect(err()).toBe('opswire: it said  [2J opswire: all is well\n')
   })
 
   it('ends cleanly when its reader leaves', async () => {

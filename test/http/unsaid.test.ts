@@ -26,6 +26,32 @@ describe('what a request carried', () => {
     expect(answer.text).toMatch(/^you said \*{8} and \*{8} and "\*{8}"$/)
   })
 
+  it('is cut out of a page, of what is quoted in a form, and of JSON as other libraries write it', () => {
+    const pwd = `a b&<"'>/é!x`
+    const said = [
+      'a b&amp;&lt;&quot;&#39;&gt;/é!x',
+      'a b&amp;&lt;&quot;&apos;&gt;/é!x',
+      'a b&amp;&lt;&#34;&#x27;&gt;/é!x',
+      `a b&amp;&lt;"'&gt;/é!x`,
+      'a+b%26%3C%22%27%3E%2F%C3%A9%21x',
+      'a%20b%26%3c%22%27%3e%2f%c3%a9%21x',
+      String.raw`a b&<\"'>\/é!x`,
+      String.raw`a b&<\"'>/\u00e9!x`,
+    ]
+    for (const text of said) {
+      const secrets = secretsOf({ path: '/', body: JSON.stringify({ pwd }) })
+      expect(unsaid(`you said ${text}.`, secrets)).toBe('you said ********.')
+    }
+  })
+
+  it('of a login by name and password both forms are cut out, and the name is left', () => {
+    const coded = Buffer.from('alice@acme:p:w of alice').toString('base64')
+    const secrets = secretsOf({ path: '/', headers: { Authorization: `Basic ${coded}` } })
+    expect(unsaid(`${coded}: user alice@acme with p:w of alice`, secrets)).toBe(
+      '********: user alice@acme with ********',
+    )
+  })
+
   it('leaves the words of a refusal, names and good answers alone', () => {
     const request = {
       path: '/?page=1',

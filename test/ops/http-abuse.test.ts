@@ -1,8 +1,13 @@
 /** Who means no good, against the real endpoint: slow, silent, large and many. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type HttpLimits, type RunningHttp, startHttp } from '../../src/ops/http.ts'
+import type { HttpConfig } from '../../src/config/schema.ts'
+import { type HttpLimits, type HttpServerOptions, type RunningHttp, startHttp } from '../../src/ops/http.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
+import { makeCertificate } from '../../src/simulators/server.ts'
 import { until } from '../support/manual-clock.ts'
 import { makeReady, type TestOps, testOps } from './happenings.ts'
 
@@ -25,10 +30,14 @@ afterEach(async () => {
   made.ops.close()
 })
 
-async function start(limits: Partial<HttpLimits>): Promise<RunningHttp> {
-  const config = { listen: '127.0.0.1:0', token_file: null, tls: null }
+const refuse: HttpServerOptions['replay'] = body => ({ status: 400, body: { read: body !== undefined } })
+
+async function start(
+  limits: Partial<HttpLimits>,
+  { tls = null, replay = refuse }: { tls?: HttpConfig['tls']; replay?: HttpServerOptions['replay'] } = {},
+): Promise<RunningHttp> {
+  const config = { listen: '127.0.0.1:0', token_file: null, tls }
   const reload = async () => ({ status: 200, body: {} })
-  const replay = (body: unknown) => ({ status: 400, body: { read: body !== undefined } })
   server = await startHttp(config, made.ops, { clock: systemClock, reload, replay, limits })
   return server
 }
@@ -121,6 +130,69 @@ test('of more than so many connections the rest are turned away, and there is ro
   expect(refused.heard()).toBe('')
   await until(() => slow.every(({ closed }) => closed()), 'the slow ones closed')
   expect(await answers(running)).toBe(200)
+})
+
+test('many that were answered and keep their connection do not keep a supervisor out', async () => {
+  const running = await start({ connections: 4 })
+  const idle = Array.from({ length: 4 }, () => peer(running))
+  for (const { socket, heard } of idle) {
+    socket.write('GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n')
+    await until(() => heard().startsWith('HTTP/1.1 200'), 'the answer')
+  }
+  const probe = peer(running)
+  probe.socket.write('GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until(() => probe.closed() || probe.heard() !== '', 'the probe told')
+  // Turned away at most once: the next one finds room.
+  expect(await answers(running)).toBe(200)
+})
+
+test('one who asks and never reads is sent away; one who waits for what is being done is not', async () => {
+  const cut = Promise.withResolvers<void>()
+  const replay: HttpServerOptions['replay'] = () => ({
+    status: 200,
+    async lines(tell) {
+      await cut.promise
+      await tell({ done: true })
+    },
+  })
+  const running = await start({ ...QUICK, unreadMs: 200 }, { replay })
+  const patient = peer(running)
+  patient.socket.write('POST /-/replay HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}')
+  await until(() => patient.heard() !== '', 'the headers of the answer')
+  const { socket, closed } = peer(running)
+  socket.pause()
+  const flood = setInterval(() => {
+    if (socket.writableLength < 1_000_000) socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(100))
+  }, 1)
+  try {
+    await until(closed, 'closed')
+  } finally {
+    clearInterval(flood)
+  }
+  cut.resolve()
+  await until(() => patient.heard().includes('"done":true'), 'the last line')
+  expect(await answers(running)).toBe(200)
+})
+
+test('with TLS, one who never says hello, or says something else, is sent away', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'opswire-abuse-'))
+  try {
+    const { key, cert } = await makeCertificate()
+    const tls = { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') }
+    writeFileSync(tls.cert_file, cert)
+    writeFileSync(tls.key_file, key)
+    const running = await start(QUICK, { tls })
+    const silent = peer(running)
+    const slow = peer(running)
+    // The beginning of a handshake record that never ends.
+    slow.socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02]))
+    const plain = peer(running)
+    plain.socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+    for (const { closed } of [silent, slow, plain]) await until(closed, 'closed')
+    expect(plain.heard()).not.toContain('opswire_')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
 
 test('what is no HTTP, or smuggles a second request, is refused', async () => {
