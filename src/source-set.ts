@@ -52,6 +52,8 @@ export class SourceSet {
   readonly #options: SourceSetOptions
   readonly #paces = new Paces()
   readonly #running = new Map<string, Running>()
+  /** What ends the waits of sources that could not be opened. */
+  readonly #waits = new Set<() => void>()
   #closed = false
 
   constructor(options: SourceSetOptions) {
@@ -107,16 +109,22 @@ export class SourceSet {
   /**
    * Carries it out. Resolves when what had to stop has stopped and the rest is under way; a source that does not stop
    * by the deadline's abort is cut. After `stop` nothing is started any more.
+   *
+   * Sources that wait for their next try are tried now, also those that nothing is said of: who reloads may have unlocked
+   * the account, or given the right that was missing.
    */
   async swap(swap: Swap, deadline: AbortSignal): Promise<void> {
     if (this.#closed) return
+    this.#paces.refusals.clear()
+    for (const endWait of [...this.#waits]) endWait()
     for (const made of [...swap.declare, ...swap.handOver]) {
       const before = this.#running.get(made.config.name)
       if (before === undefined) continue
       this.#running.set(made.config.name, { ...before, ...made })
       this.#declare(made)
     }
-    for (const made of swap.handOver) this.#running.get(made.config.name)?.runner.replace(made.subscriber, wakeOf(made))
+    for (const made of swap.handOver)
+      this.#running.get(made.config.name)?.runner.replace(made.subscriber, this.#wakeOf(made))
     for (const made of swap.start) this.#begin(made)
     const gone = swap.remove.map(async name => {
       await this.#end(name, deadline)
@@ -189,8 +197,21 @@ export class SourceSet {
   #run(made: Made): void {
     const { store, clock, report, stateDir } = this.#options
     const { subscriber } = made
-    const runner = startRunner({ subscriber, store, clock, report, stateDir, wake: wakeOf(made) })
+    const runner = startRunner({ subscriber, store, clock, report, stateDir, wake: this.#wakeOf(made) })
     this.#running.set(made.config.name, { ...made, runner })
+  }
+
+  /** A waiting source tries again at once at a reload, and when the file of one of its secrets changes. */
+  #wakeOf({ config }: Made): Wake {
+    const secrets = secretsIn(config)
+    return callback => {
+      this.#waits.add(callback)
+      const forget = onSecretChange(secrets, callback)
+      return () => {
+        this.#waits.delete(callback)
+        forget()
+      }
+    }
   }
 
   /** It is among the running ones until it has stopped: a stop of the daemon meanwhile must not miss it. */
@@ -226,12 +247,6 @@ export function restingSources(
 
 function madeOf(config: ApicConfig, subscriber: ApicSubscriber): Made {
   return { config, subscriber, apic: { config, subscriber } }
-}
-
-/** A waiting source tries again at once when the file of one of its secrets changes. */
-function wakeOf({ config }: Made): Wake {
-  const secrets = secretsIn(config)
-  return callback => onSecretChange(secrets, callback)
 }
 
 /** One controller in common: then what is known of the fabric goes on to hold. */

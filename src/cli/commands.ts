@@ -125,7 +125,7 @@ export const COMMANDS = {
     ],
     notes: [
       'Reads the stream of the nats block with its login, and takes nothing away. Times are UTC. Goes on over a restart of NATS, without',
-      'a hole. With --json each event is one line, as it stands in the stream. Ends with 0 at Ctrl-C.',
+      'a hole, and with a stream that was made anew. With --json each event is one line, as it stands in the stream. Ends with 0 at Ctrl-C.',
     ],
     examples: [
       ['opswire tap -c opswire.yaml', 'everything from now on'],

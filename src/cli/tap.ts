@@ -6,7 +6,7 @@ import { KINDS } from '../event-schema.ts'
 import { printable } from '../ops/text.ts'
 import { type Clock, systemClock } from '../scheduler/clock.ts'
 import { supervise } from '../scheduler/supervise.ts'
-import { type TapOptions, type Tapped, tap } from '../sinks/nats-tap.ts'
+import { type StreamNow, type TapOptions, type Tapped, tap } from '../sinks/nats-tap.ts'
 import { type Arguments, readArguments } from './arguments.ts'
 import { jsonLine } from './cells.ts'
 import { eventLine } from './event-line.ts'
@@ -148,18 +148,22 @@ async function follow(nats: NatsConfig, following: Following, shown: Shown, io: 
   const over = new AbortController()
   const both = AbortSignal.any([signal, over.signal])
   let from: TapOptions['from'] = sinceMs === undefined ? 'now' : sinceMs === 0 ? 'start' : { sinceMs }
-  let stood = false
+  /** Of the stream that is followed; undefined before it stood for the first time. */
+  let created: string | undefined
   let lost = false
   let failure: unknown
-  const onStart = (seq: number): void => {
-    if (lost) note(io, 'connected again')
+  const onStart = (stream: StreamNow): void => {
+    if (created !== undefined && stream.created !== created) {
+      note(io, `stream ${nats.stream.name} was made anew: following it from its beginning`)
+      from = 'start'
+    } else if (lost) note(io, 'connected again')
     else if (io.stderrIsTty === true) note(io, `following stream ${nats.stream.name}; Ctrl-C ends`)
     lost = false
-    stood = true
-    if (from === 'now') from = { seq }
+    created = stream.created
+    if (from === 'now') from = { seq: stream.next }
   }
   const onFailure = (error: unknown): void => {
-    if (!stood) {
+    if (created === undefined) {
       failure = error
       over.abort()
     } else if (!lost) {
@@ -168,7 +172,7 @@ async function follow(nats: NatsConfig, following: Following, shown: Shown, io: 
     }
   }
   await supervise({ clock, signal: both, backoff: BACKOFF, onFailure }, async attempt => {
-    for await (const message of tap(nats, { signal: both, from, subjects, clock, onStart })) {
+    for await (const message of tap(nats, { signal: both, from, created, subjects, clock, onStart })) {
       attempt.alive()
       from = { seq: message.seq + 1 }
       shown.take(message)

@@ -1,5 +1,11 @@
 /** Follows the stream from outside, as any consumer would: what is in it, in its order. */
-import { DeliverPolicy, jetstream, jetstreamManager, type OrderedConsumerOptions } from '@nats-io/jetstream'
+import {
+  type ConsumerNotification,
+  DeliverPolicy,
+  jetstream,
+  jetstreamManager,
+  type OrderedConsumerOptions,
+} from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { NatsConfig } from '../config/schema.ts'
 import { describe, Retryable } from '../errors.ts'
@@ -16,9 +22,18 @@ export interface TapOptions {
    * gives more than was asked for then.
    */
   readonly subjects?: readonly string[]
-  /** Told when following begins: with `from: 'now'`, the sequence that is the first one to come. */
-  readonly onStart?: (seq: number) => void
+  /** `StreamNow.created` of the stream whose sequence `from` names: another one of that name is read from its beginning. */
+  readonly created?: string | undefined
+  /** Told when following begins. */
+  readonly onStart?: (stream: StreamNow) => void
   readonly clock?: Clock
+}
+
+export interface StreamNow {
+  /** The sequence after the last one that is in it: with `from: 'now'`, the first one to come. */
+  readonly next: number
+  /** When it was made: tells it from one of the same name that was there before. */
+  readonly created: string
 }
 
 export interface Tapped {
@@ -40,7 +55,7 @@ const EXPIRES_MS = 5000
 
 /**
  * Yields the stream's messages in order until the signal aborts. Throws `Retryable('sink')` when NATS can't be reached,
- * the stream does not exist, or the connection is lost: go on from the last `seq` plus one.
+ * the stream does not exist, is deleted or made anew, or the connection is lost: go on from the last `seq` plus one.
  */
 export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenerator<Tapped> {
   const { signal, clock = systemClock } = options
@@ -49,16 +64,25 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
   let stop = (): void => undefined
   const onAbort = (): void => stop()
   try {
-    const next = await nextSeq(connection, config)
+    const stream = await streamNow(connection, config)
     const consumer = await jetstream(connection).consumers.get(
       config.stream.name,
-      start(config, options, next, takesSeveral(connection)),
+      start(config, options, stream, takesSeveral(connection)),
     )
     const messages = await consumer.consume({ max_messages: 500, expires: EXPIRES_MS })
+    let isGone = false
     stop = () => messages.stop()
+    // Otherwise the consumer waits in a stream made anew for the next number of the old one.
+    void ofAnother(
+      messages.status(),
+      async () => (await streamNow(connection, config)).created !== stream.created,
+    ).then(another => {
+      isGone = another
+      if (another) stop()
+    })
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) stop()
-    options.onStart?.(next)
+    options.onStart?.(stream)
     for await (const message of messages) {
       yield {
         subject: message.subject,
@@ -70,7 +94,8 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
       }
       if (signal.aborted) return
     }
-    if (!signal.aborted) throw new Retryable('sink', 'the connection to NATS is gone')
+    const what = isGone ? `stream ${config.stream.name} was deleted` : 'the connection to NATS is gone'
+    if (!signal.aborted) throw new Retryable('sink', what)
   } catch (error) {
     if (signal.aborted) return
     if (error instanceof Retryable) throw error
@@ -82,10 +107,26 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
   }
 }
 
-/** The sequence after the last one that is in the stream. */
-async function nextSeq(connection: NatsConnection, config: NatsConfig): Promise<number> {
+async function streamNow(connection: NatsConnection, config: NatsConfig): Promise<StreamNow> {
   const manager = await jetstreamManager(connection, { checkAPI: false })
-  return (await manager.streams.info(config.stream.name)).state.last_seq + 1
+  const { state, created } = await manager.streams.info(config.stream.name)
+  return { next: state.last_seq + 1, created }
+}
+
+/** Resolves with true when the stream has gone, or is another; with false when the consumer ended for other reasons. */
+async function ofAnother(
+  told: AsyncIterable<ConsumerNotification>,
+  isAnother: () => Promise<boolean>,
+): Promise<boolean> {
+  try {
+    for await (const { type } of told) {
+      if (type === 'stream_not_found') return true
+      if (type === 'ordered_consumer_recreated' && (await isAnother())) return true
+    }
+  } catch {
+    // The connection has gone, which ends the messages too.
+  }
+  return false
 }
 
 /** Several filters of one consumer: from 2.10 on. An older server ignores the list and sends everything. */
@@ -104,16 +145,17 @@ function parsed(text: string): unknown {
 
 function start(
   config: NatsConfig,
-  { from = 'now', subjects = ['>'] }: TapOptions,
-  next: number,
+  { from = 'now', subjects = ['>'], created }: TapOptions,
+  stream: StreamNow,
   several: boolean,
 ): Partial<OrderedConsumerOptions> {
   const filters = (several ? subjects : [common(subjects)]).map(subject => `${config.prefix}.${subject}`)
   const [only] = filters
   const filter = { filter_subjects: filters.length === 1 && only !== undefined ? only : filters }
   // By number, not "new": what comes while the consumer is made anew, after a restart of the server, must not be passed over.
-  if (from === 'now') return { ...filter, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: next }
-  if (from === 'start') return { ...filter, deliver_policy: DeliverPolicy.All }
+  if (from === 'now') return { ...filter, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: stream.next }
+  const isAnother = created !== undefined && created !== stream.created
+  if (from === 'start' || isAnother) return { ...filter, deliver_policy: DeliverPolicy.All }
   if ('seq' in from) return { ...filter, deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: from.seq }
   const opt_start_time = new Date(from.sinceMs).toISOString()
   return { ...filter, deliver_policy: DeliverPolicy.StartTime, opt_start_time }

@@ -1,6 +1,6 @@
 /** A source's life: open, read, append, report; open again. Knows no protocol. The one place that tries again. */
 import { codeOf, describe, Retryable } from '../errors.ts'
-import type { Fact, SourceRef } from '../event.ts'
+import type { Fact, Severity, SourceRef } from '../event.ts'
 import type { LeaseKind, Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
@@ -84,7 +84,8 @@ class SourceRunner implements Runner {
       ref: this.ref,
       clock,
       report,
-      publish: fact => this.#publish(fact),
+      worst: store.cursor(this.ref.name, 'source')?.['worst'],
+      publish: (fact, worst) => this.#publish(fact, worst),
     })
     this.#done = supervise(
       {
@@ -340,9 +341,9 @@ class SourceRunner implements Runner {
   }
 
   /** One after the other; the loop does not wait for it. */
-  #publish(fact: Fact): void {
+  #publish(fact: Fact, worst: Severity): void {
     this.#telling = this.#telling
-      .then(() => this.#intake.take({ feed: 'source', facts: [fact] }, this.#cut.signal))
+      .then(() => this.#intake.take({ feed: 'source', facts: [fact], cursor: { worst } }, this.#cut.signal))
       // Only the cut ends an append: the daemon is going down and its own state is no news.
       .catch(() => undefined)
   }

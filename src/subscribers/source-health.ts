@@ -3,7 +3,7 @@
  * from what they say of their feeds; knows no protocol.
  */
 import type { ErrorCode } from '../errors.ts'
-import type { Fact, SourceRef } from '../event.ts'
+import type { Fact, Severity, SourceRef } from '../event.ts'
 import { type FeedHealth, sentence } from '../feed-health.ts'
 import type { Happening, Report } from '../report.ts'
 import type { Cancel, Clock } from '../scheduler/clock.ts'
@@ -17,7 +17,9 @@ export interface SourceHealthOptions {
   readonly clock: Clock
   readonly report: Report
   /** Takes the `source` event of a change of health. */
-  readonly publish: (fact: Fact) => void
+  readonly publish: (fact: Fact, worst: Severity) => void
+  /** As it was given with the last one. */
+  readonly worst?: unknown
 }
 
 /** Feeds are not looked over more often than this: many that fall silent together are one look, not many. */

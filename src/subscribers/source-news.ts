@@ -1,5 +1,5 @@
 /** A source's health as events: which changes are published, when, and in what words. */
-import { type Fact, makeFact, type Severity, type SourceRef } from '../event.ts'
+import { type Fact, makeFact, SEVERITY_NUMBER, type Severity, type SourceRef } from '../event.ts'
 import type { Cancel, Clock } from '../scheduler/clock.ts'
 
 export type Health = 'up' | 'degraded' | 'down'
@@ -7,9 +7,13 @@ export type Health = 'up' | 'degraded' | 'down'
 export interface SourceNewsOptions {
   readonly ref: SourceRef
   readonly clock: Clock
-  readonly publish: (fact: Fact) => void
+  /** `worst`: how bad it has been since it was well, to be kept with the fact: the event that closes an alert may be the next run's. */
+  readonly publish: (fact: Fact, worst: Severity) => void
+  /** As it was kept last. */
+  readonly worst?: unknown
 }
 
+const SEVERITIES = Object.keys(SEVERITY_NUMBER) as Severity[]
 const RANK: Record<Health, number> = { up: 0, degraded: 1, down: 2 }
 /** Falls count together while no two of them are further apart than this. */
 const CALM_MS = 10 * 60_000
@@ -28,7 +32,7 @@ export class SourceNews {
   #falls = 0
   #fellAt = Number.NEGATIVE_INFINITY
   /** The worst that was published since it was well. */
-  #worst: Severity = 'info'
+  #worst: Severity
   /** Says what has come to light while the health stayed as bad as it was told; undefined when that is over by then. */
   #more: (() => string | undefined) | undefined
   #cancelMore: Cancel | undefined
@@ -40,6 +44,7 @@ export class SourceNews {
 
   constructor(options: SourceNewsOptions) {
     this.#options = options
+    this.#worst = SEVERITIES.find(one => one === options.worst) ?? 'info'
   }
 
   /**
@@ -125,9 +130,8 @@ export class SourceNews {
     const severity = state === 'down' ? 'major' : state === 'degraded' ? 'warning' : this.#worst
     // The event that closes an alert travels on the subject of the worst one that opened it.
     this.#worst = state === 'up' ? 'info' : this.#worst === 'major' ? 'major' : severity
-    this.#options.publish(
-      sourceFact(this.#options.ref, state, severity, reason, new Date(this.#publishedMs).toISOString()),
-    )
+    const time = new Date(this.#publishedMs).toISOString()
+    this.#options.publish(sourceFact(this.#options.ref, state, severity, reason, time), this.#worst)
   }
 }
 

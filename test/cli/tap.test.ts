@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { stripVTControlCharacters } from 'node:util'
+import { jetstreamManager } from '@nats-io/jetstream'
+import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliIo } from '../../src/cli/io.ts'
 import { type Draft, makeFact, subjectOf } from '../../src/event.ts'
@@ -167,6 +169,24 @@ describe.each([NEWEST, OLDEST])('tap on nats-server %s', version => {
     await until(() => lines(live).length === 2, 'both')
     expect(live.out()).toMatch(/while away\n.*afterwards\n$/)
     expect(live.err()).toContain('connected again')
+    expect(await live.stop()).toBe(0)
+  })
+
+  it('goes on with a stream that was deleted and made anew, from its beginning', async ({ skip }) => {
+    await serve(version, skip)
+    for (const summary of ['one', 'two', 'three']) await put('fabric-a', { summary })
+    const live = await start([])
+    await put('fabric-a', { summary: 'of the old stream' })
+    await until(() => lines(live).length === 1, 'the last of the old stream')
+    const connection = await connect({ servers: nats.url })
+    over.push(() => connection.close())
+    await (await jetstreamManager(connection)).streams.delete('OPSWIRE')
+    // The daemon makes it again.
+    await put('fabric-a', { summary: 'first of the new' })
+    await put('cloud', { summary: 'second of the new' })
+    await until(() => lines(live).length === 3, 'both of the new stream')
+    expect(live.out()).toMatch(/of the old stream\n.*first of the new\n.*second of the new\n$/)
+    expect(live.err()).toContain('stream OPSWIRE was made anew: following it from its beginning')
     expect(await live.stop()).toBe(0)
   })
 })

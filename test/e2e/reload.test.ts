@@ -184,6 +184,32 @@ describe('a reload', () => {
     expect(gaps()).toEqual([])
   })
 
+  it('with nothing changed tries what waits for its next try: the account may be there by now', async () => {
+    const { fabric } = world.blocks
+    world.blocks.fabric = ''
+    world.write()
+    await world.reload()
+    world.blocks.fabric = fabric.replace('username: admin', 'username: new-user')
+    world.write()
+    await world.reload()
+    await until(() => logged('fabric-a is down: login as new-user refused') === 1, 'the refusal')
+    world.apic.post('uni/userext/user-new-user', {
+      aaaUser: { attributes: { dn: 'uni/userext/user-new-user', name: 'new-user', pwd: 'ins3965!' } },
+    })
+    const before = world.logins()
+    expect(await world.reload()).toMatchObject({ status: 200, changed: [] })
+    await until(() => logged('fabric-a is up') === 2, 'up again')
+    expect(world.logins()).toEqual({ ...before, apic: before.apic + 1 })
+    const news = (): OpsEvent[] =>
+      world.events().filter(event => event.source.endsWith('/fabric-a') && event.data.kind === 'source')
+    await until(() => news().length === 3, 'both events')
+    expect(news().map(event => [event.type, event.severitytext])).toEqual([
+      ['opswire.source.up', 'info'],
+      ['opswire.source.down', 'major'],
+      ['opswire.source.up', 'major'],
+    ])
+  })
+
   it('opens a changed poll anew, loses nothing and tells nothing twice', async () => {
     const before = world.logins()
     audit('one')

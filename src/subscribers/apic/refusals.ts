@@ -48,6 +48,11 @@ export class Refusals {
     for (const key of keysOf(controllers, name)) this.#refused.delete(key)
   }
 
+  /** Somebody asks for another try of everything. */
+  clear(): void {
+    this.#refused.clear()
+  }
+
   #hash(password: string): string {
     return createHmac('sha256', this.#salt).update(password).digest('base64')
   }
