@@ -1,6 +1,6 @@
 /** What a source can be asked for again, held against the stream: what it lacks goes there, whatever the store knows. */
 
-import { Fatal } from '../errors.ts'
+import { Fatal, Retryable } from '../errors.ts'
 import type { Found } from '../subscribers/contract.ts'
 import { Intake } from '../subscribers/intake.ts'
 import type { ReplaySource, Run } from './replayer.ts'
@@ -49,6 +49,7 @@ async function readSource(run: Run, source: ReplaySource, tally: SourceTally): P
     })
     tally.notes.push(...remarks)
     await sieve.flush()
+    await sieve.verify()
   } finally {
     await visit.close()
   }
@@ -61,6 +62,9 @@ class Sieve {
   readonly #intake: Intake
   #waiting: Waiting[] = []
   #rememberMs: number | undefined
+  /** Ids that were sent and not looked for since, and the wall time before the first of them went. */
+  #sent: string[] = []
+  #sentMs = 0
 
   constructor(run: Run, { subscriber }: ReplaySource, tally: SourceTally) {
     const { store, clock, report } = run
@@ -82,7 +86,8 @@ class Sieve {
     this.#tally.read -= this.#waiting.length - waiting.size
     this.#waiting = []
     if (waiting.size === 0) return
-    const { store, sink, wish, signal } = this.#run
+    await this.verify()
+    const { store, sink, wish, signal, clock } = this.#run
     // What the store holds so far is in the stream before the stream is asked. What comes meanwhile is seen at the commit.
     const { lastSeq } = store.stats()
     await this.#run.delivered(lastSeq)
@@ -94,10 +99,30 @@ class Sieve {
       ({ fact, sameAs = [] }) => ![fact.id, ...sameAs].some(id => held.has(id)),
     )
     this.#tally.known += waiting.size - lacking.length
+    this.#sentMs = clock.wall()
     for (const [feed, found] of Map.groupBy(lacking, one => one.feed)) {
       for (let at = 0; at < found.length; at += CHUNK)
         await this.#send(feed, found.slice(at, at + CHUNK), lastSeq, signal)
     }
+  }
+
+  /**
+   * Looks for what was sent: a stream that was purged still takes for duplicates, and drops, what it had within its
+   * `duplicate_window`; an acknowledgement does not tell.
+   */
+  async verify(): Promise<void> {
+    const sent = this.#sent
+    if (sent.length === 0) return
+    const { store, sink } = this.#run
+    await this.#run.delivered(store.stats().lastSeq)
+    const held = await sink.stored(sent, this.#sentMs - MARGIN_MS)
+    this.#sent = []
+    const lost = sent.filter(id => !held.has(id)).length
+    if (lost === 0) return
+    this.#tally.sent -= lost
+    const why =
+      'the server took them for duplicates (a purge within duplicate_window: ask again when that is over), or they have left it again'
+    this.#tally.failed(new Retryable('sink', `${lost} events were acknowledged and are not in the stream: ${why}`))
   }
 
   async #send(feed: string, found: readonly Found[], againAfter: number, signal: AbortSignal): Promise<void> {
@@ -105,6 +130,7 @@ class Sieve {
     const tally = this.#tally
     const appended = (fresh: readonly number[]): void => {
       tally.sent += fresh.length
+      for (const index of fresh) this.#sent.push(found[index]?.fact.id ?? '')
       tally.known += found.length - fresh.length
     }
     const batch = {

@@ -214,6 +214,17 @@ describe('replay --since, by the running daemon', () => {
     await expectRestored(lost)
   })
 
+  it('does not call sent what a purged stream drops as a duplicate', async () => {
+    await world.start()
+    await happen('before')
+    await (await manager()).streams.purge('OPSWIRE')
+    const { code, summary } = await replayed('--since', '1h', '--source', 'cloud')
+    expect(code).toBe(EXIT.unavailable)
+    expect(summary.sources).toMatchObject([
+      { source: 'cloud', sent: 0, error: { code: 'sink', reason: expect.stringMatching(/took them for duplicates/) } },
+    ])
+  })
+
   it('is refused while another one runs, and ends when the one who asked goes away', async () => {
     await world.start()
     await happen('before')

@@ -223,6 +223,10 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
     }
   }
   pages.push(await (await fetch(`${url}/-/reload`, { method: 'POST' })).text())
+  for (const wish of ['{"list":true}', '{"deadLetters":true}', `{"since":"${SECRETS.httpToken}"}`]) {
+    const answer = await fetch(`${url}/-/replay`, { method: 'POST', body: wish })
+    pages.push(await answer.text())
+  }
   expectNone('HTTP', pages.join('\n'))
   for (const words of [
     ['check', '-c', config],
@@ -235,6 +239,8 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
     ['query', '-c', config, 'apic-echo', 'class', 'faultInst'],
     ['query', '-c', config, 'raas-echo', 'ret.get_returns'],
     ['query', '-c', config, 'vcd-refused', 'events'],
+    ['replay', '-c', config, '--list'],
+    ['replay', '-c', config, '--since', '1h'],
     ['status', '--url', url],
     ['status', '--url', url, '--json'],
   ]) {
