@@ -192,6 +192,25 @@ it('an hour that the cell counts wrongly is read again once, and said to be so',
   expect(rig.gaps()).toEqual([])
 })
 
+it('counts that never come cost no session: said once, and tried again in an hour', async () => {
+  rig = await startRig({ tokenLoginEvents: false })
+  await rig.caughtUp(SLOW)
+  const counting = (path: string): boolean => path.includes('timestamp%3Dlt%3D') && path.endsWith('pageSize=1')
+  rig.simulator.knobs.fail = ({ path }) => (counting(path) ? { kind: 'hang' } : undefined)
+  const asked = (): number[] => rig.simulator.record.requests.filter(one => counting(one.path)).map(one => one.atMs)
+  for (let time = 0; time < 4; time++) {
+    await rig.drive(() => asked().length > time, 'an hour is to be counted')
+    await rig.clock.advance(30_000)
+  }
+  expect(rig.failures).toEqual([])
+  const [first = 0, , , last = 0] = asked()
+  expect(last - first).toBeGreaterThan(2 * HOUR)
+  expect(told()).toEqual([expect.stringMatching(/^the cell does not count its rows in time/)])
+  const late = rig.simulator.write({ ...ROW, lateMs: 30 * MINUTE })
+  rig.simulator.knobs.fail = undefined
+  await rig.drive(() => rig.rows().has(late), 'the late row')
+})
+
 it('says so, once, where the cell counts nothing', async () => {
   rig = await startRig({ tokenLoginEvents: false, omitTotal: true })
   await rig.caughtUp(SLOW)
