@@ -33,9 +33,8 @@ export interface Runner {
   margins(): Partial<Record<LeaseKind, number>>
   /** Seconds left of each feed's own lease, for feeds that have one. Of two sessions that overlap, the longer. */
   feedMargins(): ReadonlyMap<string, number>
-  /** Undefined while there is no session. */
+  /** Undefined while there is no session; so is `past`, what can be asked of the source's past through it. */
   session(): SessionAge | undefined
-  /** What can be asked of the past, through the session that is open; undefined while there is none. */
   readonly past: Past | undefined
   /**
    * The source is to be read by `next`, of the same name, from now on: what waits is tried with it at once, and a session
