@@ -158,7 +158,7 @@ const options = fc.record({
   rsp_subtree_class: optional(list),
   rsp_subtree_filter: optional(filters(value, property)),
   rsp_subtree_include: optional(
-    fc.array(fc.constantFrom('faults', 'fault', 'health', 'stats', 'count', 'required'), {
+    fc.array(fc.constantFrom('faults', 'fault', 'health', 'stats', 'count', 'required', 'no-scoped', 'subtree'), {
       minLength: 1,
       maxLength: 3,
     }),

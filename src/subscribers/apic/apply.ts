@@ -83,8 +83,10 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     !watcher.hidden &&
     (watcher === feed ? options.publish : watcher.contacted || watcher.subscription.snapshot === 'publish') &&
     watcher.accepts(change, previous, now)
-  // What left is told whoever looks: also at the first contact of a subscription whose filter was changed.
-  const isWanted = verdict === 'left' || watchers.some(wanted)
+  // What left, or ends, is told whoever looks: also at the first contact of a subscription whose filter was changed, and by one
+  // whose filter would not have told of the object, while the one that did is gone.
+  const isEnd = change.status === 'deleted' && verdict === 'inside' && watchers.some(one => !one.hidden)
+  const isWanted = verdict === 'left' || isEnd || watchers.some(wanted)
   const publish = outcome.fact !== undefined && !isOwnSession(config, change) && isWanted
   if (publish || learned.length > 0) {
     outbox.add(feed.name, { fact: publish ? outcome.fact : undefined, mirror: learned[0] })

@@ -1,4 +1,4 @@
-/** A class that stands for others, of which nobody told us: what the controller answers with belongs to it. */
+/** Snapshots of questions whose answer is of other classes than their names say, of several, or too large for one request. */
 import { expect, it } from 'vitest'
 import { ApicRig } from '../support/apic-source.ts'
 
@@ -25,6 +25,34 @@ it.each<Record<string, unknown>>([
       ['apic.fvAEPg.created', 'uni/tn-prod/ap-shop/epg-db', 'snapshot'],
       ['apic.fvAEPg.deleted', EPG, 'resync'],
     ])
+  } finally {
+    await rig.close()
+  }
+})
+
+it.each<Record<string, unknown>>([
+  { class: 'fvATg' },
+  { class: 'fvTenant', rsp_subtree_include: 'health' },
+  { mo: 'uni', query_target: 'subtree', target_subtree_class: ['fvCtx', 'fvAEPg'] },
+])('%j over the ceiling: no object is missed between two pages', async subscription => {
+  const rig = await ApicRig.make({
+    start: false,
+    simulator: { maxResults: 20, knobs: { unstableOrder: true } },
+    tuning: { pageSize: 10 },
+    config: { subscriptions: [{ ...subscription, snapshot: 'publish' }] },
+  })
+  try {
+    const many = (cls: string) => Array.from({ length: 35 }, (_, n) => ({ [cls]: named(`n${n}`) }))
+    for (const tenant of many('fvTenant')) rig.simulator.post('uni', tenant)
+    for (const epg of many('fvAEPg')) rig.simulator.post('uni/tn-n0/ap-shop', epg)
+    rig.start()
+    const cls = subscription['class'] === 'fvTenant' ? 'fvTenant' : 'fvAEPg'
+    const own = new RegExp(`^uni/tn-n${cls === 'fvTenant' ? '\\d+$' : '0/ap-shop/epg-n\\d+$'}`)
+    const facts = await rig.until(
+      all => all.filter(({ type, subject }) => type === `apic.${cls}.created` && own.test(subject)).length >= 35,
+      'all of them',
+    )
+    expect(new Set(facts.map(({ subject }) => subject)).size).toBe(facts.length)
   } finally {
     await rig.close()
   }
