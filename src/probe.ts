@@ -23,6 +23,8 @@ export interface ProbeOptions {
   /** A step begins: for people who wait. */
   readonly onBegin: (name: string) => void
   readonly onStep: (step: ProbeStep) => void
+  /** Aborts when whoever asked has enough: what fails from then on says nothing of the other side. */
+  readonly signal: AbortSignal
 }
 
 export class Probe {
@@ -34,7 +36,7 @@ export class Probe {
 
   /** Tries it and tells how that went. Resolves with whether it worked; rejects with nothing. */
   async step(name: string, attempt: () => Promise<Found>): Promise<boolean> {
-    const { now, onBegin, onStep } = this.#options
+    const { now, onBegin, onStep, signal } = this.#options
     onBegin(name)
     const begun = now()
     const told = { name, code: undefined }
@@ -45,7 +47,8 @@ export class Probe {
       else onStep({ ...told, outcome: 'warned', ms, detail: found.warning })
       return true
     } catch (error) {
-      onStep({ name, outcome: 'failed', ms: now() - begun, detail: describe(error), code: codeOf(error) })
+      if (signal.aborted) onStep({ ...told, outcome: 'skipped', ms: undefined, detail: 'interrupted' })
+      else onStep({ name, outcome: 'failed', ms: now() - begun, detail: describe(error), code: codeOf(error) })
       return false
     }
   }

@@ -33,7 +33,8 @@ async function connect({ config, file, warnings }: Loaded, json: boolean, io: Cl
   const { connectRows, connectTable, exitOf } = await import('./connect-print.ts')
   const paint = painter(io)
   const connected = await connectAll(config, io)
-  if (json) io.stdout.write(toJson(file, [], warnings, connectRows(connected)))
+  if (json)
+    io.stdout.write(toJson(file, [], warnings, { steps: connectRows(connected), interrupted: connected.interrupted }))
   else {
     io.stdout.write(`${paint('green', printable(`${file} is good.`))}\n`)
     for (const warning of warnings) io.stdout.write(`${sayFinding(file, warning)}\n`)
@@ -46,7 +47,7 @@ function toJson(
   file: string,
   problems: readonly Finding[],
   warnings: readonly Finding[],
-  steps?: readonly object[],
+  connected?: { readonly steps: readonly object[]; readonly interrupted: boolean },
 ): string {
   const rows = (findings: readonly Finding[]) => findings.map(finding => ({ ...finding, path: spell(finding.path) }))
   const document = {
@@ -54,7 +55,7 @@ function toJson(
     valid: problems.length === 0,
     problems: rows(problems),
     warnings: rows(warnings),
-    ...(steps && { steps }),
+    ...connected,
   }
   return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -46,6 +46,7 @@ export async function connectAll(config: Config, io: CliIo): Promise<Connected> 
     const steps: ProbeStep[] = []
     parts.push({ name, kind, address, steps })
     return new Probe({
+      signal: over.signal,
       now: () => clock.now(),
       onBegin: step => progress.begin(`${name}: ${step}`),
       onStep: step => {

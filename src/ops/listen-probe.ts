@@ -1,5 +1,6 @@
 /** Whether the daemon could listen where it is told to: for `check --connect`. */
-import { request } from 'node:http'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { createServer } from 'node:net'
 import type { HttpConfig } from '../config/schema.ts'
 import { Fatal, Retryable } from '../errors.ts'
@@ -17,16 +18,19 @@ export async function probeListen({ listen, tls }: HttpConfig): Promise<Found> {
     server.listen(port, host, () => server.close(() => resolve(undefined)))
   })
   if (code === undefined) return 'free'
-  if (code === 'EADDRINUSE' && tls === null && (await isOpswire(host, port)))
+  if (code === 'EADDRINUSE' && (await isOpswire(host, port, tls !== null)))
     return 'taken by an opswire that runs already'
   const why = LISTEN_ERRORS[code] ?? `it does not work (${code})`
   if (code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL') throw new Retryable('unreachable', why)
   throw new Fatal('config', why)
 }
 
-function isOpswire(host: string, port: number): Promise<boolean> {
+/** Asked without a secret, and nothing hangs from the answer: whose certificate it is does not matter. */
+function isOpswire(host: string, port: number, isTls: boolean): Promise<boolean> {
   return new Promise(resolve => {
-    const call = request({ host, port, path: '/-/healthy', agent: false, timeout: TIMEOUT_MS }, answer => {
+    const request = isTls ? httpsRequest : httpRequest
+    const to = { host, port, path: '/-/healthy', agent: false, timeout: TIMEOUT_MS, rejectUnauthorized: false }
+    const call = request(to, answer => {
       let body = ''
       answer.setEncoding('utf8')
       answer.on('data', (chunk: string) => {

@@ -45,7 +45,7 @@ async function rows(
   kwarg: Readonly<Record<string, unknown>>,
 ): Promise<string> {
   const { count } = pageOf(await client.call(method, kwarg))
-  return count === undefined ? method : `${method}: ${count} rows`
+  return count === undefined ? method : `${method}: ${count} ${count === 1 ? 'row' : 'rows'}`
 }
 
 /** A server that can't sort returns by time is read run by run: slower, nothing is lost. */

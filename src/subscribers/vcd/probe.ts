@@ -35,7 +35,7 @@ export async function probeVcd(config: VcdConfig, options: QuestionsOptions, pro
     await probe.step('read audit', async () => {
       const fromMs = api.serverNow() - DAY_MS
       const { total, rows } = await new Pages(api, { pageSize: new PageSize() }).page({ fromMs }, 1, true)
-      return `${total ?? `${rows.length} or more`} events within a day`
+      return total === 1 ? '1 event within a day' : `${total ?? `${rows.length} or more`} events within a day`
     })
     if (config.token_inventory_file !== undefined) {
       await probe.step('inventory', () => inventory(config.token_inventory_file ?? ''))
