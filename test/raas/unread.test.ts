@@ -1,6 +1,8 @@
 /** Rows later than any walk reaches: found by the server's own count, told afterwards, or told as a gap. Never silence. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { raasSubscriber } from '../../src/subscribers/raas/subscriber.ts'
 import { Tally } from '../../src/subscribers/raas/tally.ts'
+import { until } from '../support/manual-clock.ts'
 import { ROOT, ret } from './bus.ts'
 import { generator } from './generator.ts'
 import { Naive } from './naive.ts'
@@ -99,6 +101,85 @@ describe('a return of no job that becomes visible', () => {
     expect(on.keeper.of('opswire.gap')).toEqual([])
   })
 
+  it('ten minutes late, before the daemon was away for two hours: the sweep goes down from where it had been', async () => {
+    const on = await started()
+    await minutes(on, 5, 'a')
+    late(on, 'late', 10 * MINUTE)
+    await minutes(on, 5, 'b')
+    await on.stop()
+    await on.clock.advance(120 * MINUTE)
+    for (let n = 0; n < 300; n++) {
+      on.sim.push('master1', [ret(JID, `c${n}`, true)])
+      await on.clock.advance(1)
+    }
+    await on.restart()
+    expect(minionsOf(on)).toContain('late')
+    expect(on.keeper.reported('feed_recovered')).toEqual([])
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+  })
+
+  it('while the daemon is away, and the first sweep after that fails: the next session makes it up', async () => {
+    const on = await started()
+    await minutes(on, 5, 'a')
+    late(on, 'late', 20 * MINUTE)
+    await minutes(on, 15, 'b')
+    await on.stop()
+    for (let n = 0; n < 300; n++) {
+      on.sim.push('master1', [ret(JID, `c${n}`, true)])
+      await on.clock.advance(1)
+    }
+    await on.clock.advance(10 * MINUTE)
+    on.sim.knobs.fault = call => (call.kwarg['page'] === 1 ? { kind: 'status', status: 503 } : undefined)
+    on.subscriber = raasSubscriber(on.config)
+    await on.open()
+    await until(() => on.error !== undefined, 'the failed sweep')
+    await on.stop()
+    on.sim.knobs.fault = undefined
+    await on.start()
+    expect(minionsOf(on)).toContain('late')
+  })
+
+  it('two hours late, and the daemon dies meanwhile: the count it left behind proves it, and a gap says so', async () => {
+    const on = await started()
+    await minutes(on, 20, 'a')
+    late(on, 'late', 120 * MINUTE)
+    await minutes(on, 115, 'b')
+    await on.stop()
+    await on.clock.advance(20 * MINUTE)
+    await on.restart()
+    await on.rounds(20)
+    expect(minionsOf(on)).toContain('late')
+    expect(on.keeper.of('opswire.gap').map(fact => fact.data.gap)).toMatchObject([
+      { feed: 'returns', reason: 'anchor_missing', from: null },
+    ])
+    await on.restart()
+    await on.rounds(20)
+    expect(on.keeper.of('opswire.gap')).toHaveLength(1)
+  })
+
+  it('more rows within an hour than a walk may read: what a sweep can not do is said', async () => {
+    const on = await started({ limits: { maxRows: 300 } })
+    await minutes(on, 65, 'a')
+    const told = on.keeper.reported('advice').filter(one => one.text.includes('lie within an hour'))
+    expect(told).toHaveLength(1)
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+  })
+
+  it('a daemon that dies again and again, rows written again and trims meanwhile: nothing is feigned', async () => {
+    const on = await started()
+    await minutes(on, 100, 'a')
+    for (let death = 0; death < 4; death++) {
+      await on.stop()
+      for (let n = 0; n < 30; n++) on.sim.push('master1', [ret(JID, `a${n * 3}-1`, death % 2 === 0)])
+      await on.clock.advance((20 + 50 * death) * MINUTE)
+      if (death === 2) on.sim.tables.trim((on.clock.wall() - 180 * MINUTE) * 1000)
+      await on.restart()
+      await minutes(on, 18, `d${death}-`)
+    }
+    expect(on.keeper.of('opswire.gap')).toEqual([])
+    expect(on.keeper.reported('feed_recovered')).toEqual([])
+  })
+
   it('later than late_horizon: a gap says so, once', async () => {
     const on = await started({ config: { late_horizon: '70m' } })
     await minutes(on, 2, 'a')
@@ -165,9 +246,13 @@ describe('the tally', () => {
     sweep(tally, 40, rows(0, 100))
     sweep(tally, 90, rows(0, 150))
     expect(tally.unread).toBe(0)
-    sweep(tally, 140, [...rows(0, 200), { key: 'late', us: 30 }])
-    expect(tally.unread).toBe(1)
-    sweep(tally, 190, [...rows(0, 250), { key: 'late', us: 30 }])
+    const late = { key: 'late', us: 30 }
+    sweep(tally, 140, [...rows(0, 200), late])
+    expect([tally.unread, tally.accounted(140)]).toEqual([0, 141])
+    // The second sweep in a row that lacks it.
+    sweep(tally, 190, [...rows(0, 250), late])
+    expect([tally.unread, tally.accounted(190)]).toEqual([1, 191])
+    sweep(tally, 240, [...rows(0, 300), late])
     expect(tally.unread).toBe(1)
   })
 
@@ -191,7 +276,33 @@ describe('the tally', () => {
     sweep(tally, 90, second)
     const third = moved([...second, ...rows(151, 200), { key: 'late', us: 20 }], 'r50', 200)
     sweep(tally, 140, third)
+    sweep(tally, 190, [...third, ...rows(201, 250)])
     expect(tally.unread).toBe(1)
+  })
+
+  it('a row that is written again while the sweep reads, below what it has read, is not missed by it', () => {
+    const tally = new Tally()
+    sweep(tally, 40, rows(0, 100))
+    const all = rows(0, 150)
+    const above = all.filter(({ us, key }) => us > 90 && key !== 'r95')
+    for (const { key, us } of above) tally.met(key, us)
+    tally.swept({ lowUs: 90, least: 150, most: 150, rows: above })
+    const moved = [...all.filter(({ key }) => key !== 'r95'), { key: 'r95', us: 150 }, ...rows(151, 200)]
+    sweep(tally, 140, moved)
+    sweep(tally, 190, [...moved, ...rows(201, 250)])
+    expect(tally.unread).toBe(0)
+  })
+
+  it("goes on from another process's count", () => {
+    const tally = new Tally()
+    sweep(tally, 40, rows(0, 100))
+    const later = new Tally()
+    later.resume(40, tally.accounted(40) ?? 0)
+    // Its walk sees rows below the mark as well, which are new to nobody but itself.
+    later.met('r40', 40)
+    sweep(later, 40, [...rows(0, 150), { key: 'late', us: 10 }])
+    sweep(later, 90, [...rows(0, 200), { key: 'late', us: 10 }])
+    expect(later.unread).toBe(1)
   })
 
   it('starts anew after a sweep that could not be counted', () => {

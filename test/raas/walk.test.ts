@@ -115,6 +115,24 @@ test('pages grow over a tie and shrink again after calm walks', async () => {
   expect(pace.limit).toBe(200)
 })
 
+test('a walk that begins again counts from there: what was written again meanwhile stands at another place', async () => {
+  const all = items(500, n => (n < 150 ? 1000 - n : n < 250 ? 800 : 500 - n))
+  let begun = 0
+  const read: ReadPage = async (limit, page) => {
+    const count = begun > 1 ? 499 : 500
+    return { ...(await listing(all)(limit, page)), count }
+  }
+  const result = await walkDown<Item>({
+    ...{ read, pace: new Pace(), maxRows: 100_000, low: () => 0, take: () => undefined },
+    atUs: item => item.us,
+    parse: row => row as Item,
+    begin: () => {
+      begun++
+    },
+  })
+  expect([begun, result.counts]).toEqual([2, { least: 499, most: 499 }])
+})
+
 test('two timeouts in a row halve the pages', async () => {
   const pace = new Pace()
   const dead: ReadPage = () => Promise.reject(new Retryable('timeout', 'no answer'))

@@ -4,6 +4,7 @@ import type { DeadLetter } from '../../record.ts'
 import { BoundedMap } from './bounded.ts'
 import { canonical } from './normalise-return.ts'
 import { Oversize } from './oversize.ts'
+import { Sweeps } from './sweeps.ts'
 import { Tally } from './tally.ts'
 import { Pace } from './walk.ts'
 
@@ -35,8 +36,7 @@ export class FeedMemory {
 
 /** The memory of a feed that is walked newest first. */
 export class TailMemory extends FeedMemory {
-  /** Monotonic ms of the last sweep: sessions that live shorter than its interval must not put it off for ever. */
-  sweptAt: number | undefined
+  readonly sweeps = new Sweeps()
   /** Where the first walk began: a row above it that only a sweep finds was really missed. */
   watchedFromUs: number | undefined
   /** Down to where the first contact marked what was there already. */

@@ -13,6 +13,7 @@ export class TailAdvice {
   readonly #options: AdviceOptions
   #isTorn = false
   #isUntimed = false
+  #isShallow = false
 
   constructor(options: AdviceOptions) {
     this.#options = options
@@ -27,6 +28,12 @@ export class TailAdvice {
     const rest = this.#options.hasJobLoop ? 'the job loop looks after the rest' : 'some may be missing'
     if (isTorn && !this.#isTorn) this.#say(`more rows share one time than a page can hold; ${rest}`)
     this.#isTorn = isTorn
+  }
+
+  shallow(isShallow: boolean): void {
+    if (isShallow && !this.#isShallow)
+      this.#say('more rows than a walk may read lie within an hour; those that come later than overlap may be missed')
+    this.#isShallow = isShallow
   }
 
   /** Rows that carry no time: they are told when they are met, but no overlap reaches for them. */

@@ -14,19 +14,15 @@ import { Poison } from '../../errors.ts'
 import type { Fact, Origin } from '../../event.ts'
 import type { Cursor, DeadLetter } from '../../record.ts'
 import type { Batch } from '../contract.ts'
+import { countRows } from './counting.ts'
 import { lostBy } from './lost.ts'
 import { isoOfUs, parseUs } from './rows.ts'
 import { type Found, type News, Sieve } from './sieve.ts'
+import { sweepUs } from './sweeps.ts'
 import { TailAdvice } from './tail-advice.ts'
 import type { TailOptions } from './tail-options.ts'
-import { searchUnread } from './unread.ts'
+import { type DeepWalk, searchUnread } from './unread.ts'
 import { type WalkResult, walkDown } from './walk.ts'
-
-/** How far back a sweep looks at least. */
-const SWEEP_US = 3_600_000_000
-function sweepUs(overlapMs: number): number {
-  return Math.max(SWEEP_US, overlapMs * 2000)
-}
 
 /** Facts in one commit. */
 const CHUNK = 500
@@ -44,12 +40,17 @@ export class TailFeed<R> {
 
   constructor(options: TailOptions<R>) {
     this.#options = options
-    const { cursor, report, ref, feed, hasJobLoop } = options
+    const { cursor, report, ref, feed, hasJobLoop, memory } = options
     this.#sieve = new Sieve(options)
     this.#advice = new TailAdvice({ report, source: ref.name, feed, hasJobLoop })
     if (cursor === undefined) return
     this.#alterUs = parseUs(cursor['at']) ?? null
     this.#sieve.floorUs = parseUs(cursor['floor']) ?? null
+    if (memory.sweeps.isBegun) return
+    memory.sweeps.resume(cursor)
+    const { below } = cursor
+    const { lastUs } = memory.sweeps
+    if (lastUs !== undefined && typeof below === 'number') memory.tally.resume(lastUs, below)
   }
 
   /** The regular read. */
@@ -57,24 +58,24 @@ export class TailFeed<R> {
     await this.#walk(this.#options.overlapMs * 1000)
   }
 
-  /** The regular read, and a sweep when none was for `everyMs`, in whichever session, or since the process began. */
+  /**
+   * The regular read, and a sweep when none was for `everyMs`, in whichever session. After a restart the first read is a
+   * sweep: in one walk, so that no death comes between the cursor and what became visible late while nobody looked.
+   */
   async pollAndSweep(everyMs: number): Promise<void> {
-    const { clock, memory } = this.#options
-    // What became visible late while nobody looked.
-    const isResumed = this.isStarted && memory.sweptAt === undefined
-    memory.sweptAt ??= clock.now()
-    await this.poll()
-    if (!isResumed && clock.now() - memory.sweptAt < everyMs) return
-    await this.sweep()
-    memory.sweptAt = clock.now()
-    const depthUs = sweepUs(this.#options.overlapMs)
-    await searchUnread(this.#options, depthUs, overlapUs => this.#walk(overlapUs))
-  }
-
-  /** Looks back further, for what became visible later than the overlap. */
-  async sweep(): Promise<void> {
-    if (this.#alterUs === undefined) return
-    await this.#walk(sweepUs(this.#options.overlapMs))
+    const { clock, memory, overlapMs } = this.#options
+    const { sweeps } = memory
+    if (this.#alterUs === undefined) {
+      await this.poll()
+      return sweeps.done(clock.now(), this.#alterUs ?? null, overlapMs)
+    }
+    if (sweeps.isBegun) await this.poll()
+    if (!sweeps.isDue(clock.now(), everyMs)) return
+    const beganUs = this.#alterUs ?? null
+    await this.#walk(sweeps.depthUs(beganUs, overlapMs, everyMs), true)
+    sweeps.done(clock.now(), beganUs, overlapMs)
+    const search: DeepWalk = depthUs => this.#walk(depthUs)
+    await searchUnread(this.#options, sweepUs(overlapMs), search, () => ({ ...this.#cursorNow(), below: null }))
   }
 
   /** Sets the cursor without a walk, for a server whose rows can't be walked: from now on rows come by `accept`. */
@@ -146,22 +147,31 @@ export class TailFeed<R> {
     return most ?? now
   }
 
+  /** How far down a regular walk goes from this cursor. */
+  #reachUs(beforeUs: number | null): number {
+    return Math.min(beforeUs ?? Number.NEGATIVE_INFINITY, this.#nowUs()) - this.#options.overlapMs * 1000
+  }
+
   #nowUs(): number {
     return (this.#options.toldUs() ?? Number.POSITIVE_INFINITY) + DATE_GRAIN_US
   }
 
   #cursorNow(): Cursor {
+    const { sweeps, tally } = this.#options.memory
     const text = (us: number | null | undefined): string | null =>
-      us === null || us === undefined ? null : isoOfUs(us)
-    return { at: text(this.#alterUs), floor: text(this.#sieve.floorUs) }
+      us === null || us === undefined || !Number.isFinite(us) ? null : isoOfUs(us)
+    const { lastUs } = sweeps
+    const below = tally.accounted(lastUs) ?? null
+    return { at: text(this.#alterUs), floor: text(this.#sieve.floorUs), swept: text(lastUs), below }
   }
 
   /** Returns how many rows it found that had been missed, and how far down it came. */
-  async #walk(overlapUs: number): Promise<{ recovered: number; downToUs: number }> {
+  async #walk(overlapUs: number, isDeep = false): Promise<{ recovered: number; downToUs: number }> {
     const { read, memory, atUs, maxRows, saw, nameOf, overlapMs, backfillMs, serverUs, prepare } = this.#options
     const isFirst = this.#alterUs === undefined
     const before = this.#alterUs ?? null
     const found = new Map<string, Found<R>>()
+    const pass = new Set<string>()
     const dead = new Map<string, DeadLetter>()
     let restored = false
     let hasBad = false
@@ -171,7 +181,9 @@ export class TailFeed<R> {
       const from = before ?? this.#sieve.floorUs
       if (from === null) return Number.NEGATIVE_INFINITY
       restored = newestUs !== undefined && before !== null && newestUs < before - overlapMs * 1000
-      return restored && newestUs !== undefined ? newestUs - SWEEP_US : Math.min(from, this.#nowUs()) - overlapUs
+      return restored && newestUs !== undefined
+        ? newestUs - sweepUs(overlapMs)
+        : Math.min(from, this.#nowUs()) - overlapUs
     }
     await prepare?.(isFirst ? Number.NEGATIVE_INFINITY : low(undefined))
     const result = await walkDown<R>({
@@ -181,10 +193,17 @@ export class TailFeed<R> {
         hasBad ||= row === undefined
         return row
       },
-      take: row => found.set(nameOf(row), { row, us: atUs(row) }),
+      begin: () => pass.clear(),
+      take: row => {
+        const name = nameOf(row)
+        found.set(name, { row, us: atUs(row) })
+        pass.add(name)
+      },
     })
     if (isFirst) memory.restart(result.lowUs)
-    memory.watchedFromUs ??= result.lowUs
+    // A sweep that comes first goes below what is watched from now on.
+    const watched = isFirst || restored ? result.lowUs : this.#reachUs(before)
+    memory.watchedFromUs ??= Math.max(result.lowUs, watched)
     this.#advice.ties(result.tornUs.length > 0)
     // The last page goes on below the mark. What lies below the first mark was dealt with long ago, perhaps longer than
     // ids are kept; what lies above it, and was not met before, was missed.
@@ -193,30 +212,17 @@ export class TailFeed<R> {
       .filter(({ us }) => us === undefined || us > fromUs)
       .sort((a, b) => (a.us ?? 0) - (b.us ?? 0))
     for (const { row } of rows) saw?.(row)
-    const isSweep = !isFirst && !restored && overlapUs >= sweepUs(overlapMs)
-    this.#count(found.values(), result, isSweep, hasBad)
+    const isSweep = isDeep && !isFirst && !restored
+    if (isSweep) {
+      memory.sweeps.lastUs = result.lowUs
+      this.#advice.shallow(!result.complete)
+    }
+    countRows(this.#options, found, result, { isSweep, hasBad, pass })
     let recovered = 0
     if (isFirst) await this.#firstContact(result, rows, dead)
     else recovered = await this.#publish(result, rows, dead, { restored, before })
     this.#walks++
     return { recovered, downToUs: result.complete ? result.lowUs : Math.max(result.lowUs, result.oldestUs ?? 0) }
-  }
-
-  /** Keeps count of what was read, and at a sweep compares it with what the server counts. */
-  #count(found: Iterable<Found<R>>, { complete, counts, lowUs }: WalkResult, isSweep: boolean, hasBad: boolean): void {
-    const { keyOf, memory } = this.#options
-    const { tally, oversize } = memory
-    const rows: { key: string; us: number }[] = []
-    let isUntimed = false
-    for (const { row, us } of found) {
-      isUntimed ||= us === undefined
-      if (us === undefined) continue
-      const key = keyOf(row)
-      tally.met(key, us)
-      if (us > lowUs) rows.push({ key, us })
-    }
-    if (!complete || counts === undefined || hasBad || isUntimed || oversize.isAny) tally.forget()
-    else if (isSweep) tally.swept({ lowUs, ...counts, rows })
   }
 
   #parse(raw: unknown, dead: Map<string, DeadLetter>): R | undefined {
@@ -271,7 +277,7 @@ export class TailFeed<R> {
     } else if (newest !== undefined && newest > (how.before ?? Number.NEGATIVE_INFINITY)) this.#alterUs = newest
     const unknown = rows.filter(one => this.#sieve.isNews(one))
     this.#advice.untimed(unknown.filter(({ us }) => us === undefined).length)
-    const reach = Math.min(how.before ?? Number.NEGATIVE_INFINITY, this.#nowUs()) - overlapMs * 1000
+    const reach = this.#reachUs(how.before)
     // Above the tail's reach it is simply new; below it, the tail had missed it.
     const isStray = ({ us }: Found<R>): boolean => us !== undefined && us <= reach
     const regular: Origin = this.#walks === 0 || how.restored ? 'resync' : 'live'

@@ -2,7 +2,8 @@
  * Rows that became visible below everything that walks reach are known by one sign only: the listing's `count`. From
  * sweep to sweep the number of rows below the sweep's mark must grow by those that were read above it before, and by
  * those that other ways found; what it grew by beside that was never read by anybody. Rows that vanish meanwhile (trims)
- * can hide that, nothing can feign it: where it can't be sure, it counts less.
+ * can hide that, nothing can feign it: where it can't be sure, it counts less. The number is left in the cursor, so that
+ * a restart goes on with it.
  */
 import { BoundedMap } from './bounded.ts'
 
@@ -19,11 +20,20 @@ export interface Swept {
   readonly rows: readonly { readonly key: string; readonly us: number }[]
 }
 
+interface Base {
+  readonly lowUs: number
+  /** How many rows there were at or below the mark. */
+  readonly below: number
+  readonly rows: Swept['rows']
+}
+
 export class Tally {
   /** By row, whatever its version: when it was written last. */
   readonly #keys = new BoundedMap<number>(MOST_KEYS)
   readonly #versions = new BoundedMap<true>(MOST_KEYS)
-  #base: Swept | undefined
+  #base: Base | undefined
+  /** The base is another process's: which rows below its mark are new to it is not known. */
+  #isBlank = false
   /** Times of the versions first met since the last sweep. */
   #met: number[] = []
   /** Rows that were written again since the last sweep, and when they had been written before. */
@@ -31,6 +41,8 @@ export class Tally {
   /** What a second return of a minion does to the first, as far as it was seen. */
   #overwrites = false
   #adds = false
+  /** Rows that the last sweep did not account for: one written again under its hands is met by the next, others are not. */
+  #doubt = 0
   /** Rows that are there and that nobody read. */
   unread = 0
 
@@ -46,9 +58,27 @@ export class Tally {
     if (this.#met.length > MOST_MET) this.forget()
   }
 
+  /** Goes on with what another process counted at or below its mark. */
+  resume(lowUs: number, below: number): void {
+    this.#base = { lowUs, below, rows: [] }
+    this.#isBlank = true
+  }
+
+  /** How many of the rows at or below this mark have been accounted for; undefined when that can't be said. */
+  accounted(lowUs: number | undefined): number | undefined {
+    const base = this.#base
+    if (base === undefined || base.lowUs !== lowUs) return undefined
+    return base.below + this.#metBelow(base.lowUs) - this.unread
+  }
+
+  #metBelow(lowUs: number): number {
+    return this.#isBlank ? 0 : this.#met.filter(us => us <= lowUs).length
+  }
+
   /** What was counted so far says nothing any more: a sweep that ended early, rows that can't be read. */
   forget(): void {
     this.#base = undefined
+    this.#doubt = 0
     this.#met = []
     this.#moved = []
     this.#keys.drain()
@@ -57,18 +87,24 @@ export class Tally {
   swept(now: Swept): void {
     this.#learn(now)
     const base = this.#base
+    let below = now.most - now.rows.length
     if (base !== undefined && base.lowUs <= now.lowUs) {
       const isBelow = (us: number): boolean => us <= now.lowUs
       const sunk = base.rows.filter(({ us }) => isBelow(us)).length
       const rose = this.#overwrites && !this.#adds ? this.#moved.filter(({ beforeUs }) => isBelow(beforeUs)).length : 0
-      const expected = base.most - base.rows.length + sunk + this.#met.filter(isBelow).length - rose
+      const expected = base.below + sunk + this.#metBelow(now.lowUs) - rose
       const beyond = now.least - now.rows.length - expected
-      this.unread += Math.max(0, beyond)
+      const sure = Math.min(Math.max(0, beyond), this.#doubt)
+      this.#doubt = Math.max(0, beyond) - sure
+      this.unread += sure
+      // What is in doubt has still to be accounted for.
+      below -= this.#doubt
       // Rows have vanished, nobody knows which: one that is written again may not have left its old place.
       if (beyond < 0) this.#keys.drain()
     }
     for (const { key, us } of now.rows) if ((this.#keys.get(key) ?? 0) < us) this.#keys.set(key, us)
-    this.#base = now
+    this.#base = { lowUs: now.lowUs, below, rows: now.rows }
+    this.#isBlank = false
     this.#met = []
     this.#moved = []
   }

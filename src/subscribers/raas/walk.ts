@@ -83,6 +83,8 @@ export interface WalkOptions<R> {
   readonly maxRows: number
   /** Sees every row of the walk, some of them more than once. */
   readonly take: (row: R) => void
+  /** Called whenever the walk begins, at first and again from the top. */
+  readonly begin?: () => void
 }
 
 export interface WalkResult {
@@ -94,7 +96,7 @@ export interface WalkResult {
   readonly complete: boolean
   /** Times of groups larger than the largest page: some rows of these times may be missing. */
   readonly tornUs: readonly number[]
-  /** The smallest and the largest number of all rows that the pages told; undefined when one told none. */
+  /** The smallest and the largest number of all rows that the pages told since it last began; undefined when one told none. */
   readonly counts: { readonly least: number; readonly most: number } | undefined
 }
 
@@ -104,7 +106,7 @@ export interface WalkResult {
  * holds the group. Throws what `read` throws.
  */
 export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> {
-  const { read, pace, atUs, parse, low, maxRows, take } = options
+  const { read, pace, atUs, parse, low, maxRows, take, begin } = options
   const torn = new Set<number>()
   const timeOf = (raw: unknown): number | undefined => {
     const row = raw === undefined ? undefined : parse(raw)
@@ -124,6 +126,10 @@ export async function walkDown<R>(options: WalkOptions<R>): Promise<WalkResult> 
   let [least, most] = [Number.POSITIVE_INFINITY, 0]
   for (let page = 0; ; ) {
     const { limit } = pace
+    if (page === 0) {
+      begin?.()
+      ;[least, most] = [Number.POSITIVE_INFINITY, 0]
+    }
     const answer = await timed(() => read(limit, page), pace)
     least = Math.min(least, answer.count ?? Number.NaN)
     most = Math.max(most, answer.count ?? Number.NaN)
