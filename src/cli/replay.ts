@@ -114,7 +114,7 @@ function summaryLines({ outcome, sources, error }: Summary, { what }: Wish): str
   const lines = sources.flatMap(one => [
     `${one.source}: ${one.read} ${what === 'since' ? 'facts read' : 'dead letters'}, ${counted(one)}`,
     ...one.reasons.map(({ outcome: how, reason, count }) => `  ${WORDS[how]}: ${count} (${reason})`),
-    ...one.notes.map(note => `  not asked: ${note}`),
+    ...one.notes.map(note => `  note: ${note}`),
     ...(one.error === undefined ? [] : [`  failed: ${one.error.reason}`]),
   ])
   const sent = sources.reduce((sum, one) => sum + one.sent, 0)
