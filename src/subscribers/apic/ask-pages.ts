@@ -5,7 +5,8 @@ import { isLogClass } from './classes.ts'
 import { Refused } from './client.ts'
 import type { ApicAnswer, ApicObject } from './decode.ts'
 import { joinAnswers } from './join.ts'
-import { type Query, queryUrl } from './query.ts'
+import { aimedAt, type Query, queryUrl } from './query.ts'
+import { commas } from './yields.ts'
 
 type Options = readonly (readonly [string, string])[]
 
@@ -218,7 +219,7 @@ function isSmall({ path, options }: Query): boolean {
   const all = new Map(options)
   if (includes(all, 'count')) return true
   if (path.startsWith('/api/tag/')) return true
-  return isMo(path) && (all.get('query-target') ?? 'self') === 'self'
+  return /^\/api\/(node\/)?mo\//.test(path) && (all.get('query-target') ?? 'self') === 'self'
 }
 
 /** A question for each class of a list; the question itself when there is one class, or an order that was asked for. */
@@ -247,18 +248,6 @@ function orderOf(query: Query): Options {
   return [['order-by', isLogClass(cls) ? `${cls}.created|desc,${cls}.dn|asc` : `${cls}.dn|asc`]]
 }
 
-/** The classes that were asked for by name. */
-function aimedAt({ path, options }: Query): string[] {
-  const all = new Map(options)
-  const scope = all.get('query-target') ?? 'self'
-  if (scope !== 'self') return (all.get('target-subtree-class') ?? '').split(',').filter(cls => cls !== '')
-  return isMo(path) ? [] : [path.slice(path.lastIndexOf('/') + 1)]
-}
-
-function isMo(path: string): boolean {
-  return /^\/api\/(node\/)?mo\//.test(path)
-}
-
 function includes(options: ReadonlyMap<string, string>, word: string): boolean {
-  return (options.get('rsp-subtree-include') ?? '').split(',').includes(word)
+  return commas(options.get('rsp-subtree-include') ?? '').includes(word)
 }

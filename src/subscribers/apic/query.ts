@@ -9,7 +9,7 @@ import { configKey, type Target } from './raw-query.ts'
 import { partsOfPlan } from './split.ts'
 import { unaskable } from './unaskable.ts'
 import type { Options } from './url.ts'
-import { classesOf, coverage, membership } from './yields.ts'
+import { classesOf, commas, coverage, membership } from './yields.ts'
 
 export type { Purpose } from './plan.ts'
 export { queryUrl } from './url.ts'
@@ -72,6 +72,13 @@ export function buildQueries(question: QuestionConfig, purpose: Purpose = 'subsc
   )
   const note = { key: configKey(key), message }
   return parts.map(part => queryOf({ ...part, notes: [...part.notes, note] }))
+}
+
+/** The classes that a question asks for by name: by what an answer in pages can be sorted, if it is one. */
+export function aimedAt({ path, options }: Pick<Query, 'path' | 'options'>): string[] {
+  const all = new Map(options)
+  if ((all.get('query-target') ?? 'self') !== 'self') return commas(all.get('target-subtree-class') ?? '')
+  return /^\/api\/(?:node\/)?class\//.test(path) ? [path.slice(path.lastIndexOf('/') + 1)] : []
 }
 
 /** As `buildQueries`, for a question that takes one request. Throws `Unaskable` when it takes more. */

@@ -6,7 +6,9 @@ import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
 import { type ApicAnswer, type ApicObject, type Change, changesOf } from './decode.ts'
 import { askPatiently } from './patient.ts'
-import { type Query, queryUrl } from './query.ts'
+import { aimedAt, type Query, queryUrl } from './query.ts'
+import type { Options } from './url.ts'
+import { commas } from './yields.ts'
 
 export interface CompareOptions {
   readonly origin: Origin
@@ -88,16 +90,31 @@ export function isWhole(answer: ApicAnswer): boolean {
   return answer.totalCount === undefined || answer.totalCount <= answer.objects.length
 }
 
-/** Ordered pages. Each is a fresh query, so rows may shift between them: read by dn, and doubles don't matter. */
+/**
+ * Ordered pages. Each is a fresh query, so rows may shift between them: read by dn, class by class where there are several,
+ * and doubles don't matter.
+ */
 export async function readPages(core: Core, query: Query, signal: AbortSignal): Promise<Whole> {
   const { pageSize } = core.tuning
-  const order: [string, string][] = query.classes?.length === 1 ? [['order-by', `${query.classes[0]}.dn|asc`]] : []
   const found = new Map<string, ApicObject>()
-  for (let page = 0; ; page++) {
-    const extra = [...order, ['page', String(page)], ['page-size', String(pageSize)]] as const
-    const url = queryUrl(query, core.config.format, extra as readonly (readonly [string, string])[])
-    const answer = await askPatiently(core, url, 'query', signal)
-    for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
-    if (answer.objects.length < pageSize) return { objects: [...found.values()], paged: true }
+  for (const sorted of sortedParts(query)) {
+    for (let page = 0; ; page++) {
+      const extra = [...sorted, ['page', String(page)], ['page-size', String(pageSize)]] as const
+      const answer = await askPatiently(core, queryUrl(query, core.config.format, extra), 'query', signal)
+      for (const object of answer.objects) found.set(object.attributes['dn'] ?? String(found.size), object)
+      if (answer.objects.length < pageSize) break
+    }
   }
+  return { objects: [...found.values()], paged: true }
+}
+
+/** What to add to a question to have its pages sorted by the class that stands on the top level, whatever is shown below. */
+function sortedParts(query: Query): readonly Options[] {
+  const isFlat = commas(new Map(query.options).get('rsp-subtree-include') ?? '').includes('no-scoped')
+  const aimed = isFlat ? [] : aimedAt(query)
+  if (aimed.length > 1) {
+    return aimed.map(cls => [['target-subtree-class', cls] as const, ['order-by', `${cls}.dn|asc`] as const])
+  }
+  const [cls, other] = aimed.length === 1 ? aimed : (query.classes ?? [])
+  return [cls === undefined || other !== undefined ? [] : [['order-by', `${cls}.dn|asc`]]]
 }
