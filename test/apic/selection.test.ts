@@ -262,6 +262,18 @@ describe('a filter that is changed between two runs', () => {
     expect(await types(DN)).toEqual(['raised', 'cleared'])
   })
 
+  it('narrower: what was told and went meanwhile is closed', async () => {
+    await start({ class: 'faultInst' })
+    raise({ severity: 'minor' })
+    expect(await types(DN)).toEqual(['raised'])
+    await rig.stop()
+    configure(MAJOR)
+    rig.simulator.remove(DN)
+    rig.start()
+    await live(2)
+    expect(await types(DN)).toEqual(['raised', 'cleared'])
+  })
+
   it.each([
     ['publish', ['raised', 'cleared']],
     ['mirror', ['cleared']],

@@ -1,7 +1,7 @@
 /** Subscriptions by tag: what carries it is followed, as it comes and goes. Tags are set as the guide prints it. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { decodeAnswer } from '../../src/subscribers/apic/decode.ts'
-import type { ApicRig, ApicRigOptions } from '../support/apic-source.ts'
+import { type ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 import { A, B, FEED, TagRig } from './tag-rig.ts'
 
@@ -97,6 +97,32 @@ describe('members', () => {
     await tags.toldAs(`${A}/ap-x fvAp.created`, `${A}/ap-y fvAp.created`)
     await tags.tag(A, 'remove=production')
     await rig.until(all => all.filter(({ type }) => type === 'apic.fvAp.deleted').length === 2, 'both left')
+  })
+
+  it('an alert that only the tag had opened is closed, though its fault goes before it is known what became of the tag', async () => {
+    await start({
+      config: {
+        subscriptions: [
+          { class: 'faultInst', filter: { ge: ['faultInst.severity', 'major'] } },
+          { tag: 'production', query_target: 'subtree', target_subtree_class: ['faultInst'] },
+          { class: 'fvCtx' },
+        ],
+      },
+    })
+    await tags.tag(A, 'add=production')
+    rig.start()
+    const live = (name: string) => () =>
+      rig.happenings.some(one => one.type === 'feed_state' && one.feed.startsWith(name) && one.state === 'live')
+    for (const name of ['class/faultInst', FEED, 'class/fvCtx']) await until(live(name), name)
+    rig.simulator.post(`${A}/fault-F1`, fault('F1', { severity: 'minor' }))
+    await tags.toldAs(`${A}/fault-F1 fault.raised`)
+    const question = /^\/api\/mo\/uni\/tn-a\.json$/
+    const heal = rig.simulator.fail({ path: question, failure: { kind: 'hang' } })
+    await tags.tag(A, 'remove=production')
+    await until(() => rig.simulator.record.requests.some(({ path }) => question.test(path)), 'the question')
+    rig.simulator.remove(`${A}/fault-F1`)
+    await tags.toldAs(`${A}/fault-F1 fault.raised`, `${A}/fault-F1 fault.cleared`)
+    heal()
   })
 
   it('what another subscription tells goes on to be told, and is not told as gone', async () => {
