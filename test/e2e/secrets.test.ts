@@ -248,7 +248,24 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
     expect(text.length, words.join(' ')).toBeGreaterThan(100)
     expectNone(words.join(' '), text)
   }
+  // By the daemon, whose port is known now, and by the command itself when the daemon is gone.
+  const found = file('found.yaml', configText(at, nats.url).replace('127.0.0.1:0', new URL(url).host))
+  const replays = [
+    ['replay', '-c', found, '--since', '1h'],
+    ['replay', '-c', found, '--since', '1h', '--json'],
+    ['replay', '-c', found, '--dead-letters', '--json'],
+  ]
+  const replayed = async (): Promise<void> => {
+    for (const words of replays) {
+      const text = await say(words)
+      expect(text, words.join(' ')).not.toBe('')
+      if (words.includes('--since')) expect(text).toMatch(/raas-refused|vcd-refused|apic-refused/)
+      expectNone(words.join(' '), text)
+    }
+  }
+  await replayed()
   expect(await daemon.stop()).toBe(0)
+  await replayed()
   expectNone('log', daemon.log.join('\n'))
   expectNone('standard output', daemon.stdout.join('\n'))
   const config2 = natsConfig(nats.url, { user: 'opswire', password: SECRETS.natsPassword })
