@@ -84,6 +84,8 @@ function bugReport(error: unknown): string {
 
 if (import.meta.main) {
   const argv = process.argv.slice(2)
+  // Node opens a debugger's port at it, where whoever is on the machine could read every secret. A listener keeps it from that.
+  process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', error => {
     process.stderr.write(bugReport(error))
     process.exit(EXIT.bug)

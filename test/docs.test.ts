@@ -9,6 +9,7 @@ import { parseConfig } from '../src/config/load.ts'
 import { eventSchema } from '../src/event-schema.ts'
 import { main } from '../src/main.ts'
 import { apicSubscriber } from '../src/subscribers/apic/subscriber.ts'
+import { READING_METHODS } from '../src/subscribers/raas/client.ts'
 import { captured } from './cli/captured-io.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -135,4 +136,10 @@ describe.each(DOCUMENTS)('%s', path => {
     )
     expect(names.filter(name => !FILES.some(file => `/${file}`.endsWith(`/${name}`)))).toEqual([])
   })
+})
+
+it('what is asked of RaaS stands in SECURITY.md, method by method, and no other', () => {
+  const row = /^\| RaaS .*$/m.exec(read('docs/SECURITY.md'))?.[0] ?? ''
+  const named = [...row.matchAll(/`([a-z]+\.[a-z_]+)`/g)].map(([, method]) => method ?? '')
+  expect([...new Set(named)].sort()).toEqual([...READING_METHODS])
 })
