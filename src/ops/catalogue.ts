@@ -108,7 +108,7 @@ function counters(tallies: Tallies): MetricSpec[] {
   )
   counter(
     'opswire_token_events_total',
-    'Counts facts by the API token behind them: its name in the inventory, unknown for a token without a name, none for another login.',
+    'Counts facts by the API token behind them: its name in the inventory, unknown for a token without a name, none for another login. What extensions post is left out.',
     ['source', 'token', 'outcome'],
     tallies.tokenEvents,
   )

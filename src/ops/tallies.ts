@@ -175,9 +175,11 @@ export class Tallies {
     }
     count.value++
     if (data.kind === 'return') this.jobReturns.row(source, data.outcome ?? 'unknown').value++
-    const { actor } = data
+    const { actor, flags = [] } = data
+    // What an extension posts may name any token.
+    if (flags.includes('external')) return
     if (actor?.via !== undefined || actor?.tokenId !== undefined) {
-      this.#actor(source, actor, data.outcome ?? 'unknown', data.flags ?? [])
+      this.#actor(source, actor, data.outcome ?? 'unknown', flags)
     }
   }
 

@@ -182,6 +182,19 @@ test('what has no value is left out instead of shown as 0', async () => {
   }
 })
 
+test('what an extension posts in the name of a token is not counted as its use', async () => {
+  const { ops, report } = testOps()
+  report(declare(CLOUD))
+  const actor = { via: 'token', tokenId: 't-1', tokenName: 'ci-bot' } as const
+  report(
+    appended(CLOUD, 'audit', [fact(CLOUD, 'audit', 'warning', { outcome: 'failure', actor, flags: ['external'] })]),
+  )
+  const page = await ops.metrics()
+  ops.close()
+  expect(page).not.toContain('ci-bot')
+  expect(page).toContain('opswire_events_total{source="cloud",kind="audit",severity="warning",origin="live"} 1')
+})
+
 test('foreign words do not explode the labels', async () => {
   const { ops, report } = testOps()
   report(declare(CLOUD))
