@@ -82,6 +82,23 @@ describe('a row later than the overlap', () => {
     expect(told()).toHaveLength(1)
   })
 
+  it('is counted and told though the session is lost while its hour is read again', async () => {
+    rig = await startRig({ tokenLoginEvents: false })
+    await rig.caughtUp(SLOW)
+    await pass(HOUR)
+    const late = rig.simulator.write({ ...ROW, lateMs: 50 * MINUTE })
+    for (let row = 0; row < 800; row++) rig.simulator.write({ ...ROW, afterMs: row * 500 })
+    let asked = 0
+    const again = (path: string): boolean => path.includes('timestamp%3Dlt%3D') && path.endsWith('pageSize=128')
+    rig.simulator.knobs.fail = ({ path }) =>
+      rig.rows().has(late) && again(path) && ++asked === 2 ? { kind: 'status', status: 503 } : undefined
+    await rig.drive(() => asked > 2, 'the hour is read again after it broke off')
+    await pass(10 * MINUTE)
+    expect(rig.failures).toHaveLength(1)
+    expect(rig.reported('feed_recovered')).toMatchObject([{ count: 1 }])
+    expect(told()).toEqual([expect.stringMatching(/^1 audit rows of the hour/)])
+  })
+
   it('later than a day can not be told from known ones any more: its hour is said to be incomplete, once', async () => {
     rig = await startRig({ tokenLoginEvents: false })
     await rig.caughtUp({ poll_interval: '10m', sweep_interval: '10m' })

@@ -38,8 +38,9 @@ interface Rereading {
   readonly met: Set<string>
   /** Rows of one millisecond that the cell counts and did not show. */
   missing: number
-  /** How late those were that nobody had been told of, ms. */
+  /** How late those were that nobody had been told of, ms: of this turn; and how many of the turns before. */
   readonly late: number[]
+  told: number
 }
 
 export class HourCheck {
@@ -75,7 +76,14 @@ export class HourCheck {
       }
       hours.checked(hour, now)
     }
-    if (this.#rereading !== undefined) await this.#readOn(this.#rereading)
+    const rereading = this.#rereading
+    if (rereading === undefined) return
+    try {
+      await this.#readOn(rereading)
+    } finally {
+      // With each turn, since the session may end before the next: what is published now no later reading takes for news.
+      this.#tell(rereading)
+    }
   }
 
   async #compare(hour: number, now: number): Promise<void> {
@@ -109,7 +117,7 @@ export class HourCheck {
     const { pages, clock, signal, serverNow } = this.#options
     const pause = (): Promise<void> => sleep(clock, SPACING_MS, signal)
     const all = pages.through(this.#spanOf(hour), pause)
-    this.#rereading = { hour, counted, pages: all, cap: serverNow(), met: new Set(), missing: 0, late: [] }
+    this.#rereading = { hour, counted, pages: all, cap: serverNow(), met: new Set(), missing: 0, late: [], told: 0 }
   }
 
   async #readOn(rereading: Rereading): Promise<void> {
@@ -142,18 +150,25 @@ export class HourCheck {
     await commit({ facts, dead: letters, mirror, durable })
   }
 
-  async #finish({ hour, counted, met, missing, late }: Rereading): Promise<void> {
-    const { hours, report, config } = this.#options
-    const draft = hours.draft()
+  async #finish(rereading: Rereading): Promise<void> {
+    const { hour, counted, met, missing, late, told } = rereading
+    const draft = this.#options.hours.draft()
     // By the cell's own count, whatever that is worth: one that is wrong would have the hour read again for ever. What came
     // meanwhile, or was not shown, makes it differ the next time.
     draft.set(hour, counted - missing)
-    if (met.size - late.length > counted) {
+    if (met.size - late.length - told > counted) {
       const from = new Date(hour).toISOString()
       this.#adviseMiscount(`the cell counts ${counted} rows of the hour from ${from} and shows ${met.size}`)
     }
     await this.#parts.commit({ mirror: draft.changes(), durable: () => draft.adopt() })
+  }
+
+  #tell(rereading: Rereading): void {
+    const { hour } = rereading
+    const late = rereading.late.splice(0)
     if (late.length === 0) return
+    rereading.told += late.length
+    const { report, config } = this.#options
     const { name } = config
     report({ type: 'feed_recovered', source: name, feed: FEED, count: late.length })
     for (const ms of late) report({ type: 'feed_late', source: name, feed: FEED, seconds: ms / 1000 })
