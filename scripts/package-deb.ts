@@ -2,16 +2,15 @@
  * Builds the Debian package: `npm run package:deb`, or `npm run package:deb -- --out FOLDER`. Needs dpkg-deb and no root;
  * the package is for the machine's own architecture. Built twice from the same commit it is the same, byte for byte.
  */
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { parseArgs, promisify } from 'node:util'
+import { parseArgs } from 'node:util'
 import { ARCHITECTURES, filled, newestEntry } from './debian/control.ts'
+import { Interruption } from './debian/interruption.ts'
 import { entriesOf, layingOut, type Step } from './debian/tree.ts'
 
-const run = promisify(execFile)
 const ROOT = resolve(import.meta.dirname, '..')
 const SCRIPTS = ['postinst', 'prerm', 'postrm']
 
@@ -25,7 +24,7 @@ export interface Built {
   readonly steps: readonly (readonly [name: string, seconds: number])[]
 }
 
-/** Writes `opswire_VERSION_ARCH.deb` into `out`. Throws when something is missing that is needed for it. */
+/** Writes `opswire_VERSION_ARCH.deb` into `out`. Throws when something is missing that is needed for it, and when INT or TERM interrupts it. */
 export async function buildDeb(out: string): Promise<Built> {
   const architecture = ARCHITECTURES[process.arch]
   if (process.platform !== 'linux' || architecture === undefined) {
@@ -36,6 +35,7 @@ export async function buildDeb(out: string): Promise<Built> {
   const scratch = mkdtempSync(join(tmpdir(), 'opswire-deb-'))
   const tree = join(scratch, 'tree')
   const path = join(out, `opswire_${version}_${architecture}.deb`)
+  const interruption = new Interruption()
   let installedBytes = 0
   const control: Step = [
     'control',
@@ -69,18 +69,19 @@ export async function buildDeb(out: string): Promise<Built> {
       mkdirSync(out, { recursive: true })
       const env = { ...process.env, SOURCE_DATE_EPOCH: process.env['SOURCE_DATE_EPOCH'] ?? String(epoch) }
       // -z6 takes twenty times as long for a sixth less.
-      await run('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--build', tree, path], { env })
+      await interruption.run('dpkg-deb', ['--root-owner-group', '-Zxz', '-z1', '--build', tree, path], { env })
     },
   ]
   const steps: (readonly [string, number])[] = []
   try {
     mkdirSync(tree)
-    for (const [name, work] of [...layingOut(ROOT, tree), control, pack]) {
+    for (const [name, work] of [...layingOut(ROOT, tree, interruption.run), control, pack]) {
       const start = performance.now()
       await work()
       steps.push([name, (performance.now() - start) / 1000])
     }
   } finally {
+    interruption.forget()
     rmSync(scratch, { recursive: true })
   }
   return { path, bytes: statSync(path).size, installedBytes, sha256: digest('sha256', path), steps }
@@ -92,11 +93,16 @@ function digest(algorithm: string, file: string): string {
 
 if (import.meta.main) {
   const { values } = parseArgs({ options: { out: { type: 'string', default: 'out' } } })
-  const built = await buildDeb(resolve(values.out))
-  const lines = [
-    ...built.steps.map(([name, seconds]) => `  ${name.padEnd(16)} ${seconds.toFixed(1).padStart(6)} s`),
-    `${built.path}`,
-    `  ${(built.bytes / 1e6).toFixed(1)} MB, ${(built.installedBytes / 1e6).toFixed(1)} MB installed, SHA-256 ${built.sha256}`,
-  ]
-  process.stdout.write(`${lines.join('\n')}\n`)
+  try {
+    const built = await buildDeb(resolve(values.out))
+    const lines = [
+      ...built.steps.map(([name, seconds]) => `  ${name.padEnd(16)} ${seconds.toFixed(1).padStart(6)} s`),
+      `${built.path}`,
+      `  ${(built.bytes / 1e6).toFixed(1)} MB, ${(built.installedBytes / 1e6).toFixed(1)} MB installed, SHA-256 ${built.sha256}`,
+    ]
+    process.stdout.write(`${lines.join('\n')}\n`)
+  } catch (error) {
+    process.stderr.write(`package:deb: ${(error as Error).message}\n`)
+    process.exitCode = 1
+  }
 }

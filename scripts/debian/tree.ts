@@ -1,5 +1,4 @@
 /** The files of the Debian package, laid out below a folder as they will lie below `/`. */
-import { execFile } from 'node:child_process'
 import {
   chmodSync,
   copyFileSync,
@@ -16,11 +15,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { type Dependency, DOC, dependencyLines, filled, newestEntry, PROGRAM, unitOfPackage } from './control.ts'
-
-const run = promisify(execFile)
+import type { Run } from './interruption.ts'
 
 /** What is not part of the documentation that the package carries. */
 const NOT_SHOWN = ['debian']
@@ -29,7 +26,7 @@ const NOT_SHOWN = ['debian']
 export type Step = readonly [name: string, run: () => Promise<void>]
 
 /** The steps that fill `tree` from the repository at `root`. Writes nothing outside `tree` and the system's folder for temporary files. */
-export function layingOut(root: string, tree: string): Step[] {
+export function layingOut(root: string, tree: string, run: Run): Step[] {
   const at = (path: string): string => {
     const full = join(tree, path)
     mkdirSync(dirname(full), { recursive: true })
