@@ -8,7 +8,7 @@ import { COMMANDS } from '../../src/cli/commands.ts'
 import { parseConfig } from '../../src/config/load.ts'
 import { Retryable } from '../../src/errors.ts'
 import { main } from '../../src/main.ts'
-import { captured } from './captured-io.ts'
+import { type Captured, captured } from './captured-io.ts'
 
 const CONFIG = join(import.meta.dirname, '..', 'config')
 const GOOD = join(CONFIG, 'design-sample.yaml')
@@ -179,27 +179,29 @@ describe('the process', () => {
     expect([code, err]).toEqual([0, expect.stringContaining('nothing listens at http://127.0.0.1:1')])
   })
 
-  it('ends with 70 for a bug, with the stack and the wish to be told of it', async () => {
+  /** A command that throws this. */
+  const breaking = (error: Error): Pick<Captured, 'io' | 'err'> => {
     const { io, err } = captured()
     const broken = {
       ...io,
       get stdout(): never {
-        throw new TypeError('not thought of')
+        throw error
       },
     }
-    expect(await main(['version'], broken)).toBe(70)
+    return { io: broken, err }
+  }
+
+  it('ends with 70 for a bug, with the stack and the wish to be told of it', async () => {
+    const { io, err } = breaking(new TypeError('not thought of'))
+    expect(await main(['version'], io)).toBe(70)
     expect(err()).toMatch(/^opswire: this should not happen; please report it\nTypeError: not thought of\n +at /)
   })
 
   it('shows a bug whose words come from elsewhere as text and nothing else, without what looks like a secret', async () => {
-    const { io, err } = captured()
-    const broken = {
-      ...io,
-      get stdout(): never {
-        throw new TypeError('no \u001b[2J\u202E\nopswire: all is well, https://svc:hush@host and password=hush')
-      },
-    }
-    expect(await main(['version'], broken)).toBe(70)
+    const { io, err } = breaking(
+      new TypeError('no \u001b[2J\u202E\nopswire: all is well, https://svc:hush@host and password=hush'),
+    )
+    expect(await main(['version'], io)).toBe(70)
     expect(err()).toMatch(
       /\nTypeError: no {1,2}\[2J\n {4}opswire: all is well, https:\/\/\*{8}@host and password=\*{8}\n {4}at /,
     )
@@ -207,14 +209,8 @@ describe('the process', () => {
   })
 
   it('shows what a system said as one line of text', async () => {
-    const { io, err } = captured()
-    const broken = {
-      ...io,
-      get stdout(): never {
-        throw new Retryable('unreachable', 'it said \u001b[2J\u202E\nopswire: all is well')
-      },
-    }
-    expect(await main(['version'], broken)).toBe(69)
+    const { io, err } = breaking(new Retryable('unreachable', 'it said \u001b[2J\u202E\nopswire: all is well'))
+    expect(await main(['version'], io)).toBe(69)
     expect(err()).toBe('opswire: it said  [2J opswire: all is well\n')
   })
 
