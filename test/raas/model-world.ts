@@ -7,6 +7,9 @@ export interface WorldOptions {
   readonly seed: number
   /** Every n-th run is of no job: a minion's own schedule, the command line of a master. */
   readonly lonePart?: number
+  /** Parts of the pushes that are committed late, and of the jobs that answer hours later. */
+  readonly lateCommits?: number
+  readonly lateJobs?: number
   /** Commits become visible so late at most, ms: 5 s at least where they are late at all. */
   readonly latestMs?: number
   /** Steps until the answers of a late job come, from this number up to twice as many. */
@@ -26,8 +29,6 @@ interface Later {
   readonly value: number
 }
 
-const LATE_COMMITS = 0.05
-const LATE_JOBS = 0.02
 const REWRITTEN = 0.02
 
 /** One step is one poll interval. Counts what it does, for the report. */
@@ -57,6 +58,8 @@ export class World {
     this.#sim = sim
     this.#options = {
       lonePart: 0.1,
+      lateCommits: 0.05,
+      lateJobs: 0.02,
       latestMs: 40_000,
       lateSteps: 240,
       strayEvery: 0,
@@ -113,7 +116,7 @@ export class World {
     if (isLone) this.did.lone += size
     else this.jids.push(jid)
     // A job that answers hours later: whole, or the half of it.
-    const isLate = this.chance() < LATE_JOBS
+    const isLate = this.chance() < this.#options.lateJobs
     if (isLate) this.did.lateJobs++
     const late = isLate ? minions.filter(() => this.chance() < 0.5) : []
     const { lateSteps } = this.#options
@@ -127,7 +130,7 @@ export class World {
       this.did.rewritten++
     }
     if (now.length === 0) return
-    const delayMs = this.chance() < LATE_COMMITS ? 5000 + this.upTo(this.#options.latestMs - 5000) : 0
+    const delayMs = this.chance() < this.#options.lateCommits ? 5000 + this.upTo(this.#options.latestMs - 5000) : 0
     this.push(
       now.map(minion => ret(jid, minion, { value: 0 })),
       delayMs,

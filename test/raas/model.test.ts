@@ -45,14 +45,17 @@ const NONE = { lost: 0, twice: 0, runsLost: 0, runsTwice: 0, dead: 0, gaps: 0 }
 
 test.each([
   [7, true],
+  [8, true],
   [23, false],
+  [24, false],
+  [25, false],
 ])(
   'seed %i, job loop %s: late commits, ties, late and repeated returns, expiry, failures, trims, deaths: all of it, once',
   async (seed, jobs) => {
     const beside = new Beside()
     const options: ModelOptions = {
-      ...{ seed, jobs, returns: 3000 },
-      world: { lateSteps: 40, trimAgeMs: 1_200_000 },
+      ...{ seed, jobs, returns: 2000 },
+      world: { lateCommits: 0.1, lateJobs: 0.08, lateSteps: 40, trimEvery: 40, trimAgeMs: 900_000 },
       before: running => beside.poll(running),
     }
     model = await Model.start(options)

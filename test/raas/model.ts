@@ -16,6 +16,7 @@ import { raasSubscriber } from '../../src/subscribers/raas/subscriber.ts'
 import { type Runner, startRunner } from '../../src/subscribers/runner.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { ROOT } from './bus.ts'
+import { generator } from './generator.ts'
 import { World, type WorldOptions } from './model-world.ts'
 
 export interface ModelOptions {
@@ -96,13 +97,14 @@ export class Model {
       ...{ username: ROOT.username, password: ROOT.password, tls: { ca_file: join(directory, 'ca.pem') } },
       ...config,
     })
-    if (!calm) this.#disturb()
+    if (!calm) this.#disturb(seed)
     this.#runner = this.#start()
   }
 
-  #disturb(): void {
+  /** By chances of its own: how many requests there are depends on the machine, what goes on in the world must not. */
+  #disturb(seed: number): void {
     const { sim } = this
-    const { chance } = this.world
+    const chance = generator(seed + 1_000_000)
     sim.knobs.fault = () => {
       if (chance() >= FAILURE) return undefined
       this.failures++

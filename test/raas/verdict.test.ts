@@ -151,7 +151,10 @@ test('several signs are all told', () => {
 })
 
 test('a light row without any sign says nothing', () => {
-  expect(verdictOf(readReturn({ jid: '1', minion_id: 'm', alter_time: null }))).toMatchObject({ outcome: 'unknown' })
+  const light = { jid: '1', minion_id: 'm', alter_time: null }
+  expect(verdictOf(readReturn(light))).toMatchObject({ outcome: 'unknown' })
+  expect(verdictOf(readReturn({ ...light, return: null }))).toMatchObject({ outcome: 'unknown' })
+  expect(verdictOf(readReturn({ ...light, return: null, has_errors: false }))).toMatchObject({ outcome: 'success' })
 })
 
 test('aliases: one return under three spellings is one fact', () => {

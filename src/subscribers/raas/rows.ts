@@ -50,7 +50,7 @@ export interface RunRow {
   readonly raw: Row
 }
 
-const STAMP = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(Z|UTC|[+-]\d\d:?\d\d)?$/
+const STAMP = /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/
 
 /** A time of the server → µs since the epoch; without a zone it is UTC. Undefined when it can't be read. */
 export function parseUs(value: unknown): number | undefined {
@@ -59,9 +59,9 @@ export function parseUs(value: unknown): number | undefined {
   const [, year, month, day, hour, minute, second, fraction = '', zone = 'Z'] = match
   const ms = Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second))
   const us = ms * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6))
-  const offset = /^([+-])(\d\d):?(\d\d)$/.exec(zone)
+  const offset = /^([+-])(\d\d):?(\d\d)?$/.exec(zone)
   if (offset === null) return us
-  const minutes = Number(offset[2]) * 60 + Number(offset[3])
+  const minutes = Number(offset[2]) * 60 + Number(offset[3] ?? 0)
   return us - (offset[1] === '-' ? -minutes : minutes) * 60_000_000
 }
 

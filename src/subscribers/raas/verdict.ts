@@ -48,7 +48,7 @@ export function verdictOf(row: Inputs): Verdict {
     failedStates: states?.ids ?? [],
   }
   if (signs.length > 0) return { outcome: 'failure', reason: signs.join('; '), ...counts }
-  if (!row.hasBody && row.hasErrors === null && row.success === null && row.retcode === null) {
+  if ((!row.hasBody || row.body === null) && row.hasErrors === null && row.success === null && row.retcode === null) {
     return { outcome: 'unknown', reason: 'the row says nothing about it', ...counts }
   }
   return { outcome: 'success', reason: states === undefined ? 'ok' : stateReason(states), ...counts }
