@@ -1,5 +1,5 @@
 /** `opswire run`: the daemon in the foreground, until TERM or INT; HUP reads its config again. */
-import { startApp } from '../app.ts'
+import { type App, startApp } from '../app.ts'
 import { sayFinding } from '../config/problems.ts'
 import { systemClock } from '../scheduler/clock.ts'
 import { readArguments } from './arguments.ts'
@@ -13,17 +13,10 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals()
   try {
-    const file = given.needed('config')
-    const loaded = await load(file, io.env)
-    const app = await startApp({
-      load: () => load(file, io.env),
-      config: loaded.config,
-      origin: { path: loaded.file, hash: loaded.hash },
-      version: packageVersion(),
-      clock: systemClock,
-      force: signals.force,
-    })
-    for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
+    const forced = aborted(signals.force).then(() => undefined)
+    // A start can hang too, on a file that lies on a dead mount.
+    const app = await Promise.race([start(given.needed('config'), io, signals.force), forced])
+    if (app === undefined) return EXIT.forced
     // One that came while it started counts.
     signals.onHangup(() => void app.reload())
     const gone = await Promise.race([aborted(signals.stop).then(() => undefined), app.gone])
@@ -34,4 +27,18 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   } finally {
     signals.forget()
   }
+}
+
+async function start(file: string, io: CliIo, force: AbortSignal): Promise<App> {
+  const loaded = await load(file, io.env)
+  const app = await startApp({
+    load: () => load(file, io.env),
+    config: loaded.config,
+    origin: { path: loaded.file, hash: loaded.hash },
+    version: packageVersion(),
+    clock: systemClock,
+    force,
+  })
+  for (const warning of loaded.warnings) app.ops.log.write('warn', sayFinding(loaded.file, warning))
+  return app
 }

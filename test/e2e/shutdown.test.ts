@@ -2,7 +2,10 @@
  * How the daemon stops when what it depends on hangs: within its time, with nothing left alive, and with everything that it
  * had taken down in the store, delivered after the next start.
  */
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -17,6 +20,8 @@ import { until } from '../support/manual-clock.ts'
 import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 import { ThreeSystems } from '../support/three-systems.ts'
 import { Wire } from '../support/wire.ts'
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
 
 const TIMEOUT_S = 3
 /** A busy machine takes its time; what hangs would hang for `request_timeout`, 30 s, or for ever. */
@@ -120,6 +125,25 @@ describe('sources that hang', () => {
     expect(alive(world.directory)).toEqual([])
     world.apic.comeBack()
   })
+})
+
+it('a start that hangs is ended by a second signal: exit 75', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'opswire-stuck-'))
+  const file = join(directory, 'opswire.yaml')
+  execFileSync('mkfifo', [file])
+  const daemon = spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: 'ignore' })
+  const ended = once(daemon, 'exit')
+  // Opened when it reads the other end; it never hears a word.
+  const silent = await open(file, 'w')
+  try {
+    daemon.kill('SIGTERM')
+    daemon.kill('SIGINT')
+    expect(await ended).toEqual([75, null])
+  } finally {
+    daemon.kill('SIGKILL')
+    await silent.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
 })
 
 describe('NATS that hangs', () => {
