@@ -39,8 +39,9 @@ export function statusPage(status: StatusDocument, { columns, rows }: PageSize, 
     const line = `${indent}${printable(text, 2_000)}`
     return line.length > columns ? `${line.slice(0, columns - 1)}…` : line
   }
-  const head = `opswire ${status.version}, ${status.state}, up ${span(status.uptimeSeconds)}`
+  const head = `opswire ${status.version}, ${stateOf(status)}, up ${span(status.uptimeSeconds)}`
   const top = [paint('bold', cut(status.config === null ? head : `${head}, config ${status.config.path}`)), '']
+  if (status.notReady.length > 0) top.push(paint('red', cut(`NOT ready: ${status.notReady.join(', ')}`)), '')
   if (status.reload?.ok === false) {
     const [first, ...more] = status.reload.problems
     const rest = more.length === 0 ? '' : ` (and ${more.length} more)`
@@ -62,6 +63,11 @@ export function statusPage(status: StatusDocument, { columns, rows }: PageSize, 
     ...feedLines(source.feeds, most, ago, cut, paint),
   ])
   return `${[...top, ...middle, ...bottom].join('\n')}\n`
+}
+
+/** A daemon that came up is ready only when `/-/ready` says so. */
+function stateOf({ state, notReady }: StatusDocument): string {
+  return state === 'ready' && notReady.length > 0 ? 'running' : state
 }
 
 /** What is said of a source beside its feeds. */

@@ -105,6 +105,11 @@ export function readiness(model: Model, store: StoreView | undefined, clock: Clo
   return { ready: checks.every(check => check.ok || !check.required), checks }
 }
 
+/** The names of what keeps it from being ready. */
+export function culprits({ checks }: Readiness): string[] {
+  return checks.flatMap(({ name, ok, required }) => (ok || !required ? [] : [name]))
+}
+
 function required(name: string, why: string): Check {
   return { name, ok: why === '', required: true, why }
 }

@@ -2,7 +2,7 @@
 import { describe } from '../errors.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import { type Health, health, LoopLag, type Readiness, readiness } from './health.ts'
+import { culprits, type Health, health, LoopLag, type Readiness, readiness } from './health.ts'
 import { createLog, type Log, type LogLevel } from './log.ts'
 import { createMetrics } from './metrics.ts'
 import { Model } from './model.ts'
@@ -76,11 +76,9 @@ export function createOps(options: OpsOptions): Ops {
     summary() {
       const sources = [...model.sources.values()]
       const up = sources.filter(source => source.isUp(clock.now())).length
-      const culprits = ready()
-        .checks.filter(check => check.required && !check.ok)
-        .map(check => check.name)
+      const against = culprits(ready())
       const waiting = pull.store()?.unacked ?? 0
-      const trouble = culprits.length === 0 ? 'ready' : `not ready: ${culprits.join(', ')}`
+      const trouble = against.length === 0 ? 'ready' : `not ready: ${against.join(', ')}`
       return `${up} of ${sources.length} sources up, ${waiting} events waiting, ${trouble}`
     },
     close: () => lag.close(),

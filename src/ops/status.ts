@@ -3,6 +3,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { GapReason, System } from '../event.ts'
 import type { FeedState, LeaseKind, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
+import { culprits, readiness } from './health.ts'
 import type { Model } from './model.ts'
 import type { LeaseMargin, SessionNumbers, StoreView } from './pull.ts'
 import type { FeedModel, LastError, SourceModel } from './source-model.ts'
@@ -13,6 +14,8 @@ export interface StatusDocument {
   readonly version: string
   readonly node: string
   readonly state: 'starting' | 'started' | 'ready' | 'stopping' | 'stopped' | 'forced'
+  /** What stands against `/-/ready`, by name (`source salt`, `sink`); empty when the daemon is ready in that sense. */
+  readonly notReady: readonly string[]
   readonly started: string | null
   readonly uptimeSeconds: number
   /** `hash` is the SHA-256 of the file as it was read; it tells two machines' configs apart. `since`: in force since then. */
@@ -150,6 +153,7 @@ export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): 
     version: facts.version,
     node: facts.node,
     state: model.daemon ?? 'starting',
+    notReady: culprits(readiness(model, facts.store, clock)),
     started: isoTime(facts.startedMs),
     uptimeSeconds: round((clock.now() - facts.startedNow) / 1000),
     config: config === undefined ? null : { ...config, since: isoTime(model.configAtMs) },

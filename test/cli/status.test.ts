@@ -15,6 +15,7 @@ const STATUS: StatusDocument = {
   version: '0.1.0',
   node: 'v26.0.0',
   state: 'ready',
+  notReady: ['source salt'],
   started: '2026-02-03T04:00:00.000Z',
   uptimeSeconds: 3_725,
   config: { path: '/etc/opswire/opswire.yaml', hash: 'ab', since: '2026-02-03T04:00:00.000Z' },
@@ -142,7 +143,9 @@ describe('status', () => {
     expect(err()).toBe('')
     expect(asked).toEqual(['GET /status'])
     expect(`\n${out()}`).toBe(`
-opswire 0.1.0, ready, up 1h 2m, config /etc/opswire/opswire.yaml
+opswire 0.1.0, running, up 1h 2m, config /etc/opswire/opswire.yaml
+
+NOT ready: source salt
 
 source    system  state  last event  last proof  leases                            reconnects  gaps  dead letters
 fabric-a  apic    up     10s ago     3s ago      session 3m 20s, subscription 41s  1           0     0
@@ -191,7 +194,11 @@ latest gaps
         return { ...one, state: 'disabled' as const, lastProof: null, deaf: true, leaseSeconds: null }
       return number >= 2_010 && number < 2_020 ? { ...one, state: 'resyncing' as const } : one
     })
-    return { ...STATUS, sources: [{ ...source, feeds, up: false, doubts: ['feed mo/uni/tn-2000 is deaf'] }] }
+    return {
+      ...STATUS,
+      notReady: [],
+      sources: [{ ...source, feeds, up: false, doubts: ['feed mo/uni/tn-2000 is deaf'] }],
+    }
   }
 
   it('shows the unwell ones of 5,000 feeds first, as many as fit, and counts the rest', async () => {
@@ -283,7 +290,7 @@ latest gaps
     await until(() => asked.length === 2 && clock.waiting === 1, 'second page')
     stop.abort()
     expect(await code).toBe(0)
-    expect(out().match(/^opswire 0\.1\.0, ready/gm)).toHaveLength(2)
+    expect(out().match(/^opswire 0\.1\.0, running/gm)).toHaveLength(2)
     expect(clock.waiting).toBe(0)
   })
 })

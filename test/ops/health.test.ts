@@ -131,6 +131,7 @@ test.each(CASES)('readiness: %s', (_, act, ready, why) => {
   act(made)
   expect(made.ops.ready().ready).toBe(ready)
   expect(culprits(made)).toEqual(why)
+  expect(made.ops.status().notReady).toEqual(ready ? [] : why.map(line => line.slice(0, line.indexOf(':'))))
   made.ops.close()
 })
 

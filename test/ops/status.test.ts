@@ -45,6 +45,7 @@ test('the whole document, for a short life', async () => {
   expect(JSON.parse(JSON.stringify(document))).toEqual({
     version: '1.2.3',
     node: 'v26.10.0',
+    notReady: [],
     state: 'started',
     started: '2026-02-03T04:05:06.789Z',
     uptimeSeconds: 1.5,
