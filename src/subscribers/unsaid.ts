@@ -24,16 +24,14 @@ export function secretsOf({ path, headers = {}, body }: Pick<HttpRequest, 'path'
   for (const [name, value] of new URLSearchParams(path.split('?')[1] ?? ''))
     if (SECRET_NAME.test(name)) found.push(value)
   if (body !== undefined) found.push(...inBody(body))
-  const forms = found.flatMap(formsOf)
   const schemes = new Set(['bearer', 'basic'])
-  return [...new Set(forms)]
-    .filter(secret => secret.length >= LEAST && !schemes.has(secret.toLowerCase()))
-    .sort((a, b) => b.length - a.length)
+  const secrets = found.filter(secret => secret.length >= LEAST && !schemes.has(secret.toLowerCase()))
+  return [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length)
 }
 
 /** As it is, in a URL, in a form, in JSON, and in a page or XML: as the usual libraries write it there. */
 function formsOf(secret: string): string[] {
-  const url = encodeURIComponent(secret)
+  const url = encodeURIComponent(secret.toWellFormed())
   // As RFC 3986 has it; encodeURIComponent leaves five characters alone that it reserves.
   const strict = url.replace(/[!'()*]/g, unit => `%${unit.charCodeAt(0).toString(16).toUpperCase()}`)
   const form = new URLSearchParams([['', secret]]).toString().slice(1)

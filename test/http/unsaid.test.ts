@@ -52,6 +52,20 @@ describe('what a request carried', () => {
     )
   })
 
+  it('half a character in a password is no reason to fail', () => {
+    const secrets = secretsOf({ path: '/', body: JSON.stringify({ pwd: 'abc\ud800def' }) })
+    expect(unsaid('abc\ud800def abc\\ud800def', secrets)).toBe('******** ********')
+  })
+
+  it('leaves words alone that hold a very short secret, in whatever spelling', () => {
+    for (const pwd of ['a', 'abc', '"', '&<', 'é', '中']) {
+      const text = `a bad abc &quot;x&quot; &amp;&lt; %C3%A9 %E4%B8%AD ${String.raw`\u00e9`}`
+      expect(
+        unsaid(text, secretsOf({ path: `/?token=${encodeURIComponent(pwd)}`, body: JSON.stringify({ pwd }) })),
+      ).toBe(text)
+    }
+  })
+
   it('leaves the words of a refusal, names and good answers alone', () => {
     const request = {
       path: '/?page=1',
