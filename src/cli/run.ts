@@ -11,7 +11,7 @@ import { packageVersion } from './version.ts'
 /** Resolves with 0 after a graceful stop, 75 after a forced one, 69 when the reader of standard output has gone. Throws what kept it from starting. */
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
-  const signals = stopSignals()
+  const signals = stopSignals('heard')
   try {
     const forced = aborted(signals.force).then(() => undefined)
     // A start can hang too, on a file that lies on a dead mount.

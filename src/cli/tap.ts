@@ -130,9 +130,14 @@ class Shown {
   }
 }
 
+/** What is shown of an event must be there: others may put what they like on these subjects. */
 function isEvent(message: unknown): message is OpsEvent {
   const event = message as Partial<OpsEvent> | null | undefined
-  return typeof event?.source === 'string' && typeof event.type === 'string' && typeof event.data?.kind === 'string'
+  return (
+    [event?.source, event?.type, event?.severitytext, event?.data?.kind, event?.data?.summary].every(
+      text => typeof text === 'string',
+    ) && typeof event?.severitynumber === 'number'
+  )
 }
 
 interface Following {

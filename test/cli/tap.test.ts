@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { stripVTControlCharacters } from 'node:util'
-import { jetstreamManager } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { CliIo } from '../../src/cli/io.ts'
@@ -233,13 +233,36 @@ describe('tap', () => {
     expect(events.out()).toMatch(/an event\n.*another\n$/)
   })
 
-  it('ends with 0 at Ctrl-C', async ({ skip }) => {
+  it('calls what others put there no event, also when it looks like one', async ({ skip }) => {
+    await serve(NEWEST, skip)
+    await put('cloud', { summary: 'an event' })
+    const connection = await connect({ servers: nats.url })
+    over.push(() => connection.close())
+    for (const text of [
+      '{"source":"x","type":"y","data":{"kind":"fault"}}',
+      '{"source":"x","data":null}',
+      '[]',
+      'null',
+    ]) {
+      await jetstream(connection).publish('opswire.other.thing', text)
+    }
+    await put('cloud', { summary: 'another' })
+    const shown = captured()
+    expect(await main(['tap', '-c', file, '--since', 'start', '--limit', '6'], shown.io)).toBe(0)
+    expect(lines(shown).slice(1, 5)).toEqual(
+      [2, 3, 4, 5].map(seq => `message ${seq} on opswire.other.thing is no event of opswire`),
+    )
+    expect(shown.err()).toBe('')
+  })
+
+  // A closed terminal sends HUP: nobody is left to read.
+  it.for(['SIGINT', 'SIGHUP'] as const)('ends with 0 at %s', async (signal, { skip }) => {
     await serve(NEWEST, skip)
     await put('fabric-a', { summary: 'here' })
     const child = spawn(process.execPath, [MAIN, 'tap', '-c', file, '--since', 'start'], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    child.stdout.once('data', () => child.kill('SIGINT'))
+    child.stdout.once('data', () => child.kill(signal))
     const [out, err, [code]] = await Promise.all([
       text(child.stdout),
       text(child.stderr),
