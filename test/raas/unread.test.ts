@@ -85,50 +85,35 @@ describe('a return of no job that becomes visible', () => {
     expect(on.keeper.of('opswire.gap')).toEqual([])
   })
 
-  it('20 minutes late while the daemon is away: the sweep at its start finds it', async () => {
+  /** A row that becomes visible while the daemon is away, and then more rows than a page holds. */
+  async function away(lateMs: number, minutesBefore: number, awayMs: number): Promise<Rig> {
     const on = await started()
     await minutes(on, 5, 'a')
-    late(on, 'late', 20 * MINUTE)
-    await minutes(on, 15, 'b')
+    late(on, 'late', lateMs)
+    await minutes(on, minutesBefore, 'b')
     await on.stop()
+    await on.clock.advance(awayMs)
     for (let n = 0; n < 300; n++) {
       on.sim.push('master1', [ret(JID, `c${n}`, true)])
       await on.clock.advance(1)
     }
-    await on.clock.advance(10 * MINUTE)
-    await on.restart()
-    expect(minionsOf(on)).toContain('late')
-    expect(on.keeper.of('opswire.gap')).toEqual([])
-  })
+    return on
+  }
 
-  it('ten minutes late, before the daemon was away for two hours: the sweep goes down from where it had been', async () => {
-    const on = await started()
-    await minutes(on, 5, 'a')
-    late(on, 'late', 10 * MINUTE)
-    await minutes(on, 5, 'b')
-    await on.stop()
-    await on.clock.advance(120 * MINUTE)
-    for (let n = 0; n < 300; n++) {
-      on.sim.push('master1', [ret(JID, `c${n}`, true)])
-      await on.clock.advance(1)
-    }
+  it.each([
+    ['20 minutes late while the daemon is away: the sweep at its start finds it', 20, 15, 10],
+    ['ten, before the daemon was away for two hours: that sweep goes down from where the last one was', 10, 5, 120],
+  ])('%s', async (_name, lateBy, before, awayFor) => {
+    const on = await away(lateBy * MINUTE, before, awayFor * MINUTE)
     await on.restart()
     expect(minionsOf(on)).toContain('late')
+    // Nobody knows whether the process before had told it.
     expect(on.keeper.reported('feed_recovered')).toEqual([])
     expect(on.keeper.of('opswire.gap')).toEqual([])
   })
 
   it('while the daemon is away, and the first sweep after that fails: the next session makes it up', async () => {
-    const on = await started()
-    await minutes(on, 5, 'a')
-    late(on, 'late', 20 * MINUTE)
-    await minutes(on, 15, 'b')
-    await on.stop()
-    for (let n = 0; n < 300; n++) {
-      on.sim.push('master1', [ret(JID, `c${n}`, true)])
-      await on.clock.advance(1)
-    }
-    await on.clock.advance(10 * MINUTE)
+    const on = await away(20 * MINUTE, 15, 10 * MINUTE)
     on.sim.knobs.fault = call => (call.kwarg['page'] === 1 ? { kind: 'status', status: 503 } : undefined)
     on.subscriber = raasSubscriber(on.config)
     await on.open()
