@@ -145,6 +145,31 @@ describe('a reload', () => {
     expect(gaps().every(gap => gap.subject === 'class/fvTenant')).toBe(true)
   })
 
+  it('that gives a name to another system begins there anew: the cursor of the old one says nothing of it', async () => {
+    audit('of the old one')
+    await until(() => world.events().some(event => event.data.summary.includes('of the old one')), 'the trail')
+    const startUs = (systemClock.wall() - 3_600_000) * 1000
+    world.raas.tables.addAudit({ username: 'alice', type: 'task', name: 'old', failed: false, startUs, request: {} })
+    const raas = world.blocks.salt.replace('poll_interval: 1s', 'poll_interval: 1s\n    audit: true')
+    world.blocks.salt = ''
+    world.write()
+    await world.reload()
+    world.blocks.cloud = raas.replace('name: salt', 'name: cloud')
+    world.write()
+    expect((await world.reload()).changed).toEqual([expect.stringMatching(/^source cloud: kind.*stopped and started/)])
+    await until(() => logged('cloud is up') === 2, 'up again')
+    const now = { username: 'alice', type: 'task', name: 'new', failed: false, request: {} }
+    const told = (): string[] =>
+      world.events().flatMap(event => (event.type === 'raas.audit' ? [event.data.summary] : []))
+    await until(() => {
+      world.raas.tables.addAudit({ ...now, startUs: systemClock.wall() * 1000 })
+      return told().some(text => text.includes('new'))
+    }, 'what is new')
+    // Without `backfill` the past is not told.
+    expect(world.raas.record.logins).toBe(2)
+    expect(told().filter(text => text.includes('old'))).toEqual([])
+  })
+
   it('to other controllers stops the source and starts it there', async () => {
     const other = await startApicSimulator({ time: systemClock, certificate })
     try {

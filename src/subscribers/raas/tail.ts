@@ -43,7 +43,8 @@ export class TailFeed<R> {
     const { cursor, report, ref, feed, hasJobLoop, memory } = options
     this.#sieve = new Sieve(options)
     this.#advice = new TailAdvice({ report, source: ref.name, feed, hasJobLoop })
-    if (cursor === undefined) return
+    // The name may have been another system's: what that kept under the same feed says nothing of this one.
+    if (cursor?.['at'] === undefined) return
     this.#alterUs = parseUs(cursor['at']) ?? null
     this.#sieve.floorUs = parseUs(cursor['floor']) ?? null
     if (memory.sweeps.isBegun) return
