@@ -265,54 +265,12 @@ describe('what fails', () => {
     ])
   })
 
-  it('one that an opswire has is fine under HTTPS too', async () => {
-    const tls = `{ cert_file: ${world.file('cert.pem', certificate.cert)}, key_file: ${world.file('key.pem', certificate.key)} }`
-    const listening = (port: string): void => {
-      world.blocks.top = `state_dir: ${world.directory}/state\nhttp: { listen: "127.0.0.1:${port}", tls: ${tls} }\n`
-      world.write()
-    }
-    listening('0')
-    listening(new URL(await world.daemon.start()).port)
-    const { code, of } = await steps()
-    expect([code, of('this machine http.listen').detail]).toEqual([0, 'taken by an opswire that runs already'])
-  })
-
   it('a config that is wrong is told before anything is connected to: 78', async () => {
     world.blocks.top += 'log: { level: loud }\n'
     world.write()
     const { code, out } = await check()
     expect([code, out]).toEqual([78, expect.stringContaining('log.level: must be one of')])
     expect(world.logins()).toEqual({ apic: 0, raas: 0, vcd: 0 })
-  })
-
-  it('Ctrl-C ends it at once, and says what was found', async () => {
-    world.apic.goDark()
-    const ending = new AbortController()
-    const { io, out, err } = captured({ signal: ending.signal, stderrIsTty: true })
-    const ended = main(['check', '-c', world.configFile, '--connect'], io)
-    while (!err().includes('fabric-a: connect')) await new Promise(resolve => setImmediate(resolve))
-    ending.abort()
-    expect(await ended).toBe(69)
-    expect(out()).toContain('interrupted')
-    // That nobody waited for an answer says nothing of the other side.
-    expect(out()).not.toMatch(/FAILED|→/)
-    world.apic.comeBack()
-  })
-
-  it('Ctrl-C in the midst of a session ends that too, and is told to scripts', async () => {
-    world.apic.fail({ operation: 'query', path: /fvTenant/, failure: { kind: 'hang' } })
-    const ending = new AbortController()
-    const { io, out, err } = captured({ signal: ending.signal, stderrIsTty: true })
-    const ended = main(['check', '-c', world.configFile, '--connect', '--json'], io)
-    while (!err().includes('read class/fvTenant')) await new Promise(resolve => setImmediate(resolve))
-    ending.abort()
-    expect(await ended).toBe(69)
-    const { interrupted, steps } = JSON.parse(out()) as { interrupted: boolean; steps: Row[] }
-    expect(interrupted).toBe(true)
-    expect(steps.find(step => step.step === 'read class/fvTenant')).toMatchObject({
-      ...{ outcome: 'skipped', detail: 'interrupted', code: null, next: null },
-    })
-    expect(world.apic.record.sessions.every(session => session.loggedOutAt !== undefined)).toBe(true)
   })
 })
 

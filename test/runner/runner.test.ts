@@ -84,17 +84,14 @@ describe('runner', () => {
         return open(context, count++)
       },
     }
+    runner = startRunner({ subscriber, store, clock, report, stateDir: undefined })
     const opened = store
-    const start = (): Runner => {
-      runner = startRunner({ subscriber, store: opened, clock, report, stateDir: undefined })
-      return runner
-    }
     const events = () =>
       opened.read(0, 1000).map(record => eventSchema.parse(JSON.parse(new TextDecoder().decode(record.body))))
     const facts = () => events().filter(event => event.data.kind !== 'source')
     const health = () => events().flatMap(event => (event.data.kind === 'source' ? [event.type] : []))
     const states = () => happenings.flatMap(happening => (happening.type === 'source_state' ? [happening.state] : []))
-    return { clock, happenings, opens, events, facts, health, states, start, runner: start(), store }
+    return { clock, happenings, opens, facts, health, states, runner, store }
   }
 
   /** Turns the clock by small steps until the probe holds: the store's commits need a few ms of it. */
@@ -153,35 +150,6 @@ describe('runner', () => {
     expect(states().filter(state => state === 'down').length).toBe(opens.length)
     expect(opens.length).toBeGreaterThan(8)
     expect(opens.length).toBeLessThan(25)
-  })
-
-  it('closes the alert of the run before where that one opened it', async () => {
-    let isMended = false
-    const {
-      clock,
-      events,
-      health,
-      start,
-      runner: first,
-    } = await rig(async () => {
-      if (!isMended) throw new Fatal('auth_refused', 'wrong')
-      return new FakeSession()
-    })
-    await turnUntil(clock, () => health().length === 1, 'down')
-    await first.stop(new AbortController().signal)
-    isMended = true
-    const second = start()
-    await turnUntil(clock, () => health().length === 2, 'up')
-    expect(events().map(({ type, severitytext, data }) => [type, severitytext, data.state])).toEqual([
-      ['opswire.source.down', 'major', 'firing'],
-      ['opswire.source.up', 'major', 'resolved'],
-    ])
-    // That was all of it.
-    await second.stop(new AbortController().signal)
-    await clock.advance(1000)
-    start()
-    await turnUntil(clock, () => health().length === 3, 'up once more')
-    expect(events().at(-1)?.severitytext).toBe('info')
   })
 
   it('does not hammer with refused credentials: five minutes at least', async () => {
