@@ -2,7 +2,6 @@
 import type { Loaded } from './config/load.ts'
 import type { Config } from './config/schema.ts'
 import { describe, Retryable } from './errors.ts'
-import { gapFact } from './event.ts'
 import { type RunningHttp, startHttp } from './ops/http.ts'
 import { createOps, type Ops } from './ops/ops.ts'
 import type { Pull } from './ops/pull.ts'
@@ -19,7 +18,7 @@ import type { LostState } from './store/database.ts'
 import { openStore } from './store/open.ts'
 import type { SqliteStore } from './store/store.ts'
 import type { Subscriber } from './subscribers/contract.ts'
-import { Intake } from './subscribers/intake.ts'
+import { tellLostState, wordsOfLoss } from './subscribers/lost-state.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -131,7 +130,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     })
     replayer = replaying
     steps.push({ name: 'replay', run: () => replaying.close() })
-    tellLoss = lost => void tellLostState(opened, lost, running.subscribers, options, ops)
+    tellLoss = lost => void tellLost(opened, lost, running.subscribers, options, ops)
     for (const lost of losses.splice(0)) tellLoss(lost)
 
     const taking = new Reloader({ config, load: options.load, clock, ops, notifier, http, sources })
@@ -194,21 +193,16 @@ async function stopSources(sources: SourceSet, withinMs: number, { clock, force 
 }
 
 /** A damaged store file was moved aside: what it held is lost, and each source says so once. Never rejects. */
-async function tellLostState(
+async function tellLost(
   store: SqliteStore,
   lost: LostState,
   subscribers: readonly Subscriber[],
   { clock, force }: AppOptions,
   { report, log }: Ops,
 ): Promise<void> {
-  log.write('error', `the store was damaged (${lost.reason}); it was moved to ${lost.movedTo}, a new one is in use`)
-  const to = new Date(clock.wall()).toISOString()
+  log.write('error', wordsOfLoss(lost))
   try {
-    for (const { ref, pushes } of subscribers) {
-      const gap = { feed: 'store', classes: [], from: null, to, reason: 'state_lost', recovered: 0 } as const
-      const intake = new Intake({ ref, store, clock, report, overdraft: pushes })
-      await intake.take({ feed: 'store', facts: [gapFact(ref, { ...gap, classes: [] })] }, force)
-    }
+    await tellLostState(subscribers, { store, clock, report }, force)
   } catch (error) {
     log.write('error', `the loss of the store's state could not be told: ${describe(error)}`)
   }

@@ -22,9 +22,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const wish = wishOf(given, clock.wall(), timeOf(given, 'since', clock))
   const { config, file } = await load(given.needed('config'), io.env)
   const names = config.sources.map(source => source.name)
-  if (wish.source !== undefined && !names.includes(wish.source) && wish.what === 'since') {
-    throw new UsageError(`--source: no source "${wish.source}" in ${file}${hintOf(wish.source, names)}`, 'replay')
-  }
+  if (wish.source !== undefined && wish.what === 'since') needSource(wish.source, names, file)
   if (wish.what === 'since' && config.nats === undefined) {
     throw new Fatal(
       'config',
@@ -36,7 +34,11 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const json = given.has('json')
   // Without a daemon and without NATS the events themselves go to standard output.
   let out = io.stdout
-  const tell = async (line: Line): Promise<void> => show(line, json, io, out)
+  let shown = 0
+  const tell = async (line: Line): Promise<void> => {
+    if (line.type === 'letter') shown++
+    show(line, json, io, out)
+  }
   try {
     let summary = await askDaemon({ config: config.http, body: bodyOf(wish), signal, tell })
     if (summary === undefined) {
@@ -48,13 +50,17 @@ export async function run(args: string[], io: CliIo): Promise<number> {
       summary = await replayOffline(wish, { config, sink, clock, signal, tell })
     }
     clearProgress(io)
+    // Of a source that was taken out of the config letters may lie there; of no source at all there are none.
+    if (wish.source !== undefined && summary.outcome === 'done' && summary.sources.length + shown === 0) {
+      needSource(wish.source, names, file)
+    }
     if (json) out.write(`${jsonLine(summary)}\n`)
     else for (const line of summaryLines(summary, wish)) out.write(`${indented(line)}\n`)
     return exitOf(summary)
   } catch (error) {
     clearProgress(io)
     if (signal.aborted) {
-      io.stderr.write('opswire replay: cancelled; what was found by then is in the store, and is delivered\n')
+      io.stderr.write('opswire replay: cancelled; what was found by then is in the store, and the daemon delivers it\n')
       return EXIT.forced
     }
     if (error instanceof StoreLocked) {
@@ -66,6 +72,12 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   } finally {
     signals?.forget()
   }
+}
+
+/** Throws `UsageError` unless it is one of them. */
+function needSource(name: string, names: readonly string[], file: string): void {
+  if (names.includes(name)) return
+  throw new UsageError(`--source: no source "${name}" in ${file}${hintOf(name, names)}`, 'replay')
 }
 
 function wishOf(given: Arguments, nowMs: number, sinceMs: number | undefined): Wish {

@@ -17,7 +17,8 @@ export function answerReplay(
   if (replayer.isClosed) return refused(503, 'the daemon is stopping')
   const wish = readWish(body, clock.wall())
   if (typeof wish === 'string') return refused(400, wish)
-  if (replayer.busy !== undefined) return refused(409, `a replay is under way: ${replayer.busy}`)
+  if (wish.what !== 'list' && replayer.busy !== undefined)
+    return refused(409, `a replay is under way: ${replayer.busy}`)
   let problem: string | undefined
   try {
     problem = replayer.refusal(wish)

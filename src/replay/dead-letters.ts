@@ -7,9 +7,8 @@ import { isTooLarge } from '../sinks/burials.ts'
 import type { StoredDeadLetter } from '../store/contract.ts'
 import type { Replayable, Revived } from '../subscribers/contract.ts'
 import { Intake } from '../subscribers/intake.ts'
+import { nextLetters, tooLarge } from './letters.ts'
 import type { Run } from './replayer.ts'
-
-const PAGE = 50
 
 /** What letters of one source and feed have come to. */
 interface Group {
@@ -45,9 +44,7 @@ export class DeadLetters {
     let left = wish.limit ?? Number.POSITIVE_INFINITY
     for (let after = '0'; left > 0; ) {
       signal.throwIfAborted()
-      const letters = store
-        .deadLetters(Math.min(PAGE, left), { ...only, after })
-        .filter(({ key }) => Number(key) <= newest)
+      const letters = nextLetters(store, left, { ...only, after }).filter(({ key }) => Number(key) <= newest)
       const last = letters.at(-1)
       if (last === undefined) break
       if (wish.what === 'list') await this.#show(letters)
@@ -57,7 +54,7 @@ export class DeadLetters {
     }
     if (wish.what === 'list') return
     await this.#run.delivered(store.stats().lastSeq)
-    this.#countBuriedAgain(newest)
+    await this.#countBuriedAgain(newest)
   }
 
   async #show(letters: readonly StoredDeadLetter[]): Promise<void> {
@@ -130,26 +127,18 @@ export class DeadLetters {
       this.#sent += fresh.length
     }
     const how = { letters: { gone, kept }, ...(again ? { againAfter: this.#before } : {}) }
-    await intake.take({ feed, facts, mirror, appended }, NEVER, how)
+    await intake.take({ feed, facts, mirror, appended }, this.#run.end, how)
   }
 
-  #countBuriedAgain(newest: number): void {
+  async #countBuriedAgain(newest: number): Promise<void> {
     const { store, wish } = this.#run
     if (this.#again.size === 0) return
     const only = wish.source === undefined ? {} : { source: wish.source }
-    for (let after = String(newest); ; ) {
-      const letters = store.deadLetters(PAGE, { ...only, after })
-      for (const { source, reason, content } of letters) {
-        if (!isTooLarge(reason) || !this.#again.has((JSON.parse(content) as { id: string }).id)) continue
-        const tally = this.#run.tally(source)
-        tally.sent--
-        tally.count('dead', 'still too large for the sink: it lies under a new key')
-      }
-      const last = letters.at(-1)
-      if (last === undefined) return
-      after = last.key
+    for await (const { source, id } of tooLarge(store, { ...only, after: String(newest) })) {
+      if (!this.#again.has(id)) continue
+      const tally = this.#run.tally(source)
+      tally.sent--
+      tally.count('dead', 'still too large for the sink: it lies under a new key')
     }
   }
 }
-
-const NEVER = new AbortController().signal

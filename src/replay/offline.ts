@@ -7,6 +7,7 @@ import type { Sink } from '../sinks/contract.ts'
 import { type Pump, startPump } from '../sinks/pump.ts'
 import { restingSources } from '../source-set.ts'
 import { openStore } from '../store/open.ts'
+import { type Loss, tellLostState, wordsOfLoss } from '../subscribers/lost-state.ts'
 import { Replayer, type Tell } from './replayer.ts'
 import type { Summary, Wish } from './wish.ts'
 
@@ -25,7 +26,7 @@ const LAST_ANSWERS_MS = 2000
 
 /**
  * Throws `StoreLocked` when a daemon has the `state_dir`, `Fatal('config')` without one, `Retryable('sink')` when the sink does
- * not open. What was found and not delivered when it ends lies in the store, for the daemon to deliver.
+ * not open, `Retryable('store')` when the store's file was damaged: that is told as the daemon would have told it. What was found and not delivered when it ends lies in the store, for the daemon to deliver.
  */
 export async function replayOffline(
   wish: Wish,
@@ -39,6 +40,7 @@ export async function replayOffline(
     )
   }
   const report: Report = () => undefined
+  const losses: Loss[] = []
   const store = await openStore({
     stateDir,
     maxBytes: config.store.max_bytes,
@@ -46,29 +48,46 @@ export async function replayOffline(
     maxDeadLetters: config.dead_letters.max,
     clock,
     report,
+    onLostState: lost => void losses.push(lost),
   })
+  if (store.lostState !== undefined) losses.push(store.lostState)
   let pump: Pump | undefined
   try {
-    // To show them needs nobody to deliver to.
-    if (wish.what !== 'list') {
-      pump = startPump({ store, sink, clock, report })
-      await opened(pump, clock, signal)
-    }
-    const running = pump
     const sources = restingSources(config.sources, { clock, report, store, stateDir })
-    const replayer = new Replayer({
-      ...{ store, sink, clock, report },
-      log: () => undefined,
-      sources: () => sources,
-      sinkTrouble: () => (running === undefined || running.state().up ? undefined : running.state().detail),
-    })
-    const problem = replayer.refusal(wish)
-    if (problem !== undefined) throw new Fatal('config', problem)
-    return await replayer.run(wish, signal, tell)
+    const work = async (): Promise<Summary> => {
+      // To show them needs nobody to deliver to.
+      if (wish.what !== 'list') {
+        pump = startPump({ store, sink, clock, report })
+        await opened(pump, clock, signal)
+      }
+      const running = pump
+      const replayer = new Replayer({
+        ...{ store, sink, clock, report },
+        log: () => undefined,
+        sources: () => sources,
+        sinkTrouble: () => (running === undefined || running.state().up ? undefined : running.state().detail),
+      })
+      const problem = replayer.refusal(wish)
+      if (problem !== undefined) throw new Fatal('config', problem)
+      return replayer.run(wish, signal, tell)
+    }
+    const summary = losses.length > 0 ? undefined : await work()
+    if (summary !== undefined && losses.length === 0) return summary
+    throw new Retryable('store', `${losses.map(wordsOfLoss).join('; ')}: what was in it can not be sent once more`)
   } finally {
+    if (losses.length > 0) await tellLoss(config, { store, clock, report, stateDir })
     await pump?.stop(LAST_ANSWERS_MS)
     await store.close()
   }
+}
+
+/** The daemon that starts later finds a sound file: nobody else tells it. */
+async function tellLoss(config: Config, options: Parameters<typeof restingSources>[1]): Promise<void> {
+  const cut = new AbortController()
+  const cancel = options.clock.after(LAST_ANSWERS_MS, () => cut.abort())
+  const subscribers = restingSources(config.sources, options).map(({ subscriber }) => subscriber)
+  await tellLostState(subscribers, options, cut.signal).catch(() => undefined)
+  cancel()
 }
 
 async function opened(pump: Pump, clock: Clock, signal: AbortSignal): Promise<void> {

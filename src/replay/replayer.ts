@@ -1,7 +1,7 @@
 /** Replays: dead letters through today's normaliser, and the sources' past into what the stream lacks. One at a time. */
 import { codeOf, describe, Retryable } from '../errors.ts'
 import type { Report } from '../report.ts'
-import { type Clock, sleep } from '../scheduler/clock.ts'
+import { aborted, type Clock, sleep } from '../scheduler/clock.ts'
 import type { Sink } from '../sinks/contract.ts'
 import type { Store } from '../store/contract.ts'
 import type { Replayable, Visit } from '../subscribers/contract.ts'
@@ -34,6 +34,8 @@ export type Tell = (line: Line) => Promise<void>
 export interface Run extends ReplayerOptions {
   readonly wish: Wish
   readonly signal: AbortSignal
+  /** Aborts only when the daemon stops and has waited a while for what must be whole. */
+  readonly end: AbortSignal
   readonly tell: Tell
   tally(source: string): SourceTally
   /** Resolves when the sink has answered for everything up to `seq`. */
@@ -43,10 +45,13 @@ export interface Run extends ReplayerOptions {
 /** Somebody waits at a terminal: told at most this often. */
 const TELL_MS = 1000
 const LOOK_MS = 50
+/** A commit that the store has no room for is waited for so long when the daemon stops. */
+const LAST_COMMIT_MS = 1000
 
 export class Replayer {
   readonly #options: ReplayerOptions
   readonly #closing = new AbortController()
+  readonly #end = new AbortController()
   #running: { readonly what: string; readonly done: Promise<unknown> } | undefined
 
   constructor(options: ReplayerOptions) {
@@ -76,12 +81,14 @@ export class Replayer {
   }
 
   /**
-   * Ends when all is done and delivered, when `signal` aborts, or when it is closed. Never rejects. To be called when nothing runs.
+   * Ends when all is done and delivered, when `signal` aborts, or when it is closed. Never rejects. To be called when nothing runs,
+   * unless the letters are only shown.
    */
   async run(wish: Wish, signal: AbortSignal, tell: Tell): Promise<Summary> {
     const { clock } = this.#options
     const what = `${said(wish)}, begun at ${new Date(clock.wall()).toISOString()}`
     const running = this.#run(wish, AbortSignal.any([signal, this.#closing.signal]), tell)
+    if (wish.what === 'list') return running
     this.#running = { what, done: running }
     try {
       return await running
@@ -90,26 +97,32 @@ export class Replayer {
     }
   }
 
-  /** Ends what runs; from now on `isClosed`. */
+  /** Ends what runs, within little more than a second; from now on `isClosed`. */
   async close(): Promise<void> {
-    this.#closing.abort(new Retryable('session_lost', 'the daemon stops'))
+    const reason = new Retryable('session_lost', 'the daemon stops')
+    this.#closing.abort(reason)
+    const cancel = this.#options.clock.after(LAST_COMMIT_MS, () => this.#end.abort(reason))
     await this.#running?.done
+    cancel()
   }
 
   async #run(wish: Wish, signal: AbortSignal, tell: Tell): Promise<Summary> {
     const { log, clock, store, sinkTrouble } = this.#options
     const tallies = new Map<string, SourceTally>()
     let toldAt = Number.NEGATIVE_INFINITY
+    const over = aborted(signal)
     const run: Run = {
       ...this.#options,
       wish,
       signal,
+      end: this.#end.signal,
       tell: async line => {
         if (line.type === 'progress') {
           if (clock.now() - toldAt < TELL_MS) return
           toldAt = clock.now()
         }
-        await tell(line)
+        // One who does not read is waited for, but not beyond the end.
+        await Promise.race([tell(line), over])
       },
       tally: source => {
         const tally = tallies.get(source) ?? new SourceTally(source)

@@ -3,6 +3,7 @@
 import { Fatal, Retryable } from '../errors.ts'
 import type { Found } from '../subscribers/contract.ts'
 import { Intake } from '../subscribers/intake.ts'
+import { tooLarge } from './letters.ts'
 import type { ReplaySource, Run } from './replayer.ts'
 import type { SourceTally } from './tally.ts'
 
@@ -60,6 +61,7 @@ class Sieve {
   readonly #run: Run
   readonly #tally: SourceTally
   readonly #intake: Intake
+  readonly #source: string
   #waiting: Waiting[] = []
   #rememberMs: number | undefined
   /** Ids that were sent and not looked for since, and the wall time before the first of them went. */
@@ -70,6 +72,7 @@ class Sieve {
     const { store, clock, report } = run
     this.#run = run
     this.#tally = tally
+    this.#source = subscriber.ref.name
     this.#intake = new Intake({ ref: subscriber.ref, store, clock, report, overdraft: false })
   }
 
@@ -99,8 +102,12 @@ class Sieve {
       ({ fact, sameAs = [] }) => ![fact.id, ...sameAs].some(id => held.has(id)),
     )
     this.#tally.known += waiting.size - lacking.length
+    const buried = await this.#buried(lacking.map(({ fact }) => fact.id))
     this.#sentMs = clock.wall()
-    for (const [feed, found] of Map.groupBy(lacking, one => one.feed)) {
+    for (const [feed, found] of Map.groupBy(
+      lacking.filter(({ fact }) => !buried.has(fact.id)),
+      one => one.feed,
+    )) {
       for (let at = 0; at < found.length; at += CHUNK)
         await this.#send(feed, found.slice(at, at + CHUNK), lastSeq, signal)
     }
@@ -117,12 +124,25 @@ class Sieve {
     await this.#run.delivered(store.stats().lastSeq)
     const held = await sink.stored(sent, this.#sentMs - MARGIN_MS)
     this.#sent = []
-    const lost = sent.filter(id => !held.has(id)).length
+    const missing = sent.filter(id => !held.has(id))
+    this.#tally.sent -= missing.length
+    const lost = missing.length - (await this.#buried(missing)).size
     if (lost === 0) return
-    this.#tally.sent -= lost
     const why =
       'the server took them for duplicates (a purge within duplicate_window: ask again when that is over), or they have left it again'
     this.#tally.failed(new Retryable('sink', `${lost} events were acknowledged and are not in the stream: ${why}`))
+  }
+
+  /** Which of these the sink found too large; told as dead. A second letter for one of them would be of no use. */
+  async #buried(ids: readonly string[]): Promise<Set<string>> {
+    const found = new Set<string>()
+    if (ids.length === 0) return found
+    const wanted = new Set(ids)
+    for await (const { id } of tooLarge(this.#run.store, { source: this.#source })) {
+      if (wanted.has(id)) found.add(id)
+    }
+    for (const _ of found) this.#tally.count('dead', 'too large for the sink: it lies among the dead letters')
+    return found
   }
 
   async #send(feed: string, found: readonly Found[], againAfter: number, signal: AbortSignal): Promise<void> {

@@ -28,7 +28,7 @@ export interface Append {
   readonly letters?: Reread | undefined
   /**
    * For events that the stream was found to lack: written again though the id is known, unless an event with that id
-   * came after this seq.
+   * came after this seq. Where there is no room it does not hold back what the source appends beside it.
    */
   readonly againAfter?: number | undefined
   /** May fill the store to 110 % (sources that can't be asked again). */

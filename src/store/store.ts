@@ -99,7 +99,7 @@ export class SqliteStore implements Store {
     }
     return this.#enqueue<Appended>(
       {
-        source: append.source,
+        source: append.againAfter === undefined ? append.source : `${append.source} once more`,
         rows: events.length + mirror.length + dead.length + 1,
         bytes: events.reduce((sum, event) => sum + rowBytes(event), append.notice ? dead.length * NOTICE_BYTES : 0),
         overdraft: append.overdraft,

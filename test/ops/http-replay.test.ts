@@ -160,3 +160,20 @@ test('the command shows the token of its config, and says so when the daemon tak
   await expect(asked({ listen, token_file: null, tls: null })).rejects.toThrow(/it asks for a token/)
   expect(given).toEqual(['Bearer a-token', 'Bearer another', undefined])
 })
+
+test('a daemon that dies in the midst of a line is told of', async () => {
+  let die = (): void => undefined
+  const daemon = createServer((_, response) => {
+    response.writeHead(200)
+    response.write(`${JSON.stringify(progress(1))}\n{"type":`)
+    die = () => response.destroy()
+  }).listen(0, '127.0.0.1')
+  running.push({ close: async () => void daemon.close() })
+  await until(() => daemon.listening || undefined, 'listening')
+  const address = daemon.address()
+  const listen = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  const config = { listen, token_file: null, tls: null }
+  const tell = async (): Promise<void> => die()
+  const asking = askDaemon({ config, body: {}, signal: new AbortController().signal, tell })
+  await expect(asking).rejects.toMatchObject({ code: 'unreachable' })
+})

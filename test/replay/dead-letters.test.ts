@@ -1,5 +1,5 @@
 /** Dead letters once more: planted as another version would have left them, replayed without a daemon into a real nats-server. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jetstreamManager, RetentionPolicy } from '@nats-io/jetstream'
@@ -275,4 +275,27 @@ it('a stream that does not keep what was read can not be compared with', async (
   const { code, err } = await opswire('--since', '1h')
   expect(code).toBe(EXIT.config)
   expect(err).toMatch(/the stream does not keep what was read from it/)
+})
+
+it('a source that nobody knows is not taken for one without letters', async () => {
+  await plant('gone', 'audit', {})
+  for (const way of ['--dead-letters', '--list']) {
+    const { code, out, err } = await opswire(way, '--source', 'clod')
+    expect([code, out], way).toEqual([EXIT.usage, ''])
+    expect(err).toMatch(/no source "clod".*did you mean cloud/)
+    expect((await opswire(way, '--source', 'gone')).code, way).toBe(EXIT.ok)
+    expect((await opswire(way, '--source', 'cloud')).code, way).toBe(EXIT.ok)
+  }
+})
+
+it('a damaged store is told: by the command, and by a gap of each source that the daemon delivers later', async () => {
+  await plant('cloud', 'audit', {})
+  writeFileSync(join(directory, 'state', 'opswire.db'), 'no database'.repeat(1000))
+  const { code, out, err } = await opswire('--list')
+  expect([code, out]).toEqual([EXIT.unavailable, ''])
+  expect(err).toMatch(/the store was damaged \(.*\); it was moved to .*damaged-/)
+  expect(readdirSync(join(directory, 'state')).filter(name => name.includes('.damaged-')).length).toBe(1)
+  const subjects = await withStore(async store => store.read(0, 10).map(({ subject }) => subject))
+  expect(subjects).toEqual(['apic.fabric-a.gap.major', 'raas.salt.gap.major', 'vcd.cloud.gap.major'])
+  expect((await opswire('--list')).code).toBe(EXIT.ok)
 })

@@ -56,6 +56,19 @@ describe('the byte limit', () => {
     expect(states()).toEqual(['full', 'ok'])
   })
 
+  it('what is sent once more and finds no room does not hold back what its source tells now', async () => {
+    const { store, clock } = await opened(folder(), { maxBytes: TEN, retainAckedMs: 0 })
+    await store.append(append(range(1, 10, PADDING)))
+    const again = follow(store.append(append(range(3, 2, PADDING), { againAfter: 10 })))
+    const live = follow(store.append(append(range(11, 1, PADDING), { overdraft: true })))
+    await turns()
+    expect([again.done, live.done]).toEqual([false, true])
+    store.settle(11)
+    await clock.advance(100)
+    expect(again.done).toBe(true)
+    expect(store.read(11, 100).map(numberOf)).toEqual([3, 4])
+  })
+
   it('keeps the order of a source, and lets appends through that add no events', async () => {
     const { store, clock } = await opened(folder(), { maxBytes: TEN, retainAckedMs: 0 })
     await store.append(append(range(1, 10, PADDING)))
