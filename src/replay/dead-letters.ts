@@ -10,17 +10,26 @@ import { Intake } from '../subscribers/intake.ts'
 import { nextLetters, tooLarge } from './letters.ts'
 import type { Run } from './replayer.ts'
 
+/** The store knows the ids of what was told since a letter of this age was written; after that only the stream can tell. */
+const YOUNG_MS = 24 * 3_600_000
+/** Clocks differ a little: the stream is read from this much earlier than the oldest letter. */
+const MARGIN_MS = 600_000
+
 /** What letters of one source and feed have come to. */
 interface Group {
   readonly source: Replayable
   readonly feed: string
   /** Events that the sink refused once: the store knows their ids. */
   readonly again: boolean
+  /** The stream may have got them since, and only it can tell. */
+  readonly doubtful: boolean
   readonly facts: Fact[]
   readonly mirror: MirrorChange[]
   readonly gone: string[]
   readonly kept: { key: string; reason: string }[]
 }
+
+const NONE: ReadonlySet<string> = new Set()
 
 export class DeadLetters {
   readonly #run: Run
@@ -75,13 +84,22 @@ export class DeadLetters {
         continue
       }
       const [{ feed }, again] = [letter, isTooLarge(letter.reason)]
-      const key = JSON.stringify([letter.source, feed, again])
-      const group = groups.get(key) ?? { source, feed, again, facts: [], mirror: [], gone: [], kept: [] }
+      const revived = await this.#read(source, letter)
+      // A new version of an object was never told: its id follows from the mirror.
+      const isOld = letter.atMs < this.#run.clock.wall() - YOUNG_MS
+      const doubtful = revived.facts.length > 0 && (revived.mirror ?? []).length === 0 && (again || isOld)
+      const key = JSON.stringify([letter.source, feed, again, doubtful])
+      const group = groups.get(key) ?? { source, feed, again, doubtful, facts: [], mirror: [], gone: [], kept: [] }
       groups.set(key, group)
-      this.#sort(group, letter, await this.#read(source, letter))
+      this.#sort(group, letter, revived)
     }
     // What was read has moved a mirror perhaps: it is committed, whoever stops waiting meanwhile.
-    for (const group of groups.values()) await this.#commit(group)
+    const [sure, doubtful] = [false, true].map(is => [...groups.values()].filter(group => group.doubtful === is))
+    for (const group of sure ?? []) await this.#commit(group, NONE)
+    if (doubtful !== undefined && doubtful.length > 0) {
+      const held = await this.#held(doubtful, Math.min(...letters.map(({ atMs }) => atMs)))
+      for (const group of doubtful) await this.#commit(group, held)
+    }
     await this.#run.tell({ type: 'progress', phase: 'reading', source: null, read: this.#looked, sent: this.#sent })
     await nextTurn()
   }
@@ -117,9 +135,22 @@ export class DeadLetters {
     else tally.count('superseded', superseded ?? 'it tells nothing')
   }
 
-  async #commit({ source, feed, again, facts, mirror, gone, kept }: Group): Promise<void> {
+  /** Which of these the stream has. What the store holds is in there before it is asked. */
+  async #held(groups: readonly Group[], sinceMs: number): Promise<ReadonlySet<string>> {
+    const { store, sink } = this.#run
+    await this.#run.delivered(store.stats().lastSeq)
+    const ids = groups.flatMap(({ facts }) => facts.map(({ id }) => id))
+    return sink.stored(ids, sinceMs - MARGIN_MS)
+  }
+
+  async #commit(
+    { source, feed, again, facts: all, mirror, gone, kept }: Group,
+    held: ReadonlySet<string>,
+  ): Promise<void> {
     const { store, clock, report } = this.#run
     const tally = this.#run.tally(source.ref.name)
+    const facts = all.filter(({ id }) => !held.has(id))
+    tally.known += all.length - facts.length
     const intake = new Intake({ ref: source.ref, store, clock, report, overdraft: true })
     const appended = (fresh: readonly number[]): void => {
       tally.sent += fresh.length

@@ -11,7 +11,7 @@ import type { OpsEvent } from '../../src/event.ts'
 import { main } from '../../src/main.ts'
 import type { ManagedObject } from '../../src/record.ts'
 import type { Summary } from '../../src/replay/wish.ts'
-import { systemClock } from '../../src/scheduler/clock.ts'
+import { type Clock, systemClock } from '../../src/scheduler/clock.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { SqliteStore } from '../../src/store/store.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
@@ -50,10 +50,10 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-async function withStore<T>(work: (store: SqliteStore) => Promise<T>): Promise<T> {
+async function withStore<T>(work: (store: SqliteStore) => Promise<T>, clock: Clock = systemClock): Promise<T> {
   const limits = { maxBytes: 64 * 1024 * 1024, retainAckedMs: 0, maxDeadLetters: 100 }
   const store = await openStore({
-    ...{ stateDir: `${directory}/state`, clock: systemClock, report: () => undefined },
+    ...{ stateDir: `${directory}/state`, clock, report: () => undefined },
     ...limits,
   })
   try {
@@ -298,4 +298,31 @@ it('a damaged store is told: by the command, and by a gap of each source that th
   const subjects = await withStore(async store => store.read(0, 10).map(({ subject }) => subject))
   expect(subjects).toEqual(['apic.fabric-a.gap.major', 'raas.salt.gap.major', 'vcd.cloud.gap.major'])
   expect((await opswire('--list')).code).toBe(EXIT.ok)
+})
+
+it('a letter that is older than what the store remembers is held against the stream', async () => {
+  const daysAgo: Clock = { ...systemClock, wall: () => systemClock.wall() - 3 * 86_400_000 }
+  await plant('fabric-a', 'socket', audit(1))
+  expect((await replay()).sources[0]).toMatchObject({ read: 1, sent: 1 })
+  rmSync(join(directory, 'state'), { recursive: true })
+  mkdirSync(join(directory, 'state'))
+  const dead = [1, 2].map(n => ({ reason: 'this version could not read it', content: JSON.stringify(audit(n)) }))
+  const letter = { source: 'fabric-a', feed: 'socket', events: [], overdraft: false, dead }
+  await withStore(store => store.append(letter), daysAgo)
+  expect((await replay()).sources[0]).toMatchObject({ read: 2, sent: 1, known: 1 })
+  expect(await letters()).toEqual([])
+  expect((await events(2, 1)).map(({ data }) => data.kind)).toEqual(['audit', 'audit'])
+})
+
+it('two letters of one event that was too large send it once, days apart too', async () => {
+  const row = numbered(1, { object: `uni/tn-${'x'.repeat(6000)}` })
+  const content = Buffer.from(row.body).toString()
+  const dead = [1, 2].map(() => ({ reason: 'too large for the sink: 9000 bytes', content }))
+  await withStore(store =>
+    store.append({ source: 'fabric-a', feed: 'class/eventRecord', events: [], overdraft: false, dead }),
+  )
+  await nats.restart('max_payload: 1048576')
+  expect((await replay('--limit', '1')).sources[0]).toMatchObject({ read: 1, sent: 1, known: 0 })
+  expect((await replay()).sources[0]).toMatchObject({ read: 1, sent: 0, known: 1 })
+  expect(await letters()).toEqual([])
 })
