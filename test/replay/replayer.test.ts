@@ -1,9 +1,10 @@
 /** A replay among those who do not go along: one who does not read, a store without room, events that no sink takes. */
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Fact, OpsEvent } from '../../src/event.ts'
+import { answerReplay } from '../../src/replay/answer.ts'
 import { nextLetters } from '../../src/replay/letters.ts'
 import { Replayer, type ReplaySource, type Tell } from '../../src/replay/replayer.ts'
-import type { Wish } from '../../src/replay/wish.ts'
+import type { Line, Wish } from '../../src/replay/wish.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import type { Sink } from '../../src/sinks/contract.ts'
 import { natsSink } from '../../src/sinks/nats.ts'
@@ -102,6 +103,20 @@ it('ends though the one who asked reads nothing more, and shows letters while an
   await replaying.close()
   expect(await first).toMatchObject({ outcome: 'cancelled' })
   expect(await list).toMatchObject({ outcome: 'cancelled' })
+})
+
+it('two that are asked for in one breath do not run at once', async () => {
+  await plant('one')
+  const replaying = replayer([source([])])
+  const lines: unknown[] = []
+  const tell = async (line: object): Promise<void> => void lines.push(line)
+  const asked = [1, 2].map(() => answerReplay(replaying, { deadLetters: true }, nobody, clock))
+  await Promise.all(asked.map(answer => ('lines' in answer ? answer.lines(tell) : undefined)))
+  const ends = lines.filter(line => (line as Line).type === 'end')
+  expect(ends).toMatchObject([
+    { outcome: 'failed', error: { reason: expect.stringMatching(/a replay is under way: the dead letters/) } },
+    { outcome: 'done', sources: [{ read: 1 }] },
+  ])
 })
 
 it('ends though the store has no room for what was understood; the letter stays', async () => {
