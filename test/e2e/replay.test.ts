@@ -14,6 +14,7 @@ import { ret, routeIn } from '../raas/bus.ts'
 import { until } from '../support/manual-clock.ts'
 import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 import { ThreeSystems } from '../support/three-systems.ts'
+import { expectOnce, idsOf, isAskable } from './replay-facts.ts'
 
 let world: ThreeSystems
 let nats: RunningNats
@@ -151,17 +152,6 @@ async function loseStream(): Promise<void> {
   await streams.add(config)
 }
 
-/** What a source can be asked for again. */
-const isAskable = ({ type, origin }: OpsEvent): boolean =>
-  /^(apic\.(event|audit)\.|raas\.(return|run\.(started|completed))|vcd\.)/.test(type) && origin !== 'snapshot'
-
-const idsOf = (all: readonly OpsEvent[]): string[] => all.map(({ id }) => id).sort()
-
-function expectOnce(all: readonly OpsEvent[]): void {
-  const ids = idsOf(all)
-  expect(ids.filter((id, at) => ids[at - 1] === id)).toEqual([])
-}
-
 /** All of these are in the stream again, and nothing is there twice. */
 async function expectRestored(lost: readonly OpsEvent[]): Promise<readonly OpsEvent[]> {
   const now = await events()
@@ -220,9 +210,11 @@ describe('replay --since, by the running daemon', () => {
     await (await manager()).streams.purge('OPSWIRE')
     const { code, summary } = await replayed('--since', '1h', '--source', 'cloud')
     expect(code).toBe(EXIT.unavailable)
-    expect(summary.sources).toMatchObject([
-      { source: 'cloud', sent: 0, error: { code: 'sink', reason: expect.stringMatching(/took them for duplicates/) } },
-    ])
+    const reason = expect.stringMatching(/took them for duplicates/)
+    expect(summary.sources).toMatchObject([{ source: 'cloud', error: { code: 'sink', reason } }])
+    // The daemon's own login may come between the purge and the question: that one is sent indeed.
+    const [{ read = 0, sent = 0 } = {}] = summary.sources
+    expect(read - sent).toBeGreaterThanOrEqual(3)
   })
 
   it('is refused while another one runs, and ends when the one who asked goes away', async () => {

@@ -158,7 +158,7 @@ describe.each([NEWEST, OLDEST])('the stream on nats-server %s', version => {
     const nats = await start(version, skip, 'max_payload: 16KB')
     const store = new MemoryStore()
     store.put(numbered(1, { raw: { big: 'x'.repeat(40_000) } }))
-    store.put(numbered(2, { summary: 'y'.repeat(40_000) }))
+    store.put(numbered(2, { object: `uni/tn-${'y'.repeat(40_000)}` }))
     putMany(store, 3, 20)
     const delivery = deliver(store, natsConfig(nats.url))
     await delivery.settled(20)
