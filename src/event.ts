@@ -86,6 +86,7 @@ function oneLine(text: string, otherwise: string): string {
 
 /** Builds the envelope around a normaliser's draft. Its summary becomes one printable line. */
 export function makeFact(source: SourceRef, draft: Draft): Fact {
+  const summary = oneLine(draft.data.summary, draft.type)
   return {
     specversion: '1.0',
     id: eventId(source.name, draft.family, draft.key),
@@ -98,7 +99,8 @@ export function makeFact(source: SourceRef, draft: Draft): Fact {
     severitytext: draft.severity,
     severitynumber: SEVERITY_NUMBER[draft.severity],
     origin: draft.origin,
-    data: { ...draft.data, summary: oneLine(draft.data.summary, draft.type) },
+    // Nearly always it is one already: no copy for the many.
+    data: summary === draft.data.summary ? draft.data : { ...draft.data, summary },
   }
 }
 
