@@ -22,7 +22,12 @@ afterEach(async () => {
 const change = (dn: string, attributes: Record<string, string>): unknown =>
   rig.simulator.post(dn, { faultInst: { attributes } })
 /** From now on the fabric's stamps are later than all before: two of one millisecond have no order. */
-const nextMs = (): Promise<void> => new Promise(resolve => setTimeout(resolve, 3))
+async function nextMs(): Promise<void> {
+  const now = Date.now()
+  await until(() => Date.now() > now, 'the next millisecond')
+}
+/** What the log writes late is part of the hole: read before it is there, only the next reconcile would find it. */
+const logged = (): Promise<boolean> => until(() => rig.simulator.fabric.later === 0, 'the late records')
 
 /** A whole life of a fault: raised, cleared, forgotten. */
 async function comeAndGo(dn: string): Promise<void> {
@@ -40,14 +45,13 @@ const told = (): string[] =>
     .filter(fact => fact.data.kind === 'fault')
     .map(fact => `${fact.type.slice(11)} ${fact.severitytext} ${fact.data.state} ${fact.origin}`)
 
-/** Nobody watches while `during` runs: sockets are refused until it is over. */
-async function away(during: () => Promise<void>): Promise<void> {
+/** Nobody watches while `during` runs: sockets are refused until it is over. `early`: and back before the log has it all. */
+async function away(during: () => Promise<void>, early = false): Promise<void> {
   const { simulator } = rig
   simulator.knobs.refuseSockets = 503
   simulator.cutSockets()
   await during()
-  // What the log writes late is part of the hole: back before that, only the next reconcile would find it.
-  await new Promise<void>(resolve => setTimeout(resolve, simulator.fabric.knobs.faultRecordDelayMs))
+  if (!early) await logged()
   const times = rig.feedStates(FEED).filter(state => state === 'live').length
   simulator.knobs.refuseSockets = undefined
   await rig.live([FEED], times + 1)
@@ -101,6 +105,7 @@ describe('a fault in a hole', () => {
     await rig.stop()
     await comeAndGo(`${NODE}/d/fault-F1394`)
     await comeAndGo(`${NODE}/a/fault-F1394`)
+    await logged()
     rig.start()
     const lived = rig.feedStates(FEED).filter(state => state === 'live').length
     await rig.live([FEED], lived + 1)
@@ -128,7 +133,7 @@ describe('a fault in a hole', () => {
       await nextMs()
       rig.simulator.remove(DN)
       knobs.faultRecordDelayMs = 0
-    })
+    }, true)
     await rig.until(all => all.length >= 2, 'its life')
     const rows = (): number => [...rig.simulator.fabric.logs.ofClass('faultRecord', Number.POSITIVE_INFINITY)].length
     await until(() => rows() >= 3, 'three rows')

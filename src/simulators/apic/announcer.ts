@@ -61,6 +61,11 @@ export class Announcer {
     this.#cancels.add(cancel)
   }
 
+  /** How much is still to be done later: late records, late pushes. */
+  get later(): number {
+    return this.#cancels.size
+  }
+
   close(): void {
     for (const cancel of this.#cancels) cancel()
     this.#cancels.clear()

@@ -70,6 +70,11 @@ export class Fabric {
     return this.#announcer.told
   }
 
+  /** How much the fabric still does later of what has happened: late records, late pushes. */
+  get later(): number {
+    return this.#announcer.later
+  }
+
   /** Calls `listener` with the changes of each transaction, in order; gives the way to stop it. */
   onChange(listener: (changes: readonly Change[]) => void): () => void {
     return this.#announcer.onChange(listener)
