@@ -6,7 +6,7 @@ import { sleep, systemClock } from '../src/scheduler/clock.ts'
 import { ensureStream } from '../src/sinks/nats-stream.ts'
 import { tap } from '../src/sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../src/tools/nats-server.ts'
-import { resolveNatsServer, type Tool } from '../src/tools/resolve.ts'
+import { type Found, resolveTool } from '../src/tools/resolve.ts'
 import type { Scratch } from './scratch.ts'
 
 const POLL_MS = 20
@@ -29,7 +29,7 @@ export class Broker {
   readonly #connection: NatsConnection
   readonly #manager: JetStreamManager
 
-  private constructor(tool: Tool, server: RunningNats, connection: NatsConnection, manager: JetStreamManager) {
+  private constructor(tool: Found, server: RunningNats, connection: NatsConnection, manager: JetStreamManager) {
     this.version = tool.version
     this.#server = server
     this.#connection = connection
@@ -38,7 +38,7 @@ export class Broker {
 
   /** `version`: exactly this one. Throws when there is none, with the reason. */
   static async start(scratch: Scratch, version: string | undefined): Promise<Broker> {
-    const tool = await resolveNatsServer(version === undefined ? { atLeast: '2.12' } : { exactly: version })
+    const tool = await resolveTool('nats-server', version === undefined ? { atLeast: '2.12' } : { exactly: version })
     if ('missing' in tool) throw new Error(tool.missing)
     const server = await startNatsServer({ binary: tool.path })
     const { pid } = server

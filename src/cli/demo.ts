@@ -9,7 +9,7 @@ import { type Clock, sleep, systemClock } from '../scheduler/clock.ts'
 import { every } from '../scheduler/interval.ts'
 import { tap } from '../sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../tools/nats-server.ts'
-import { resolveNatsServer } from '../tools/resolve.ts'
+import { resolveTool } from '../tools/resolve.ts'
 import { readArguments } from './arguments.ts'
 import { DemoTally } from './demo-print.ts'
 import { makeWorld, QUESTIONS } from './demo-world.ts'
@@ -128,7 +128,7 @@ class Demo {
   }
 
   async #startNats(): Promise<RunningNats | undefined> {
-    const tool = await resolveNatsServer({}, { say: line => this.#io.stderr.write(`${line}\n`) })
+    const tool = await resolveTool('nats-server', {}, { say: line => this.#io.stderr.write(`${line}\n`) })
     if ('missing' in tool) {
       this.#say(this.#paint('yellow', `No nats-server can be had: ${tool.missing}`))
       this.#say('Running the embedded default instead: the daemon writes JSON lines to standard output.')

@@ -1,16 +1,40 @@
-/** Which nats-server can be had from where, and what it must be: checked-in digests, one row a package. */
+/** Which tools there are, and from where each can be had: checked-in digests, one row a package. */
+import { MONITORING } from './catalogue-monitoring.ts'
+
+export interface Tool {
+  /** The environment variable that names the program to take. */
+  readonly variable: string
+  /** The names of the program: on PATH, and in the archives. */
+  readonly files: readonly [string, ...string[]]
+  /** Lowest version that will do where nothing else is asked. */
+  readonly atLeast: string
+}
+
+export type ToolName = 'nats-server' | 'prometheus' | 'promtool' | 'alertmanager' | 'amtool'
+
+export const TOOLS: Readonly<Record<ToolName, Tool>> = {
+  'nats-server': { variable: 'NATS_SERVER_BIN', files: ['nats-server'], atLeast: '2.9' },
+  prometheus: { variable: 'PROMETHEUS_BIN', files: ['prometheus'], atLeast: '2.42' },
+  promtool: { variable: 'PROMTOOL_BIN', files: ['promtool'], atLeast: '2.42' },
+  alertmanager: { variable: 'ALERTMANAGER_BIN', files: ['alertmanager', 'prometheus-alertmanager'], atLeast: '0.25' },
+  amtool: { variable: 'AMTOOL_BIN', files: ['amtool'], atLeast: '0.25' },
+}
 
 export interface Package {
   readonly version: string
   readonly platform: NodeJS.Platform
   readonly arch: NodeJS.Architecture
   readonly url: string
-  /** `deb`: the binary is `usr/sbin/nats-server`; `tar.gz`: it is in the one folder inside. */
+  /** `deb`: the programs are in `usr/bin` or `usr/sbin`; `tar.gz`: they are in the one folder inside. */
   readonly form: 'deb' | 'tar.gz'
-  /** SHA-256 of the archive; without it the release's own SHA256SUMS decides, over TLS. */
+  /** What is kept of it: an archive with two programs is fetched once for both. The first names its folder in the cache. */
+  readonly programs: readonly [ToolName, ...ToolName[]]
+  /** SHA-256 of the archive; without it the release's own list of digests decides, over TLS. */
   readonly sha256?: string
-  /** SHA-256 of the unpacked binary, where it is known: the cache is checked against it at each use. */
-  readonly binarySha256?: string
+  /** That list, beside the archive. `SHA256SUMS` unless told otherwise. */
+  readonly sums?: string
+  /** SHA-256 of the unpacked programs, where they are known: the cache is checked against them at each use. */
+  readonly binarySha256?: Readonly<Partial<Record<ToolName, string>>>
 }
 
 const RELEASES = 'https://github.com/nats-io/nats-server/releases/download'
@@ -20,19 +44,15 @@ const POOL = 'http://deb.debian.org/debian/pool/main/n/nats-server'
 function release(version: string, platform: 'linux' | 'darwin', arch: 'x64' | 'arm64', sha256?: string): Package {
   const name = `nats-server-v${version}-${platform}-${arch === 'x64' ? 'amd64' : 'arm64'}.tar.gz`
   const url = `${RELEASES}/v${version}/${name}`
-  return { version, platform, arch, url, form: 'tar.gz', ...(sha256 === undefined ? {} : { sha256 }) }
+  const pin = sha256 === undefined ? {} : { sha256 }
+  return { version, platform, arch, url, form: 'tar.gz', programs: ['nats-server'], ...pin }
 }
 
 /** One Debian package; digests from the archive's Packages index, and of the binary inside. */
-function debian(
-  version: string,
-  revision: string,
-  arch: 'x64' | 'arm64',
-  sha256: string,
-  binarySha256: string,
-): Package {
+function debian(version: string, revision: string, arch: 'x64' | 'arm64', sha256: string, binary: string): Package {
   const url = `${POOL}/nats-server_${version}-${revision}_${arch === 'x64' ? 'amd64' : 'arm64'}.deb`
-  return { version, platform: 'linux', arch, url, form: 'deb', sha256, binarySha256 }
+  const pins = { sha256, binarySha256: { 'nats-server': binary } }
+  return { version, platform: 'linux', arch, url, form: 'deb', programs: ['nats-server'], ...pins }
 }
 
 /** In the order in which they are tried. */
@@ -87,4 +107,5 @@ export const PACKAGES: readonly Package[] = [
   release('2.15.1', 'darwin', 'x64'),
   release('2.9.10', 'darwin', 'arm64'),
   release('2.9.10', 'darwin', 'x64'),
+  ...MONITORING,
 ]

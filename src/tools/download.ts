@@ -9,11 +9,11 @@ import type { Clock } from '../scheduler/clock.ts'
 /** Longest wait for the first byte of an answer, and between two pieces of it. */
 const SILENCE_MS = 15_000
 const MAX_REDIRECTS = 5
-const MAX_BYTES = 128 * 1024 * 1024
+const MAX_BYTES = 256 * 1024 * 1024
 
 /**
  * Writes what `url` gives to `file` and resolves with its SHA-256 in hex. Rejects on any status but 200, on 15 s of
- * silence, above 128 MiB, and when the connection fails; `file` may then hold a part. Honours HTTP_PROXY, HTTPS_PROXY
+ * silence, above 256 MiB, and when the connection fails; `file` may then hold a part. Honours HTTP_PROXY, HTTPS_PROXY
  * and NO_PROXY. Leaves no connection open.
  */
 export async function download(clock: Clock, url: string, file: string): Promise<string> {

@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../scheduler/clock.ts'
-import { resolveNatsServer } from './resolve.ts'
+import { resolveTool } from './resolve.ts'
 
 export interface NatsServerOptions {
   /** The program; resolved when not given. */
@@ -45,7 +45,7 @@ const LOG_LINES = 200
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<RunningNats> {
   let binary = options.binary
   if (binary === undefined) {
-    const found = await resolveNatsServer()
+    const found = await resolveTool('nats-server')
     if ('missing' in found) throw new Error(found.missing)
     binary = found.path
   }

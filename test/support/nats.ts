@@ -5,22 +5,14 @@ import { eventSchema } from '../../src/event-schema.ts'
 import type { EventRecord } from '../../src/record.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { type Tapped, tap } from '../../src/sinks/nats-tap.ts'
-import { resolveNatsServer } from '../../src/tools/resolve.ts'
+import { toolBinary } from './tools.ts'
 
 export const NEWEST = '2.15.1'
 export const OLDEST = '2.9.10'
 
-/**
- * The path of this version's nats-server. When it can't be had the caller's test is not run: that is printed, counted as
- * skipped, and a failure under OPSWIRE_REQUIRE_TOOLS=1.
- */
-export async function natsBinary(version: string, skip: (note: string) => never): Promise<string> {
-  const found = await resolveNatsServer({ exactly: version })
-  if ('path' in found) return found.path
-  const note = `NOT RUN: ${found.missing}`
-  process.stderr.write(`${note}\n`)
-  if (process.env['OPSWIRE_REQUIRE_TOOLS'] === '1') throw new Error(note)
-  return skip(note)
+/** The path of this version's nats-server, as `toolBinary` gives it. */
+export function natsBinary(version: string, skip: (note: string) => never): Promise<string> {
+  return toolBinary('nats-server', { exactly: version }, skip)
 }
 
 /** A checked `nats` block. */

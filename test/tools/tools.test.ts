@@ -5,10 +5,10 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { PACKAGES, type Package } from '../../src/tools/catalogue.ts'
+import { PACKAGES, type Package, type ToolName } from '../../src/tools/catalogue.ts'
 import { download } from '../../src/tools/download.ts'
 import { startNatsServer } from '../../src/tools/nats-server.ts'
-import { fits, resolveNatsServer } from '../../src/tools/resolve.ts'
+import { fits, resolveTool } from '../../src/tools/resolve.ts'
 import { dataMember, unpack } from '../../src/tools/unpack.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
@@ -28,10 +28,10 @@ afterEach(async () => {
 const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex')
 
 /** A program that says it is this version. */
-async function pretend(directory: string, version: string): Promise<string> {
+async function pretend(directory: string, version: string, name = 'nats-server'): Promise<string> {
   await mkdir(directory, { recursive: true })
-  const path = join(directory, 'nats-server')
-  await writeFile(path, `#!/bin/sh\necho "nats-server: v${version}"\n`)
+  const path = join(directory, name)
+  await writeFile(path, `#!/bin/sh\necho "${name}: v${version}"\n`)
   await chmod(path, 0o755)
   return path
 }
@@ -65,7 +65,8 @@ async function site(files: Record<string, Buffer | string>) {
 }
 
 function release(url: string, version: string, more: Partial<Package> = {}): Package {
-  return { version, platform: process.platform, arch: process.arch, url, form: 'tar.gz', ...more }
+  const { platform, arch } = process
+  return { version, platform, arch, url, form: 'tar.gz', programs: ['nats-server'], ...more }
 }
 
 function options(packages: readonly Package[], env: NodeJS.ProcessEnv = {}) {
@@ -89,7 +90,8 @@ describe('versions', () => {
     ['3.0.0', { atLeast: '2.12' }, true],
     ['2.9.10', { exactly: '2.9.10' }, true],
     ['2.9.11', { exactly: '2.9.10' }, false],
-    ['2.8.4', {}, false],
+    ['0.25.0', { atLeast: '0.25' }, true],
+    ['0.25.0', { atLeast: '0.28' }, false],
   ])('%s for %o: %s', (version, wanted, expected) => {
     expect(fits(version, wanted)).toBe(expected)
   })
@@ -101,9 +103,12 @@ describe('the resolver', () => {
     const onPath = await pretend(join(home, 'path'), '2.10.2')
     const env = { NATS_SERVER_BIN: chosen, PATH: `${join(home, 'nowhere')}:${join(home, 'path')}:/usr/bin:/bin` }
     const { resolve } = options([], env)
-    expect(await resolveNatsServer({}, resolve)).toEqual({ path: chosen, version: '2.12.1' })
-    expect(await resolveNatsServer({ exactly: '2.10.2' }, resolve)).toEqual({ path: onPath, version: '2.10.2' })
-    expect(await resolveNatsServer({ atLeast: '2.14' }, resolve)).toEqual({
+    expect(await resolveTool('nats-server', {}, resolve)).toEqual({ path: chosen, version: '2.12.1' })
+    expect(await resolveTool('nats-server', { exactly: '2.10.2' }, resolve)).toEqual({
+      path: onPath,
+      version: '2.10.2',
+    })
+    expect(await resolveTool('nats-server', { atLeast: '2.14' }, resolve)).toEqual({
       missing: `no nats-server 2.14 or newer: NATS_SERVER_BIN is 2.12.1; nats-server on PATH is 2.10.2; none is known for ${process.platform} ${process.arch}`,
     })
   })
@@ -115,9 +120,9 @@ describe('the resolver', () => {
       release(`${url}/gone`, '2.15.0', { sha256: 'f'.repeat(64) }),
       release(`${url}/moved`, '2.14.0', { sha256: sha256(content) }),
     ])
-    const found = await resolveNatsServer({}, resolve)
+    const found = await resolveTool('nats-server', {}, resolve)
     expect(found).toMatchObject({ version: '2.14.0' })
-    expect(await resolveNatsServer({}, resolve)).toEqual(found)
+    expect(await resolveTool('nats-server', {}, resolve)).toEqual(found)
     expect(asked).toEqual(['/gone', '/moved', '/archive'])
     expect(said.at(-1)).toContain('SHA-256 as pinned')
     expect((await readdir(join(home, 'cache', 'nats-server'))).length).toBe(1)
@@ -127,7 +132,7 @@ describe('the resolver', () => {
     const content = await archive('2.14.0')
     const { url } = await site({ '/archive': content })
     const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: '0'.repeat(64) })])
-    const found = await resolveNatsServer({ atLeast: '2.12' }, resolve)
+    const found = await resolveTool('nats-server', { atLeast: '2.12' }, resolve)
     expect(found).toEqual({
       missing: expect.stringContaining(`archive has SHA-256 ${sha256(content)}, not ${'0'.repeat(64)}`),
     })
@@ -143,31 +148,86 @@ describe('the resolver', () => {
       release(`${bad.url}/archive.tar.gz`, '2.14.1'),
       release(`${good.url}/archive.tar.gz`, '2.14.0'),
     ])
-    expect(await resolveNatsServer({}, resolve)).toMatchObject({ version: '2.14.0' })
+    expect(await resolveTool('nats-server', {}, resolve)).toMatchObject({ version: '2.14.0' })
     expect(said.at(-1)).toContain('SHA-256 as published')
   })
 
   it('throws away a cached binary that was changed', async () => {
     const content = await archive('2.14.0')
-    const binarySha256 = sha256(await readFile(join(home, 'nats-server-v2.14.0', 'nats-server')))
+    const pin = sha256(await readFile(join(home, 'nats-server-v2.14.0', 'nats-server')))
+    const binarySha256 = { 'nats-server': pin }
     const { url, asked } = await site({ '/archive': content })
     const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: sha256(content), binarySha256 })])
-    const found = await resolveNatsServer({}, resolve)
+    const found = await resolveTool('nats-server', {}, resolve)
     if (!('path' in found)) throw new Error(found.missing)
     await writeFile(found.path, '#!/bin/sh\necho "nats-server: v2.14.0 with a change"\n')
-    expect(await resolveNatsServer({}, resolve)).toEqual(found)
+    expect(await resolveTool('nats-server', {}, resolve)).toEqual(found)
     expect(asked.length).toBe(2)
-    expect(sha256(await readFile(found.path))).toBe(binarySha256)
+    expect(sha256(await readFile(found.path))).toBe(pin)
   })
 
   it('may run many times at once', async () => {
     const content = await archive('2.14.0')
     const { url } = await site({ '/archive': content })
     const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: sha256(content) })])
-    const all = await Promise.all(Array.from({ length: 8 }, () => resolveNatsServer({}, resolve)))
+    const all = await Promise.all(Array.from({ length: 8 }, () => resolveTool('nats-server', {}, resolve)))
     expect(new Set(all.map(one => JSON.stringify(one))).size).toBe(1)
     expect(all[0]).toMatchObject({ version: '2.14.0' })
     expect((await readdir(join(home, 'cache', 'nats-server'))).length).toBe(1)
+  })
+
+  it('fetches an archive of several programs once for all of them, each checked', async () => {
+    const folder = join(home, 'prometheus-3.5.0.linux-amd64')
+    const server = await pretend(folder, '3.5.0', 'prometheus')
+    await pretend(folder, '3.5.0', 'promtool')
+    await pretend(join(folder, 'completions'), '3.5.0', 'promtool')
+    await chmod(join(folder, 'completions', 'promtool'), 0o644)
+    execFileSync('tar', ['-czf', join(home, 'prometheus.tar.gz'), '-C', home, 'prometheus-3.5.0.linux-amd64'])
+    const content = await readFile(join(home, 'prometheus.tar.gz'))
+    const sums = Buffer.from(`${sha256(content)}  prometheus.tar.gz\n`)
+    const { url, asked } = await site({ '/prometheus.tar.gz': content, '/sha256sums.txt': sums })
+    const binarySha256 = { prometheus: sha256(await readFile(server)) }
+    const one = release(`${url}/prometheus.tar.gz`, '3.5.0', {
+      programs: ['prometheus', 'promtool'],
+      sums: 'sha256sums.txt',
+      binarySha256,
+    })
+    const { resolve } = options([one, release(`${url}/another`, '3.6.0')])
+    const found = await Promise.all([resolveTool('promtool', {}, resolve), resolveTool('promtool', {}, resolve)])
+    expect(found[0]).toMatchObject({ version: '3.5.0', path: expect.stringMatching(/\/promtool$/) })
+    const before = asked.length
+    expect(await resolveTool('prometheus', {}, resolve)).toMatchObject({ version: '3.5.0' })
+    expect(asked.length).toBe(before)
+    const changed = options([{ ...one, binarySha256: { promtool: '0'.repeat(64) } }], {
+      OPSWIRE_TOOLS_DIR: join(home, 'other'),
+    })
+    expect(await resolveTool('prometheus', {}, changed.resolve)).toEqual({
+      missing: expect.stringContaining('the promtool in prometheus.tar.gz is not the pinned one'),
+    })
+  })
+
+  it('takes the program of a package, not its init script', async () => {
+    const tree = join(home, 'tree')
+    await pretend(join(tree, 'etc', 'init.d'), '0.0.1', 'prometheus')
+    await pretend(join(tree, 'usr', 'bin'), '3.5.0', 'prometheus')
+    await pretend(join(tree, 'usr', 'lib'), '0.0.2', 'prometheus')
+    execFileSync('tar', ['-czf', join(home, 'prometheus.tar.gz'), '-C', tree, 'etc', 'usr'])
+    const content = await readFile(join(home, 'prometheus.tar.gz'))
+    const { url } = await site({ '/archive': content })
+    const one = release(`${url}/archive`, '3.5.0', { programs: ['prometheus'], sha256: sha256(content) })
+    expect(await resolveTool('prometheus', {}, options([one]).resolve)).toMatchObject({ version: '3.5.0' })
+  })
+
+  it('knows a program by each of its names', async () => {
+    const onPath = await pretend(join(home, 'path'), '0.28.1', 'prometheus-alertmanager')
+    const { resolve } = options([], { PATH: join(home, 'path'), AMTOOL_BIN: join(home, 'nothing') })
+    expect(await resolveTool('alertmanager', {}, resolve)).toEqual({ path: onPath, version: '0.28.1' })
+    expect(await resolveTool('alertmanager', { atLeast: '0.30' }, resolve)).toEqual({
+      missing: `no alertmanager 0.30 or newer: prometheus-alertmanager on PATH is 0.28.1; none is known for ${process.platform} ${process.arch}`,
+    })
+    expect(await resolveTool('amtool', {}, resolve)).toEqual({
+      missing: expect.stringMatching(/^no amtool 0\.25 or newer: AMTOOL_BIN does not run/),
+    })
   })
 
   it('goes through the proxy of the environment', async () => {
@@ -202,11 +262,16 @@ describe('the resolver', () => {
     expect(clock.waiting).toBe(0)
   })
 
-  it('has a pinned package of the newest and the oldest tested version for Linux', () => {
+  it('has a pinned package of every tool for Linux, of nats-server the newest and the oldest tested', () => {
     for (const arch of ['x64', 'arm64']) {
-      const pinned = PACKAGES.filter(one => one.platform === 'linux' && one.arch === arch)
-      expect(pinned.every(one => /^[0-9a-f]{64}$/.test(one.sha256 ?? ''))).toBe(true)
-      expect(pinned.map(one => one.version)).toEqual(expect.arrayContaining(['2.15.1', '2.10.27', '2.9.10']))
+      const pinned = (tool: ToolName): (string | undefined)[] =>
+        PACKAGES.filter(one => one.platform === 'linux' && one.arch === arch && one.programs.includes(tool))
+          .filter(one => /^[0-9a-f]{64}$/.test(one.sha256 ?? ''))
+          .filter(one => one.form === 'tar.gz' || /^[0-9a-f]{64}$/.test(one.binarySha256?.[tool] ?? ''))
+          .map(one => one.version)
+      expect(pinned('nats-server')).toEqual(['2.14.5', '2.15.1', '2.10.27', '2.9.10'])
+      for (const tool of ['prometheus', 'promtool'] as const) expect(pinned(tool)).toEqual(['3.5.3', '2.53.3'])
+      for (const tool of ['alertmanager', 'amtool'] as const) expect(pinned(tool)).toEqual(['0.33.1', '0.28.1'])
     }
   })
 })
