@@ -4,6 +4,7 @@
  */
 import type { ErrorCode } from './errors.ts'
 import type { Fact, GapReason, System } from './event.ts'
+import type { Cursor } from './record.ts'
 
 export type LeaseKind = 'session' | 'subscription' | 'lifetime'
 export type SourceState = 'connecting' | 'up' | 'degraded' | 'down' | 'stopped'
@@ -41,6 +42,8 @@ export type Happening =
   | { type: 'feed_mode'; source: string; feed: string; mode: string }
   /** A fact was seen this long after it happened, by the source's own clock. */
   | { type: 'feed_late'; source: string; feed: string; seconds: number }
+  /** Where a feed stands: as the store had it when a session asked, and with each commit that moved it. */
+  | { type: 'feed_cursor'; source: string; feed: string; cursor: Cursor }
   /** Facts that only a sweep, a resync or a reconcile found. */
   | { type: 'feed_recovered'; source: string; feed: string; count: number }
   /** One request to a source ended. `result`: ok, refused, throttled, error, timeout. */
@@ -60,6 +63,8 @@ export type Happening =
   | { type: 'dead_letters_dropped'; source: string; count: number }
   | { type: 'store_state'; state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string }
   | { type: 'sink_state'; sink: string; up: boolean; detail: string }
+  /** The sink was opened: what it is. `apiLevel` of JetStream; nats-server tells one from 2.11 on. */
+  | { type: 'sink_server'; address: string; version: string; apiLevel: number | undefined; stream: string }
   /** `recordedMs`: when each record was taken down, for the delivery histogram. */
   | {
       type: 'published'

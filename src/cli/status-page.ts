@@ -1,7 +1,8 @@
 /** The status document as lines of text. Pure: ages are told by the daemon's own clock, taken from the document. */
-import { formatSize } from '../config/units.ts'
+import { formatBytes, span } from '../ops/amounts.ts'
 import type { FeedStatus, SourceStatus, StatusDocument } from '../ops/status.ts'
 import { printable } from '../ops/text.ts'
+import { worstFirst } from '../ops/worst-first.ts'
 import type { Paint } from './io.ts'
 
 /** Gaps and transitions told on the page; `--json` has all. */
@@ -123,9 +124,7 @@ function sourceTable(sources: readonly SourceStatus[], ago: Ago, cut: Cut, paint
 
 /** At most `most` feeds, unwell ones first, then those not live yet; the rest is counted. */
 function feedLines(feeds: readonly FeedStatus[], most: number, ago: Ago, cut: Cut, paint: Paint): string[] {
-  const ranked = feeds
-    .map(feed => ({ feed, rank: isUnwell(feed) ? 0 : feed.state === 'live' ? 2 : 1 }))
-    .sort((a, b) => a.rank - b.rank)
+  const ranked = worstFirst(feeds)
   // One line more is no longer than the line that says that one is left out.
   const shown = ranked.length <= most + 1 ? ranked : ranked.slice(0, most)
   const rows = shown.map(({ feed }) => feedRow(feed, ago))
@@ -144,10 +143,6 @@ function feedLines(feeds: readonly FeedStatus[], most: number, ago: Ago, cut: Cu
   }
   const sum = [...counts].map(([word, count]) => `${count} ${word}`).join(', ')
   return [...lines, paint(left[0]?.rank === 0 ? 'red' : 'dim', cut(`and ${left.length} more feeds: ${sum}`, '  '))]
-}
-
-function isUnwell(feed: FeedStatus): boolean {
-  return feed.deaf || feed.state === 'lost' || feed.state === 'disabled'
 }
 
 function feedRow(feed: FeedStatus, ago: Ago): string[] {
@@ -202,30 +197,4 @@ function columnWidths(rows: readonly (readonly string[])[]): number[] {
     for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
   }
   return widths
-}
-
-function formatBytes(bytes: number): string {
-  if (bytes < 10 * 1024) return formatSize(bytes)
-  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10))
-  return `${Math.round((bytes / 1024 ** power) * 10) / 10}${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`
-}
-
-/** Seconds in the two largest units: `3d 4h`, `12m 5s`, `7s`. */
-export function span(seconds: number): string {
-  if (!Number.isFinite(seconds)) return 'unknown'
-  if (seconds < 0) return `-${span(-seconds)}`
-  const whole = Math.round(seconds)
-  const parts = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor(whole / 3_600) % 24, 'h'],
-    [Math.floor(whole / 60) % 60, 'm'],
-    [whole % 60, 's'],
-  ] as const
-  const first = parts.findIndex(([amount]) => amount > 0)
-  if (first === -1) return '0s'
-  return parts
-    .slice(first, first + 2)
-    .filter(([amount]) => amount > 0)
-    .map(([amount, unit]) => `${amount}${unit}`)
-    .join(' ')
 }

@@ -1,14 +1,15 @@
 /** What the daemon knows about itself, kept by what happens. Asked by the status page, readiness and the gauges. */
-import type { ErrorCode } from '../errors.ts'
 import type { GapReason } from '../event.ts'
 import type { Happening } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import { FeedModel, type LastError, SourceModel } from './source-model.ts'
+import { MinuteCounts } from './minute-counts.ts'
+import { type OfSource, SourceModel } from './source-model.ts'
 import { printable } from './text.ts'
 
-/** How many transitions and gaps the status page remembers. */
+/** How many transitions, gaps and dead letters the status page remembers. */
 const TRANSITIONS = 50
 const GAPS = 20
+const DEAD_LETTERS = 20
 
 /** One change of state. `source` and `feed` are null where it isn't about one. */
 export interface Transition {
@@ -29,14 +30,29 @@ export interface GapNote {
   readonly summary: string
 }
 
+/** Where it lies, and why; its content stays in the store. */
+export interface DeadLetterNote {
+  readonly atMs: number
+  readonly source: string
+  readonly reason: string
+  readonly bytes: number
+  readonly key: string
+}
+
 export class Model {
   readonly #clock: Clock
   readonly sources = new Map<string, SourceModel>()
   readonly transitions: Transition[] = []
   readonly recentGaps: GapNote[] = []
+  readonly recentDeadLetters: DeadLetterNote[] = []
   readonly counts = { events: 0, duplicates: 0, published: 0, publishedDuplicates: 0, retries: 0, tooLarge: 0 }
   store: { state: 'ok' | 'full' | 'failing' | 'recovered'; detail: string; sinceMs: number } | undefined
   sink: { name: string; up: boolean; detail: string; sinceMs: number } | undefined
+  /** The server behind the sink, as of the last time that it was opened. */
+  server: Omit<Happening & { type: 'sink_server' }, 'type'> | undefined
+  /** Facts that were new, and events that the sink acknowledged. */
+  readonly appendedPerMinute: MinuteCounts
+  readonly deliveredPerMinute: MinuteCounts
   daemon: (Happening & { type: 'daemon' })['state'] | undefined
   /** The last reload; undefined before the first. */
   reload: { ok: boolean; atMs: number; problems: readonly string[] } | undefined
@@ -46,6 +62,8 @@ export class Model {
 
   constructor(clock: Clock, config?: { readonly path: string; readonly hash: string }) {
     this.#clock = clock
+    this.appendedPerMinute = new MinuteCounts(clock)
+    this.deliveredPerMinute = new MinuteCounts(clock)
     this.config = config
     this.configAtMs = clock.wall()
   }
@@ -83,8 +101,21 @@ export class Model {
       case 'published':
         this.#published(happening)
         return
+      case 'sink_server': {
+        const { address, version, apiLevel, stream } = happening
+        this.server = {
+          address: printable(address),
+          version: printable(version, 40),
+          apiLevel,
+          stream: printable(stream),
+        }
+        return
+      }
       case 'appended':
-        this.#appended(happening)
+        this.counts.events += happening.facts.length
+        this.counts.duplicates += happening.duplicates
+        this.appendedPerMinute.add(happening.facts.length)
+        this.#ofSource(happening)
         return
       default:
         this.#ofSource(happening)
@@ -143,43 +174,19 @@ export class Model {
 
   #published(happening: Happening & { type: 'published' }): void {
     const { counts } = this
+    if (happening.result === 'ok' || happening.result === 'duplicate') this.deliveredPerMinute.add(happening.count)
     if (happening.result === 'ok') counts.published += happening.count
     else if (happening.result === 'duplicate') counts.publishedDuplicates += happening.count
     else if (happening.result === 'retry') counts.retries += happening.count
     else counts.tooLarge += happening.count
   }
 
-  #appended(happening: Happening & { type: 'appended' }): void {
-    this.counts.events += happening.facts.length
-    this.counts.duplicates += happening.duplicates
-    const source = this.sources.get(happening.source)
-    if (source === undefined) return
-    source.heardNow = this.#clock.now()
-    // What opswire says of itself is no sign that the source said anything.
-    const own = happening.facts.filter(fact => fact.data.kind === 'source' || fact.data.kind === 'gap').length
-    if (happening.facts.length === own) return
-    source.lastEventMs = this.#clock.wall()
-    const feed = source.feeds.get(happening.feed)
-    if (feed === undefined) return
-    feed.lastEventMs = source.lastEventMs
-    feed.events += happening.facts.length - own
-  }
-
   #ofSource(
-    happening: Exclude<
-      Happening,
-      {
-        type:
-          | 'source_declared'
-          | 'source_gone'
-          | 'daemon'
-          | 'reload'
-          | 'store_state'
-          | 'sink_state'
-          | 'published'
-          | 'appended'
-      }
-    >,
+    happening:
+      | OfSource
+      | (Happening & {
+          type: 'source_state' | 'gap' | 'dead_letter' | 'dead_letters_dropped' | 'request' | 'lease_renewed' | 'advice'
+        }),
   ): void {
     const source = this.sources.get(happening.source)
     if (source === undefined) return
@@ -188,82 +195,34 @@ export class Model {
       case 'source_state':
         this.#sourceState(source, happening)
         return
-      case 'feed_declared': {
-        const feed = source.feeds.get(happening.feed)
-        if (feed !== undefined) feed.declared(happening.proofBoundMs)
-        else {
-          const { feed: name, proofBoundMs } = happening
-          source.feeds.set(name, new FeedModel(name, proofBoundMs, this.#clock.now(), this.#clock.wall()))
-        }
+      case 'gap':
+        this.#gap(source, happening)
         return
-      }
-      case 'feed_gone':
-        source.feeds.delete(happening.feed)
-        return
-      case 'feed_state':
-        this.#feedState(source, happening)
-        return
-      case 'feed_proof': {
-        source.feeds.get(happening.feed)?.prove(this.#clock.now(), this.#clock.wall())
-        return
-      }
-      case 'feed_mode': {
-        const feed = source.feeds.get(happening.feed)
-        if (feed === undefined) return
-        feed.mode = happening.mode
-        feed.modes.add(happening.mode)
-        return
-      }
-      case 'feed_recovered': {
-        const feed = source.feeds.get(happening.feed)
-        if (feed !== undefined) feed.recovered += happening.count
-        return
-      }
-      case 'lease_lost':
-        this.#passed('lease', source.name, null, null, `${happening.lease} lost`, happening.reason)
-        return
-      case 'reconnect':
-        source.reconnects++
-        return
-      case 'controller': {
-        const before = source.address
-        source.address = printable(happening.address)
-        if (before !== source.address) this.#passed('controller', source.name, null, before, source.address, undefined)
-        return
-      }
-      case 'credential_expiry':
-        source.credentialExpiryMs = happening.atMs
-        return
-      case 'certificate_expiry':
-        source.certificateExpiryMs = happening.atMs
-        return
-      case 'gap': {
-        source.gaps++
-        const { feed, reason } = happening
-        const note = {
-          atMs: this.#clock.wall(),
-          source: source.name,
-          feed,
-          reason,
-          summary: printable(happening.summary),
-        }
-        keep(this.recentGaps, note, GAPS)
-        return
-      }
       case 'dead_letter':
-        source.deadLetters++
+        this.#deadLetter(source, happening)
         return
       case 'dead_letters_dropped':
         source.deadLettersDropped += happening.count
         return
-      case 'feed_late':
       case 'request':
       case 'lease_renewed':
       case 'advice':
         return
       default:
-        unknownHappening(happening)
+        source.note(happening, (what, ...rest) => this.#passed(what, source.name, ...rest))
     }
+  }
+
+  #gap(source: SourceModel, { feed, reason, summary }: Happening & { type: 'gap' }): void {
+    source.gaps++
+    const note = { atMs: this.#clock.wall(), source: source.name, feed, reason, summary: printable(summary) }
+    keep(this.recentGaps, note, GAPS)
+  }
+
+  #deadLetter(source: SourceModel, { reason, bytes, key }: Happening & { type: 'dead_letter' }): void {
+    source.deadLetters++
+    const note = { atMs: this.#clock.wall(), source: source.name, reason: printable(reason), bytes, key }
+    keep(this.recentDeadLetters, note, DEAD_LETTERS)
   }
 
   #sourceState(source: SourceModel, happening: Happening & { type: 'source_state' }): void {
@@ -274,27 +233,9 @@ export class Model {
     source.why = reason === undefined ? undefined : printable(code === undefined ? reason : `${reason} (${code})`)
     source.sessionDoubts = (happening.doubts ?? []).map(doubt => printable(doubt))
     source.retryAt = retryInMs === undefined ? undefined : this.#clock.now() + retryInMs
-    if (code !== undefined) source.lastError = this.#errorOf(code, reason)
+    if (code !== undefined) source.lastError = source.errorOf(code, reason)
     // A feed without a session is not read: nobody shall take its last state for the present one.
-    if (!source.open && state !== 'connecting') for (const feed of source.feeds.values()) feed.leave()
-  }
-
-  #feedState(source: SourceModel, happening: Happening & { type: 'feed_state' }): void {
-    const feed = source.feeds.get(happening.feed)
-    if (feed === undefined) return
-    const { state, reason, code } = happening
-    const before = feed.state
-    const wasFailing = feed.failing
-    feed.say(state, reason === undefined ? undefined : printable(reason), this.#clock.now())
-    // What goes as it should is no news: thousands that come up would push everything worth knowing off the list.
-    if (feed.failing || wasFailing) this.#passed('feed', source.name, feed.label, before, state, reason)
-    if (code === undefined) return
-    feed.lastError = this.#errorOf(code, reason)
-    source.lastError = feed.lastError
-  }
-
-  #errorOf(code: ErrorCode, text: string | undefined): LastError {
-    return { atMs: this.#clock.wall(), code, text: printable(text ?? code) }
+    if (!source.open && state !== 'connecting') for (const feed of source.feeds.values()) feed.leave(this.#clock.wall())
   }
 
   /** Remembers a change; a state told again is none. */

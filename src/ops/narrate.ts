@@ -63,6 +63,8 @@ export class Narrator {
       case 'published':
       case 'feed_proof':
       case 'feed_late':
+      case 'feed_cursor':
+      case 'sink_server':
         return
       case 'request':
         this.#detail('trace', happening, `${happening.operation} ${happening.result} in ${Math.round(happening.ms)} ms`)

@@ -1,115 +1,43 @@
-/** One source and its feeds, as the daemon knows them: states, proofs of life, errors, and what speaks against them. */
+/** One source, as the daemon knows it: its state, its feeds, and what speaks against them. */
 import type { ErrorCode } from '../errors.ts'
 import type { System } from '../event.ts'
-import { FeedHealth } from '../feed-health.ts'
-import type { FeedState, Happening, SourceState } from '../report.ts'
+import type { Cursor } from '../record.ts'
+import type { Happening, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
+import { FeedModel, type LastError } from './feed-model.ts'
+import { MinuteCounts } from './minute-counts.ts'
 import { printable } from './text.ts'
 
-export interface LastError {
-  readonly atMs: number
-  readonly code: ErrorCode
-  readonly text: string
-}
+/** Tells of a change within the source that is worth remembering. */
+export type Changed = (
+  what: 'feed' | 'lease' | 'controller',
+  feed: string | null,
+  from: string | null,
+  to: string,
+  why: string | undefined,
+) => void
 
-export class FeedModel {
-  readonly name: string
-  /** The name, fit to be shown and to be a label: cleaned once, there may be thousands. */
-  readonly label: string
-  readonly #health: FeedHealth
-  /** Wall ms when it was first declared. */
-  readonly #bornMs: number
-  mode: string | undefined
-  /** Every mode it was ever in: the gauge shows the others as 0. */
-  readonly modes = new Set<string>()
-  /** Wall ms, to be read by people; the bound is held against monotonic time. */
-  provedAtMs: number | undefined
-  lastEventMs: number | undefined
-  /** Kept when it is live again. */
-  lastError: LastError | undefined
-  events = 0
-  recovered = 0
-  /** How often it fell by itself, not with its session; and how often it went live again after that. */
-  lost = 0
-  remade = 0
-  /** Its session is over and no new one has spoken of it. */
-  #away = false
-
-  /** `now`: monotonic ms. */
-  constructor(name: string, boundMs: number, now: number, wallMs: number) {
-    this.#bornMs = wallMs
-    this.name = name
-    this.label = printable(name, 120)
-    this.#health = new FeedHealth(this.label, boundMs, now)
+/** What the model of a source takes in by itself. */
+export type OfSource = Extract<
+  Happening,
+  {
+    type:
+      | 'feed_declared'
+      | 'feed_gone'
+      | 'feed_state'
+      | 'feed_proof'
+      | 'feed_mode'
+      | 'feed_late'
+      | 'feed_recovered'
+      | 'feed_cursor'
+      | 'lease_lost'
+      | 'reconnect'
+      | 'controller'
+      | 'credential_expiry'
+      | 'certificate_expiry'
+      | 'appended'
   }
-
-  /** Without a session it is lost, unless it was switched off. */
-  get state(): FeedState {
-    return this.#away && this.#health.state !== 'disabled' ? 'lost' : this.#health.state
-  }
-
-  get boundMs(): number {
-    return this.#health.boundMs
-  }
-
-  /** True from its loss until it is live again. */
-  get failing(): boolean {
-    return this.#health.failing
-  }
-
-  /** A session says that it reads this feed. */
-  declared(boundMs: number): void {
-    this.#return()
-    this.#health.boundMs = boundMs
-  }
-
-  say(state: FeedState, why: string | undefined, now: number): void {
-    this.#return()
-    const failed = this.failing
-    this.#health.say(state, why, now)
-    if (this.failing && !failed) this.lost++
-    if (failed && !this.failing) this.remade++
-  }
-
-  prove(now: number, wallMs: number): void {
-    this.#health.prove(now)
-    this.provedAtMs = wallMs
-  }
-
-  /** Wall ms since when nothing was heard of it: its last proof, or, without one, its declaration. */
-  get silentSinceMs(): number {
-    return this.provedAtMs ?? this.#bornMs
-  }
-
-  /** Its session is over. */
-  leave(): void {
-    this.#away = true
-  }
-
-  #return(): void {
-    if (!this.#away) return
-    this.#away = false
-    this.#health.begin()
-  }
-
-  /** True when its last proof of life is older than its bound, or it has none. */
-  deaf(now: number): boolean {
-    return !this.#health.proved || this.#health.deaf(now)
-  }
-
-  /** Why this feed can't be trusted at `now` (monotonic ms); undefined while it can. */
-  complaint(now: number): string | undefined {
-    const complaint = this.#health.complaint(now)
-    if (complaint !== undefined || this.#health.proved) return complaint
-    const why = this.failing && this.#health.why !== undefined ? `: it is ${this.state} (${this.#health.why})` : ''
-    return `feed ${this.label} has not proved itself alive yet${why}`
-  }
-
-  /** As `complaint`, without words. */
-  isWell(now: number): boolean {
-    return this.#health.proved && now <= this.#health.unwellAfter
-  }
-}
+>
 
 export class SourceModel {
   readonly name: string
@@ -139,8 +67,15 @@ export class SourceModel {
   certificateExpiryMs: number | undefined
   credentialExpiryMs: number | undefined
   readonly feeds = new Map<string, FeedModel>()
+  /** Where each feed stands, as committed. Told before the feed itself: a session asks for it first. */
+  readonly cursors = new Map<string, Cursor>()
+  /** Facts that were new, what opswire says of the source itself included. */
+  readonly perMinute: MinuteCounts
+  readonly #clock: Clock
 
   constructor(declared: Happening & { type: 'source_declared' }, clock: Clock) {
+    this.#clock = clock
+    this.perMinute = new MinuteCounts(clock)
     this.name = declared.source
     this.system = declared.system
     this.required = declared.required
@@ -183,5 +118,102 @@ export class SourceModel {
     let oldest: number | undefined
     for (const { silentSinceMs } of this.feeds.values()) oldest = Math.min(oldest ?? silentSinceMs, silentSinceMs)
     return oldest
+  }
+
+  note(happening: OfSource, changed: Changed): void {
+    const { feeds } = this
+    switch (happening.type) {
+      case 'feed_declared': {
+        const { feed: name, proofBoundMs } = happening
+        const feed = feeds.get(name)
+        if (feed !== undefined) feed.declared(proofBoundMs, this.#clock.wall())
+        else feeds.set(name, new FeedModel(name, proofBoundMs, this.#clock.now(), this.#clock.wall()))
+        return
+      }
+      case 'feed_gone':
+        feeds.delete(happening.feed)
+        this.cursors.delete(happening.feed)
+        return
+      case 'feed_cursor':
+        this.cursors.set(happening.feed, happening.cursor)
+        return
+      case 'lease_lost':
+        changed('lease', null, null, `${happening.lease} lost`, happening.reason)
+        return
+      case 'reconnect':
+        this.reconnects++
+        return
+      case 'controller': {
+        const before = this.address
+        this.address = printable(happening.address)
+        if (before !== this.address) changed('controller', null, before, this.address, undefined)
+        return
+      }
+      case 'credential_expiry':
+        this.credentialExpiryMs = happening.atMs
+        return
+      case 'certificate_expiry':
+        this.certificateExpiryMs = happening.atMs
+        return
+      case 'appended':
+        this.#appended(happening)
+        return
+      default: {
+        const feed = feeds.get(happening.feed)
+        if (feed !== undefined) this.#feed(feed, happening, changed)
+      }
+    }
+  }
+
+  #feed(
+    feed: FeedModel,
+    happening: Extract<OfSource, { type: 'feed_state' | 'feed_proof' | 'feed_mode' | 'feed_late' | 'feed_recovered' }>,
+    changed: Changed,
+  ): void {
+    switch (happening.type) {
+      case 'feed_state':
+        this.#feedState(feed, happening, changed)
+        return
+      case 'feed_proof':
+        feed.prove(this.#clock.now(), this.#clock.wall())
+        return
+      case 'feed_mode':
+        feed.mode = happening.mode
+        feed.modes.add(happening.mode)
+        return
+      case 'feed_late':
+        feed.lateSeconds = happening.seconds
+        return
+      case 'feed_recovered':
+        feed.recovered += happening.count
+    }
+  }
+
+  #feedState(feed: FeedModel, happening: Happening & { type: 'feed_state' }, changed: Changed): void {
+    const { state, reason, code } = happening
+    const before = feed.state
+    const wasFailing = feed.failing
+    feed.say(state, reason === undefined ? undefined : printable(reason), this.#clock.now(), this.#clock.wall())
+    // What goes as it should is no news: thousands that come up would push everything worth knowing off the list.
+    if (feed.failing || wasFailing) changed('feed', feed.label, before, state, reason)
+    if (code === undefined) return
+    feed.lastError = this.errorOf(code, reason)
+    this.lastError = feed.lastError
+  }
+
+  #appended({ facts, feed: name }: Happening & { type: 'appended' }): void {
+    this.perMinute.add(facts.length)
+    // What opswire says of itself is no sign that the source said anything.
+    const own = facts.filter(fact => fact.data.kind === 'source' || fact.data.kind === 'gap').length
+    if (facts.length === own) return
+    this.lastEventMs = this.#clock.wall()
+    const feed = this.feeds.get(name)
+    if (feed === undefined) return
+    feed.lastEventMs = this.lastEventMs
+    feed.events += facts.length - own
+  }
+
+  errorOf(code: ErrorCode, text: string | undefined): LastError {
+    return { atMs: this.#clock.wall(), code, text: printable(text ?? code) }
   }
 }

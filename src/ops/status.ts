@@ -1,16 +1,21 @@
 /** The `/status` document: what the daemon knows about itself, as JSON. No secret is in it. */
 import type { ErrorCode } from '../errors.ts'
 import type { GapReason, System } from '../event.ts'
+import type { Cursor } from '../record.ts'
 import type { FeedState, LeaseKind, SourceState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
+import type { FeedModel, LastError } from './feed-model.ts'
 import { culprits, readiness } from './health.ts'
+import { secondsOfMinute } from './minute-counts.ts'
 import type { Model } from './model.ts'
 import type { LeaseMargin, SessionNumbers, StoreView } from './pull.ts'
-import type { FeedModel, LastError, SourceModel } from './source-model.ts'
+import type { SourceModel } from './source-model.ts'
 import { isoTime, printable } from './text.ts'
 
 /** Times are ISO 8601 in UTC, null where there is none yet. */
 export interface StatusDocument {
+  /** When this was put together, by the daemon's clock: ages are told from here. */
+  readonly now: string | null
   readonly version: string
   readonly node: string
   readonly state: 'starting' | 'started' | 'ready' | 'stopping' | 'stopped' | 'forced'
@@ -29,6 +34,13 @@ export interface StatusDocument {
     readonly up: boolean
     readonly since: string | null
     readonly detail: string
+    /** As of the last time that it was opened; null before, and for standard output. `apiLevel`: null before nats-server 2.11. */
+    readonly server: {
+      readonly address: string
+      readonly version: string
+      readonly apiLevel: number | null
+      readonly stream: string
+    } | null
   } | null
   /** Since the start. `appended` were new, `duplicates` were known by id and dropped. */
   readonly counts: {
@@ -39,10 +51,21 @@ export interface StatusDocument {
     readonly publishRetries: number
     readonly tooLarge: number
   }
+  /**
+   * In each of the last 60 minutes, oldest first; the last one is under way for so many seconds. Fewer after a start.
+   * `appended`: facts that were new; `delivered`: acknowledged by the sink.
+   */
+  readonly perMinute: {
+    readonly secondsOfLast: number
+    readonly appended: readonly number[]
+    readonly delivered: readonly number[]
+  }
   /** The last 50, oldest first. */
   readonly transitions: readonly TransitionStatus[]
   /** The last 20, oldest first. */
   readonly gaps: readonly GapStatus[]
+  /** The last 20 since the start, oldest first; the store may have more, and they may have been replayed since. */
+  readonly deadLetters: readonly DeadLetterStatus[]
 }
 
 export interface SourceStatus {
@@ -50,6 +73,8 @@ export interface SourceStatus {
   readonly system: System
   readonly state: SourceState
   readonly since: string | null
+  /** Until the next attempt to open it; null while none is promised. */
+  readonly nextTrySeconds: number | null
   readonly required: boolean
   /** Session open and every feed's last proof younger than its bound. */
   readonly up: boolean
@@ -69,6 +94,8 @@ export interface SourceStatus {
   /** Seconds left of the tightest lease of each kind. */
   readonly leases: Partial<Record<LeaseKind, number>>
   readonly feeds: readonly FeedStatus[]
+  /** As `perMinute.appended` of the document: facts of this source. */
+  readonly eventsPerMinute: readonly number[]
   readonly reconnects: number
   readonly gaps: number
   readonly deadLetters: number
@@ -87,6 +114,7 @@ export interface ErrorStatus {
 export interface FeedStatus {
   readonly name: string
   readonly state: FeedState
+  readonly since: string | null
   readonly mode: string | null
   readonly lastProof: string | null
   readonly boundSeconds: number
@@ -95,6 +123,10 @@ export interface FeedStatus {
   /** Seconds left of its own lease, below 0 once it lapsed; null where it has none. */
   readonly leaseSeconds: number | null
   readonly lastEvent: string | null
+  /** How long after it happened the last fact was seen, by the source's own clock; null while that is not known. */
+  readonly lateSeconds: number | null
+  /** Where it stands, as committed, in the feed's own words; null where it has none. */
+  readonly cursor: Cursor | null
   /** Kept when it is live again. */
   readonly lastError: ErrorStatus | null
   /** How often it was lost by itself, its session going on, and how often it was made anew after that. */
@@ -133,6 +165,15 @@ export interface GapStatus {
   readonly summary: string
 }
 
+/** Never its content: that stays in the store. */
+export interface DeadLetterStatus {
+  readonly at: string | null
+  readonly source: string
+  readonly reason: string
+  readonly bytes: number
+  readonly key: string
+}
+
 export interface StatusFacts {
   readonly version: string
   readonly node: string
@@ -148,8 +189,9 @@ const DOUBTS = 20
 
 /** Puts the document together from the model and what was asked for it. Pure but for the clock. */
 export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): StatusDocument {
-  const { config, counts, reload, sink } = model
+  const { config, counts, reload } = model
   return {
+    now: isoTime(clock.wall()),
     version: facts.version,
     node: facts.node,
     state: model.daemon ?? 'starting',
@@ -160,10 +202,7 @@ export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): 
     reload: reload === undefined ? null : { at: isoTime(reload.atMs), ok: reload.ok, problems: reload.problems },
     sources: [...model.sources.values()].map(source => sourceStatus(source, facts, clock.now())),
     store: facts.store === undefined ? null : storeStatus(model, facts.store),
-    sink:
-      sink === undefined
-        ? null
-        : { name: printable(sink.name, 80), up: sink.up, since: isoTime(sink.sinceMs), detail: sink.detail },
+    sink: sinkStatus(model),
     counts: {
       appended: counts.events,
       duplicates: counts.duplicates,
@@ -172,8 +211,14 @@ export function statusDocument(model: Model, facts: StatusFacts, clock: Clock): 
       publishRetries: counts.retries,
       tooLarge: counts.tooLarge,
     },
+    perMinute: {
+      secondsOfLast: round(secondsOfMinute(clock)),
+      appended: model.appendedPerMinute.lastHour(),
+      delivered: model.deliveredPerMinute.lastHour(),
+    },
     transitions: model.transitions.map(({ atMs, ...rest }) => ({ at: isoTime(atMs), ...rest })),
     gaps: model.recentGaps.map(({ atMs, ...rest }) => ({ at: isoTime(atMs), ...rest })),
+    deadLetters: model.recentDeadLetters.map(({ atMs, ...rest }) => ({ at: isoTime(atMs), ...rest })),
   }
 }
 
@@ -187,6 +232,7 @@ function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): Sou
     system: source.system,
     state: source.state,
     since: isoTime(source.sinceMs),
+    nextTrySeconds: source.retryAt === undefined ? null : round((source.retryAt - now) / 1000),
     required: source.required,
     up: source.isUp(now),
     doubts: doubts.length > DOUBTS ? [...doubts.slice(0, DOUBTS), `and ${doubts.length - DOUBTS} more`] : doubts,
@@ -197,7 +243,8 @@ function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): Sou
     lastProof: isoTime(source.provedAtMs),
     lastError: errorStatus(source.lastError),
     leases,
-    feeds: [...source.feeds.values()].map(feed => feedStatus(feed, session, now)),
+    feeds: [...source.feeds.values()].map(feed => feedStatus(feed, source.cursors.get(feed.name), session, now)),
+    eventsPerMinute: source.perMinute.lastHour(),
     reconnects: source.reconnects,
     gaps: source.gaps,
     deadLetters: source.deadLetters,
@@ -218,22 +265,49 @@ function errorStatus(error: LastError | undefined): ErrorStatus | null {
   return error === undefined ? null : { at: isoTime(error.atMs), code: error.code, text: error.text }
 }
 
-function feedStatus(feed: FeedModel, session: SessionNumbers | undefined, now: number): FeedStatus {
+function feedStatus(
+  feed: FeedModel,
+  cursor: Cursor | undefined,
+  session: SessionNumbers | undefined,
+  now: number,
+): FeedStatus {
   const leaseSeconds = session?.feedSeconds.get(feed.name)
   return {
     name: feed.label,
     state: feed.state,
+    since: isoTime(feed.sinceMs),
     mode: feed.mode === undefined ? null : printable(feed.mode, 40),
     lastProof: isoTime(feed.provedAtMs),
     boundSeconds: round(feed.boundMs / 1000),
     deaf: feed.deaf(now),
     leaseSeconds: leaseSeconds === undefined ? null : round(leaseSeconds),
     lastEvent: isoTime(feed.lastEventMs),
+    lateSeconds: feed.lateSeconds === undefined ? null : round(feed.lateSeconds),
+    cursor: cursor === undefined ? null : shownCursor(cursor),
     lastError: errorStatus(feed.lastError),
     lost: feed.lost,
     remade: feed.remade,
     events: feed.events,
     recovered: feed.recovered,
+  }
+}
+
+/** Ids and times of a source may be in it: cleaned like every other text from elsewhere. */
+function shownCursor(cursor: Cursor): Cursor {
+  const entries = Object.entries(cursor).map(
+    ([key, value]) => [key, typeof value === 'string' ? printable(value, 120) : value] as const,
+  )
+  return Object.fromEntries(entries)
+}
+
+function sinkStatus({ sink, server }: Model): StatusDocument['sink'] {
+  if (sink === undefined) return null
+  return {
+    name: printable(sink.name, 80),
+    up: sink.up,
+    since: isoTime(sink.sinceMs),
+    detail: sink.detail,
+    server: server === undefined ? null : { ...server, apiLevel: server.apiLevel ?? null },
   }
 }
 

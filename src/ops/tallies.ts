@@ -144,6 +144,7 @@ export class Tallies {
       case 'feed_state':
       case 'feed_proof':
       case 'feed_mode':
+      case 'feed_cursor':
       case 'lease_lost':
       case 'dead_letters_dropped':
       case 'controller':
@@ -152,6 +153,7 @@ export class Tallies {
       case 'advice':
       case 'store_state':
       case 'sink_state':
+      case 'sink_server':
       case 'reload':
       case 'daemon':
         return

@@ -22,6 +22,8 @@ export const PUBLISHED = ['apic', 'raas', 'vcd', '_dead']
 export interface VerifiedStream {
   /** False when the stream's retention takes messages away, so that looking for them proves nothing. */
   readonly keeps: boolean
+  /** The server's level of the JetStream API; undefined before nats-server 2.11. */
+  readonly apiLevel: number | undefined
   /** Differences from the config that don't break the promise. */
   readonly warnings: readonly string[]
 }
@@ -90,7 +92,12 @@ export function judge(stream: StreamConfig, config: NatsConfig): VerifiedStream 
     broken.push(`max_msg_size ${formatSize(stream.max_msg_size)} is less than ${formatSize(LEAST_MESSAGE_BYTES)}`)
   }
   if (broken.length > 0) throw new Retryable('sink', `stream ${stream.name} can't be used: ${broken.join('; ')}`)
-  return { keeps: stream.retention === RetentionPolicy.Limits, warnings: differences(stream, config) }
+  const level = Number(stream.metadata?.['_nats.level'] ?? Number.NaN)
+  return {
+    keeps: stream.retention === RetentionPolicy.Limits,
+    apiLevel: Number.isSafeInteger(level) ? level : undefined,
+    warnings: differences(stream, config),
+  }
 }
 
 function differences(stream: StreamConfig, config: NatsConfig): string[] {

@@ -73,7 +73,7 @@ class NatsSink implements Sink {
     const connection = await connectNats(this.#config, { clock, signal, name: 'opswire' })
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT_MS })
-      const { keeps, warnings } = await ensureStream(manager, this.#config)
+      const { keeps, apiLevel, warnings } = await ensureStream(manager, this.#config)
       if (signal.aborted) throw signal.reason
       if (connection.isClosed()) throw new Retryable('sink', 'NATS closed the connection')
       for (const text of warnings) report({ type: 'advice', source: this.name, text })
@@ -87,7 +87,9 @@ class NatsSink implements Sink {
         onTrouble: lost,
       })
       this.#line = { connection, publisher, jetstream: jetstream(connection), manager, keeps }
-      this.#detail = `${connection.getServer()} (nats-server ${connection.info?.version ?? 'unknown'}), stream ${stream.name}`
+      const [address, version] = [connection.getServer(), connection.info?.version ?? 'unknown']
+      this.#detail = `${address} (nats-server ${version}), stream ${stream.name}`
+      report({ type: 'sink_server', address, version, apiLevel, stream: stream.name })
       this.#watch(connection, lost)
     } catch (error) {
       await connection.close()

@@ -1,6 +1,7 @@
 /** From a source's batch to the store: stamps, encodes, commits in one transaction, and tells what was new. */
 import { noticeRecord } from '../dead-letter.ts'
 import { type Fact, type SourceRef, subjectOf } from '../event.ts'
+import type { Cursor } from '../record.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { Append, NewEvent, Store } from '../store/contract.ts'
@@ -52,6 +53,9 @@ export class Intake {
     if (events.length > 0) {
       report({ type: 'appended', source: ref.name, feed: batch.feed, facts, duplicates, ms: clock.now() - start })
     }
+    if (batch.cursor !== undefined) {
+      report({ type: 'feed_cursor', source: ref.name, feed: batch.feed, cursor: batch.cursor })
+    }
     const recovered = batch.countRecovered === true ? facts.filter(isRecovered).length : 0
     if (recovered > 0) report({ type: 'feed_recovered', source: ref.name, feed: batch.feed, count: recovered })
     for (const { data } of facts) {
@@ -62,6 +66,14 @@ export class Intake {
       const key = appended.deadKeys[index] ?? ''
       report({ type: 'dead_letter', source: ref.name, reason, bytes: Buffer.byteLength(content), key })
     }
+  }
+
+  /** Where the feed stands, as committed. Who asks for it goes on from there, so that is told. */
+  cursor(feed: string): Cursor | undefined {
+    const { ref, store, report } = this.#options
+    const cursor = store.cursor(ref.name, feed)
+    if (cursor !== undefined) report({ type: 'feed_cursor', source: ref.name, feed, cursor })
+    return cursor
   }
 
   #encode(fact: Fact, recordedMs: number): NewEvent {

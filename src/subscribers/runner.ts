@@ -220,7 +220,7 @@ class SourceRunner implements Runner {
     const context: OpenContext = {
       clock,
       signal: AbortSignal.any([this.#cut.signal, opening.signal]),
-      cursor: feed => store.cursor(this.ref.name, feed),
+      cursor: feed => this.#intake.cursor(feed),
       mirror: store.mirror(this.ref.name),
       report: happening => {
         // A quiet source has no batches for hours: what it proves by answers counts as life too.

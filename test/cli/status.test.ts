@@ -5,13 +5,14 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
-import { span } from '../../src/cli/status-page.ts'
 import { main } from '../../src/main.ts'
+import { span } from '../../src/ops/amounts.ts'
 import type { StatusDocument } from '../../src/ops/status.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
 import { captured } from './captured-io.ts'
 
 const STATUS: StatusDocument = {
+  now: '2026-02-03T05:02:05.000Z',
   version: '0.1.0',
   node: 'v26.0.0',
   state: 'ready',
@@ -26,6 +27,7 @@ const STATUS: StatusDocument = {
       system: 'apic',
       state: 'up',
       since: '2026-02-03T04:00:02.000Z',
+      nextTrySeconds: null,
       required: true,
       up: true,
       doubts: [],
@@ -40,6 +42,7 @@ const STATUS: StatusDocument = {
         {
           name: 'class/faultInst',
           state: 'live',
+          since: '2026-02-03T04:52:03.000Z',
           mode: null,
           lastProof: '2026-02-03T05:02:02.000Z',
           boundSeconds: 120,
@@ -49,10 +52,13 @@ const STATUS: StatusDocument = {
           lost: 1,
           remade: 1,
           lastEvent: '2026-02-03T05:01:55.000Z',
+          lateSeconds: 0.2,
+          cursor: null,
           events: 231,
           recovered: 2,
         },
       ],
+      eventsPerMinute: [231],
       reconnects: 1,
       gaps: 0,
       deadLetters: 0,
@@ -65,6 +71,7 @@ const STATUS: StatusDocument = {
       system: 'raas',
       state: 'down',
       since: '2026-02-03T05:00:05.000Z',
+      nextTrySeconds: null,
       required: true,
       up: false,
       doubts: ['no session: \u001b[2Jpwned'],
@@ -76,6 +83,7 @@ const STATUS: StatusDocument = {
       lastError: { at: '2026-02-03T05:00:05.000Z', code: 'auth_refused', text: 'HTTP 401' },
       leases: {},
       feeds: [],
+      eventsPerMinute: [0],
       reconnects: 0,
       gaps: 1,
       deadLetters: 3,
@@ -93,7 +101,7 @@ const STATUS: StatusDocument = {
     oldest: '2026-02-03T05:02:00.000Z',
     deadLetters: 3,
   },
-  sink: { name: 'nats', up: true, since: '2026-02-03T04:00:01.000Z', detail: '' },
+  sink: { name: 'nats', up: true, since: '2026-02-03T04:00:01.000Z', detail: '', server: null },
   counts: {
     appended: 231,
     duplicates: 5,
@@ -102,7 +110,9 @@ const STATUS: StatusDocument = {
     publishRetries: 0,
     tooLarge: 0,
   },
+  perMinute: { secondsOfLast: 5, appended: [231], delivered: [219] },
   transitions: [],
+  deadLetters: [],
   gaps: [
     {
       at: '2026-02-03T04:30:05.000Z',

@@ -11,6 +11,7 @@ const SHOWN: Record<Happening['type'], RegExp> = {
   feed_proof: /"lastProof":"2026-02-03T04:05:06.789Z"/,
   feed_mode: /opswire_feed_mode\{source="fabric-a",feed="faultInst",mode="push"\} 1/,
   feed_late: /opswire_late_seconds_count\{source="fabric-a",feed="faultInst"\} 1/,
+  feed_cursor: /"cursor":\{"newest":"f-17","at":17\}/,
   feed_recovered: /opswire_recovered_events_total\{source="fabric-a",feed="faultInst"\} 4/,
   request: /opswire_request_seconds_count\{source="fabric-a",operation="login",result="ok"\} 1/,
   lease_renewed: /opswire_lease_renewals_total\{source="fabric-a",lease="session",result="ok"\} 1/,
@@ -27,6 +28,7 @@ const SHOWN: Record<Happening['type'], RegExp> = {
   feed_gone: /"feeds":\[\]/,
   store_state: /the store is ok: \/var\/lib\/opswire/,
   sink_state: /opswire_sink_up 1/,
+  sink_server: /"server":\{"address":"127.0.0.1:4222","version":"2.15.1","apiLevel":5,"stream":"OPSWIRE"\}/,
   published: /opswire_delivery_seconds_count 2/,
   source_gone: /"sources":\[\]/,
   reload: /opswire_reload_success 0/,
@@ -35,7 +37,7 @@ const SHOWN: Record<Happening['type'], RegExp> = {
 
 test.each(Object.keys(ONE_OF_EACH) as Happening['type'][])('%s is seen from outside', async type => {
   const { ops, report, text } = testOps()
-  const needed = ['source_declared', 'feed_declared'].filter(name => name !== type) as Happening['type'][]
+  const needed = ['source_declared', 'feed_declared', 'sink_state'].filter(name => name !== type) as Happening['type'][]
   for (const name of needed) report(ONE_OF_EACH[name])
   const shown = async (): Promise<string> => `${text.join('')}${await ops.metrics()}${JSON.stringify(ops.status())}`
   const before = await shown()

@@ -25,6 +25,9 @@ test('the whole document, for a short life', async () => {
   await clock.advance(1500)
   report({ ...ONE_OF_EACH.feed_mode, feed: 'audit' })
   report({ ...ONE_OF_EACH.feed_recovered, feed: 'audit' })
+  report({ ...ONE_OF_EACH.feed_late, feed: 'audit' })
+  report({ ...ONE_OF_EACH.feed_cursor, feed: 'audit' })
+  report(ONE_OF_EACH.sink_server)
   report(ONE_OF_EACH.controller)
   report(ONE_OF_EACH.certificate_expiry)
   report(ONE_OF_EACH.reconnect)
@@ -43,6 +46,7 @@ test('the whole document, for a short life', async () => {
   ops.close()
   // As a client sees it.
   expect(JSON.parse(JSON.stringify(document))).toEqual({
+    now: '2026-02-03T04:05:08.289Z',
     version: '1.2.3',
     node: 'v26.10.0',
     notReady: [],
@@ -57,6 +61,7 @@ test('the whole document, for a short life', async () => {
         system: 'apic',
         state: 'degraded',
         since: '2026-02-03T04:05:08.289Z',
+        nextTrySeconds: null,
         required: true,
         up: true,
         doubts: [],
@@ -71,11 +76,14 @@ test('the whole document, for a short life', async () => {
           {
             name: 'audit',
             state: 'live',
+            since: '2026-02-03T04:05:06.789Z',
             mode: 'push',
             lastProof: '2026-02-03T04:05:06.789Z',
             boundSeconds: 60,
             deaf: false,
             leaseSeconds: 41.988,
+            lateSeconds: 0.3,
+            cursor: { newest: 'f-17', at: 17 },
             lastError: null,
             lost: 0,
             remade: 0,
@@ -84,6 +92,7 @@ test('the whole document, for a short life', async () => {
             recovered: 4,
           },
         ],
+        eventsPerMinute: [2],
         reconnects: 1,
         gaps: 1,
         deadLetters: 1,
@@ -101,8 +110,15 @@ test('the whole document, for a short life', async () => {
       oldest: '2026-02-03T04:05:01.789Z',
       deadLetters: 1,
     },
-    sink: { name: 'nats', up: true, since: '2026-02-03T04:05:06.789Z', detail: '' },
+    sink: {
+      name: 'nats',
+      up: true,
+      since: '2026-02-03T04:05:06.789Z',
+      detail: '',
+      server: { address: '127.0.0.1:4222', version: '2.15.1', apiLevel: 5, stream: 'OPSWIRE' },
+    },
     counts: { appended: 2, duplicates: 0, published: 2, publishedDuplicates: 0, publishRetries: 0, tooLarge: 0 },
+    perMinute: { secondsOfLast: 1.5, appended: [2], delivered: [2] },
     transitions: [
       transition('06.789', 'daemon', null, null, 'started', null),
       transition('06.789', 'store', null, null, 'ok', ''),
@@ -120,6 +136,7 @@ test('the whole document, for a short life', async () => {
         summary: 'Events of faultInst may be missing',
       },
     ],
+    deadLetters: [{ at: '2026-02-03T04:05:08.289Z', source: 'fabric-a', reason: 'not JSON', bytes: 42, key: 'd-1' }],
   })
 })
 
@@ -133,6 +150,54 @@ function transition(
 ) {
   return { at: `2026-02-03T04:05:${seconds}Z`, what, source, feed: null, from, to, why }
 }
+
+test('events are counted by minute over the last hour, by source and in all, and delivered ones', async () => {
+  const { ops, report, clock } = testOps()
+  makeReady(report, [SALT, CLOUD])
+  report(appended(SALT, 'audit', [fact(SALT, 'audit'), fact(SALT, 'audit')]))
+  report(ONE_OF_EACH.published)
+  await clock.advance(60_000)
+  report(appended(CLOUD, 'audit', [fact(CLOUD, 'audit'), gapOf(CLOUD, 'audit')]))
+  report({ type: 'published', result: 'duplicate', count: 3, recordedMs: [0, 0, 0] })
+  report({ type: 'published', result: 'retry', count: 9, recordedMs: [] })
+  await clock.advance(60_000 + 250)
+  const first = ops.status()
+  expect(first.perMinute).toEqual({ secondsOfLast: 0.25, appended: [2, 2, 0], delivered: [2, 3, 0] })
+  expect(first.sources.map(source => source.eventsPerMinute)).toEqual([
+    [2, 0, 0],
+    [0, 2, 0],
+  ])
+  await clock.advance(58 * 60_000)
+  expect(ops.status().perMinute.appended).toEqual([2, ...new Array(59).fill(0)])
+  // A machine that slept.
+  clock.stall(7 * 86_400_000)
+  expect(ops.status().perMinute.appended).toEqual(new Array(60).fill(0))
+  report(appended(SALT, 'audit', [fact(SALT, 'audit')]))
+  expect(ops.status().sources[0]?.eventsPerMinute).toEqual([...new Array(59).fill(0), 1])
+  ops.close()
+})
+
+test('a feed says since when it is in its state, a source when it is tried again, and a cursor may come before its feed', async () => {
+  const { ops, report, clock } = testOps()
+  makeReady(report, [FABRIC])
+  report({ type: 'feed_cursor', source: 'fabric-a', feed: 'later', cursor: { at: 1, id: 'a\u001b[2Jb', none: null } })
+  await clock.advance(1000)
+  report({ type: 'feed_declared', source: 'fabric-a', feed: 'later', proofBoundMs: 60_000 })
+  report({ type: 'feed_state', source: 'fabric-a', feed: 'audit', state: 'live' })
+  await clock.advance(1000)
+  report({ type: 'source_state', source: 'fabric-a', state: 'down', reason: 'x', code: 'timeout', retryInMs: 5000 })
+  await clock.advance(1000)
+  const [source] = ops.status().sources
+  expect(source).toMatchObject({ nextTrySeconds: 4, since: '2026-02-03T04:05:08.789Z' })
+  expect(source?.feeds).toMatchObject([
+    { state: 'lost', since: '2026-02-03T04:05:08.789Z', cursor: null },
+    { state: 'lost', since: '2026-02-03T04:05:08.789Z', cursor: { at: 1, id: 'a [2Jb', none: null } },
+  ])
+  report({ type: 'feed_gone', source: 'fabric-a', feed: 'later' })
+  report({ type: 'feed_declared', source: 'fabric-a', feed: 'later', proofBoundMs: 60_000 })
+  expect(ops.status().sources[0]?.feeds[1]).toMatchObject({ state: 'starting', cursor: null })
+  ops.close()
+})
 
 test('the last 50 transitions and 20 gaps are kept, and a state told again is no transition', () => {
   const { ops, report } = testOps()

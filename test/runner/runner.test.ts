@@ -106,7 +106,7 @@ describe('runner', () => {
     const first = new FakeSession()
     const second = new FakeSession()
     const cursors: unknown[] = []
-    const { clock, facts } = await rig(async (context, count) => {
+    const { clock, facts, happenings } = await rig(async (context, count) => {
       cursors.push(context.cursor('log'))
       return count === 0 ? first : second
     })
@@ -116,6 +116,9 @@ describe('runner', () => {
     first.queue.fail(new Retryable('socket_lost', 'cut'))
     await turnUntil(clock, () => cursors.length === 2, 'the second open')
     expect(cursors).toEqual([undefined, { at: 2 }])
+    // Told with the commit that moved it, and as the second session found it.
+    const told = { type: 'feed_cursor', source: ref.name, feed: 'log', cursor: { at: 2 } }
+    expect(happenings.filter(one => one.type === 'feed_cursor' && one.feed === 'log')).toEqual([told, told])
     expect(first.closed).toBeGreaterThan(0)
   })
 

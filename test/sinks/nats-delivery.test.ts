@@ -38,6 +38,10 @@ describe.each([NEWEST, OLDEST])('delivery to nats-server %s', version => {
     await delivery.settled(COUNT)
     expect(delivery.published('ok')).toBe(COUNT)
     expect(delivery.states).toEqual([`up: 127.0.0.1:${nats.port} (nats-server ${version}), stream OPSWIRE`])
+    const apiLevel = version === OLDEST ? undefined : expect.any(Number)
+    expect(delivery.told.filter(({ type }) => type === 'sink_server')).toEqual([
+      { type: 'sink_server', address: `127.0.0.1:${nats.port}`, version, apiLevel, stream: 'OPSWIRE' },
+    ])
     await delivery.pump.stop(5000)
     await expectEachOnce(config, COUNT)
   })

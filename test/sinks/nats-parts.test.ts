@@ -80,7 +80,9 @@ describe('the judgement of a stream', () => {
   } as StreamConfig
 
   it('finds nothing in the one that it makes', () => {
-    expect(judge(good, config)).toEqual({ keeps: true, warnings: [] })
+    expect(judge(good, config)).toEqual({ keeps: true, apiLevel: undefined, warnings: [] })
+    expect(judge({ ...good, metadata: { '_nats.level': '5' } } as StreamConfig, config).apiLevel).toBe(5)
+    expect(judge({ ...good, metadata: { '_nats.level': 'new' } } as StreamConfig, config).apiLevel).toBeUndefined()
   })
 
   it.each<[string, Partial<StreamConfig>]>([
