@@ -23,6 +23,11 @@ export class Condition {
     this.#limits = limits
   }
 
+  /** As it was last said. */
+  get full(): boolean {
+    return this.#full
+  }
+
   get failing(): boolean {
     return this.#failing !== undefined
   }

@@ -78,6 +78,12 @@ export interface StoreStats {
   readonly floor: number
 }
 
+/** How far the sink was, in its own words. */
+export interface Marks {
+  readonly acked: Cursor | undefined
+  readonly trimmed: Cursor | undefined
+}
+
 export interface Store {
   /** Resolves when durable (WAL, synchronous FULL, group commit). Waits, without an error, while the store is over its limit. */
   append(append: Append, signal?: AbortSignal): Promise<Appended>
@@ -87,8 +93,19 @@ export interface Store {
   read(after: number, limit: number): EventRecord[]
   /** The same rows as `read`, without their bodies: cheap however large the events are. */
   ids(after: number, limit: number): EventKey[]
-  /** Everything up to `seq` is acked; durable with the next commit. Rows stay for `retainMs`, then are trimmed. */
-  settle(seq: number): void
+  /**
+   * Everything up to `seq` is acked; durable with the next commit. Rows stay for `retainMs`, then are trimmed. `mark`:
+   * how far the sink was then, durable in the same commit; the store does not read it. The same `seq` again with a mark:
+   * all of it was acked anew, and stays for the whole time again.
+   */
+  settle(seq: number, mark?: Cursor): void
+  /** As of the last commit: the mark of the floor, and that of the newest rows which were trimmed. */
+  marks(): Marks
+  /**
+   * While true acked rows stay beyond their time, unless a full store needs their room: nobody knows whether the sink
+   * still has them. The time between counts for none of them.
+   */
+  holdAcked(hold: boolean): void
   /** Highest seq below which everything is acked, as of the last commit. */
   readonly floor: number
   /**

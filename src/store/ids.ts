@@ -44,6 +44,17 @@ interface Draft {
   forgotten: Run | undefined
 }
 
+/** The ids of these events as bytes. Throws `TypeError` for one that is not 32 hex digits. */
+export function idsOf(events: readonly { readonly id: string }[]): Buffer[] {
+  return events.map(({ id }) => {
+    const bytes = Buffer.from(id, 'hex')
+    if (bytes.length !== ID_BYTES || id.length !== 2 * ID_BYTES) {
+      throw new TypeError(`not an event id, which is 32 hex digits: ${id}`)
+    }
+    return bytes
+  })
+}
+
 export class Ids {
   readonly #runSize: number
   readonly #insertRecent: StatementSync

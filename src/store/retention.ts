@@ -1,45 +1,75 @@
 /** Which acked rows have been kept long enough. By the monotonic clock: setting the wall clock trims nothing early. */
+import type { Cursor } from '../record.ts'
 
-interface Mark {
+interface Kept {
   seq: number
-  readonly safeAt: number
+  /** How far the sink was when these rows were acked: none of them stands beyond it. */
+  mark: Cursor | undefined
+  safeAt: number
 }
 
-/** Marks kept at once, at most: rows wait up to a thirty-second part longer than asked. */
-const MARKS = 32
+/** What may go: rows up to `seq`. */
+export interface Trimmable {
+  readonly seq: number
+  readonly mark: Cursor | undefined
+}
+
+const NOTHING: Trimmable = { seq: 0, mark: undefined }
+
+/** Groups kept apart at once, at most: rows wait up to a thirty-second part longer than asked. */
+const GROUPS = 32
 
 export class Retention {
   readonly #retainMs: number
   readonly #grainMs: number
-  #marks: Mark[] = []
+  #kept: Kept[] = []
+  #heldSince: number | undefined
 
   constructor(retainMs: number) {
     this.#retainMs = retainMs
-    this.#grainMs = Math.max(1, retainMs / MARKS)
+    this.#grainMs = Math.max(1, retainMs / GROUPS)
   }
 
   /** Everything up to `seq` is acked since `now`. */
-  acked(seq: number, now: number): void {
+  acked(seq: number, now: number, mark?: Cursor): void {
     const safeAt = Math.ceil((now + this.#retainMs) / this.#grainMs) * this.#grainMs
-    const last = this.#marks.at(-1)
-    if (last !== undefined && last.safeAt >= safeAt) last.seq = Math.max(last.seq, seq)
-    else this.#marks.push({ seq, safeAt })
+    const last = this.#kept.at(-1)
+    if (last !== undefined && last.safeAt >= safeAt) {
+      last.seq = Math.max(last.seq, seq)
+      last.mark = mark ?? last.mark
+    } else this.#kept.push({ seq, mark, safeAt })
   }
 
-  /** The highest seq that may go; 0 when none may. */
-  through(now: number): number {
-    let through = 0
-    for (const mark of this.#marks) if (mark.safeAt <= now) through = Math.max(through, mark.seq)
+  /** Everything that is acked, which is up to `seq`, was acked once more, now. */
+  ackedAnew(seq: number, now: number, mark: Cursor): void {
+    this.#kept = [{ seq, mark, safeAt: now + this.#retainMs }]
+  }
+
+  /** From now on nothing may go but what must make room; or no more so: the time between counts for nothing. */
+  hold(hold: boolean, now: number): void {
+    if (hold) this.#heldSince ??= now
+    else if (this.#heldSince !== undefined) {
+      const from = this.#heldSince
+      this.#heldSince = undefined
+      for (const kept of this.#kept) kept.safeAt += now - from
+    }
+  }
+
+  /** What may go now. `needy`: room is needed, so that nothing is held beyond its time. */
+  through(now: number, needy: boolean): Trimmable {
+    if (this.#heldSince !== undefined && !needy) return NOTHING
+    let through = NOTHING
+    for (const kept of this.#kept) if (kept.safeAt <= now && kept.seq >= through.seq) through = kept
     return through
   }
 
   /** Rows up to `seq` are gone. */
   trimmed(seq: number): void {
-    this.#marks = this.#marks.filter(mark => mark.seq > seq)
+    this.#kept = this.#kept.filter(kept => kept.seq > seq)
   }
 
   /** When the next rows may go, or undefined when none are waiting for it. */
-  get nextAt(): number | undefined {
-    return this.#marks[0]?.safeAt
+  nextAt(needy: boolean): number | undefined {
+    return this.#heldSince !== undefined && !needy ? undefined : this.#kept[0]?.safeAt
   }
 }

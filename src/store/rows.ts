@@ -2,10 +2,15 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record.ts'
 import { blob, buffer, integer, type Row, text } from './columns.ts'
-import type { EventKey, NewEvent, StoredDeadLetter, WhichLetters } from './contract.ts'
+import type { EventKey, Marks, NewEvent, StoredDeadLetter, WhichLetters } from './contract.ts'
 
 /** What a row is taken to cost beside its body and names: keys, ids, page headers. */
 const ROW_OVERHEAD_BYTES = 192
+
+/** Where the sink's own marks stand among the cursors: no source has this name. */
+export const SINK = ''
+export const ACKED = 'acked'
+export const TRIMMED = 'trimmed'
 
 /** Bytes of an event as they count against `store.max_bytes`. */
 export function rowBytes(event: NewEvent): number {
@@ -145,6 +150,10 @@ export class Rows {
   cursor(source: string, feed: string): Cursor | undefined {
     const row = this.#sql('SELECT value FROM cursors WHERE source = ? AND feed = ?').get(source, feed)
     return row === undefined ? undefined : (JSON.parse(text(row, 'value')) as Cursor)
+  }
+
+  marks(): Marks {
+    return { acked: this.cursor(SINK, ACKED), trimmed: this.cursor(SINK, TRIMMED) }
   }
 
   saveCursor(source: string, feed: string, cursor: Cursor): void {

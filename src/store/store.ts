@@ -5,14 +5,15 @@ import type { Cursor, EventRecord, MirrorView } from '../record.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { Alarm } from './alarm.ts'
 import { Condition } from './condition.ts'
-import type { Append, Appended, EventKey, NoticeOf, Store, StoredDeadLetter, StoreStats } from './contract.ts'
+import type { Append, Appended, EventKey, Marks, NoticeOf, Store, StoredDeadLetter, StoreStats } from './contract.ts'
 import type { LostState } from './database.ts'
+import { idsOf } from './ids.ts'
 import type { Done, Ledger } from './ledger.ts'
 import type { StoreLimits } from './limits.ts'
 import type { Lock } from './lock.ts'
 import { mirrorOf } from './mirror.ts'
-import { Retention } from './retention.ts'
 import { rowBytes } from './rows.ts'
+import { Settled } from './settled.ts'
 import { Vault, type VaultOptions } from './vault.ts'
 import { type Group, type Waiting, WaitingLine } from './waiting.ts'
 
@@ -23,7 +24,6 @@ const SETTLE_MS = 50
 /** Pages are given back in small steps, this far apart. */
 const SHRINK_MS = 20
 
-const ID_BYTES = 16
 /** What a notice of a dead letter is taken to cost before it is made. */
 const NOTICE_BYTES = 1024
 
@@ -35,14 +35,13 @@ export class SqliteStore implements Store {
   readonly #vault: Vault
   readonly #lock: Lock | undefined
   readonly #line = new WaitingLine()
-  readonly #retention: Retention
+  readonly #settled: Settled
   readonly #callbacks = new Set<() => void>()
   readonly #alarm: Alarm
   readonly #condition: Condition
   /** The store's running time when it was opened, and when that was. */
   readonly #ageAtStart: number
   readonly #startedAt: number
-  #settled: number
   /** Rows have gone since the file was last looked at for pages to give back. */
   #slack = false
   #commitMs = 0
@@ -72,12 +71,10 @@ export class SqliteStore implements Store {
       reopen: opened.reopen,
       onDamage: error => this.#failed(error),
     })
-    this.#retention = new Retention(limits.retainAckedMs)
     this.#startedAt = this.#clock.now()
     this.#ageAtStart = this.#ledger.rows.meta().ageMs
-    this.#settled = this.floor
-    // Nobody knows when these were acked: they are kept for the whole time again.
-    if (this.floor > 0) this.#retention.acked(this.floor, this.#startedAt)
+    const { acked } = this.#ledger.rows.marks()
+    this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#startedAt, acked)
     this.#condition.holds(this.#ledger.totals.bytes, false)
     this.#plan(false)
   }
@@ -90,13 +87,9 @@ export class SqliteStore implements Store {
     return this.#ledger.totals.floor
   }
 
-  append(append: Append, signal?: AbortSignal): Promise<Appended> {
+  async append(append: Append, signal?: AbortSignal): Promise<Appended> {
     const { events, mirror = [], dead = [] } = append
-    const ids = events.map(event => Buffer.from(event.id, 'hex'))
-    const wrong = ids.findIndex((id, index) => id.length !== ID_BYTES || events[index]?.id.length !== 2 * ID_BYTES)
-    if (wrong >= 0) {
-      return Promise.reject(new TypeError(`not an event id, which is 32 hex digits: ${events[wrong]?.id}`))
-    }
+    const ids = idsOf(events)
     return this.#enqueue<Appended>(
       {
         source: append.againAfter === undefined ? append.source : `${append.source} once more`,
@@ -156,11 +149,19 @@ export class SqliteStore implements Store {
     })
   }
 
-  settle(seq: number): void {
-    const settled = Math.min(seq, this.#ledger.totals.lastSeq)
-    if (settled <= this.#settled || this.#closed) return
-    this.#settled = settled
-    this.#wake(SETTLE_MS)
+  settle(seq: number, mark?: Cursor): void {
+    if (this.#closed) return
+    this.#settled.settle(Math.min(seq, this.#ledger.totals.lastSeq), mark, this.floor)
+    if (this.#settled.isDue(this.floor)) this.#wake(SETTLE_MS)
+  }
+
+  marks(): Marks {
+    return this.#vault.read('how far the sink was', rows => rows.marks())
+  }
+
+  holdAcked(hold: boolean): void {
+    this.#settled.hold(hold, this.#clock.now())
+    if (!hold) this.#plan(false)
   }
 
   cursor(source: string, feed: string): Cursor | undefined {
@@ -256,9 +257,8 @@ export class SqliteStore implements Store {
       this.#failed(error)
       return false
     }
-    this.#settled = Math.max(this.#settled, this.floor)
     if (lost === undefined) return true
-    this.#retention.trimmed(this.floor)
+    this.#settled.lost(this.floor)
     const { onLostState } = this.#limits
     if (onLostState !== undefined) this.#call(() => onLostState(lost))
     return true
@@ -277,9 +277,9 @@ export class SqliteStore implements Store {
   #plan(more: boolean): void {
     const now = this.#clock.now()
     if (more) this.#wake(this.#pause())
-    if (this.#settled > this.floor) this.#wake(SETTLE_MS)
+    if (this.#settled.isDue(this.floor)) this.#wake(SETTLE_MS)
     if (this.#slack) this.#wake(SHRINK_MS)
-    const { nextAt } = this.#retention
+    const nextAt = this.#settled.nextAt(this.#condition.full)
     if (nextAt !== undefined) this.#wake(Math.max(nextAt - now, this.#rest()))
     const expiryMs = this.#ledger.nextExpiryMs()
     if (expiryMs !== undefined) this.#wake(Math.max(expiryMs - this.#ageMs(), this.#rest()))
@@ -299,22 +299,22 @@ export class SqliteStore implements Store {
     if (this.#vault.damaged) return false
     const now = this.#clock.now()
     const ageMs = this.#ageMs()
-    const trimThrough = this.#retention.through(now)
     const floorBefore = this.floor
+    const settled = this.#settled.upkeep(floorBefore, now, this.#condition.full)
     const expiry = this.#ledger.nextExpiryMs()
-    const due = trimThrough > 0 || this.#settled > floorBefore || (expiry !== undefined && expiry <= ageMs)
+    const isDue = this.#settled.isDue(floorBefore) || settled.trim.seq > 0
+    const due = isDue || (expiry !== undefined && expiry <= ageMs)
     if (jobs.length === 0 && !due && !probe) return true
     let done: Done<Waiting>
     try {
-      done = this.#vault.commit(jobs, { floor: this.#settled, trimThrough, ageMs, wallMs: this.#clock.wall(), probe })
+      done = this.#vault.commit(jobs, { ...settled, ageMs, wallMs: this.#clock.wall(), probe })
     } catch (error) {
       this.#failed(error)
       return false
     }
     this.#commitEnd = this.#clock.now()
     this.#commitMs = this.#commitEnd - now
-    if (this.floor > floorBefore) this.#retention.acked(this.floor, this.#commitEnd)
-    this.#retention.trimmed(done.trimmedThrough)
+    this.#settled.committed(floorBefore, this.floor, this.#commitEnd, done.trimmedThrough)
     this.#line.remove(new Set(jobs))
     for (const job of jobs) {
       if (done.refused.has(job)) job.reject(done.refused.get(job))

@@ -1,9 +1,10 @@
 /** One transaction as it is being written: totals that count only once it is committed. */
 import { hash } from 'node:crypto'
-import type { DeadLetter, EventRecord } from '../record.ts'
+import type { Cursor, DeadLetter, EventRecord } from '../record.ts'
 import type { Append, Appended, NewEvent, NoticeOf } from './contract.ts'
 import type { Ids } from './ids.ts'
-import { type Rows, rowBytes } from './rows.ts'
+import type { Trimmable } from './retention.ts'
+import { ACKED, type Rows, rowBytes, SINK, TRIMMED } from './rows.ts'
 
 /** Kept beside the rows, moved on by a COMMIT and by nothing else. */
 export interface Totals {
@@ -18,8 +19,9 @@ export interface Totals {
 export interface Upkeep {
   /** Everything up to here is acked. */
   readonly floor: number
-  /** Rows up to here may go. */
-  readonly trimThrough: number
+  /** How far the sink is now; undefined when that is not to be written. */
+  readonly mark: Cursor | undefined
+  readonly trim: Trimmable
   /** The store's running time, and the wall clock. */
   readonly ageMs: number
   readonly wallMs: number
@@ -160,6 +162,7 @@ export class Transaction {
   /** What comes with every commit: the floor, a step of trimming, a step of forgetting, the totals. Gives what went. */
   finish(): number {
     this.#floor = Math.max(this.#floor, Math.min(this.#upkeep.floor, this.#lastSeq))
+    if (this.#upkeep.mark !== undefined) this.#rows.saveCursor(SINK, ACKED, this.#upkeep.mark)
     const trimmedThrough = this.#trim()
     this.#ids.seal(this.#upkeep.ageMs, this.#floor)
     const forgot = this.#ids.forget(this.#upkeep.ageMs, this.#floor)
@@ -172,7 +175,8 @@ export class Transaction {
 
   #trim(): number {
     // Never past the floor, whatever the caller believes: what is above it has not been delivered.
-    const through = Math.min(this.#upkeep.trimThrough, this.#floor)
+    const { seq, mark } = this.#upkeep.trim
+    const through = Math.min(seq, this.#floor)
     if (through === 0) return 0
     const oldest = this.#rows.oldestEvents(through, TRIM_ROWS)
     let last = 0
@@ -183,6 +187,7 @@ export class Transaction {
       last = row.seq
     }
     if (last > 0) this.#rows.deleteEvents(last)
+    if (last > 0 && mark !== undefined) this.#rows.saveCursor(SINK, TRIMMED, mark)
     this.#bytes -= freed
     const all = oldest.length < TRIM_ROWS && last === (oldest.at(-1)?.seq ?? 0)
     return all ? through : last

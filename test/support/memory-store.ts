@@ -1,7 +1,7 @@
 /** A store in plain memory, for tests of the pump: the contract without a database. */
 import { hash } from 'node:crypto'
-import type { EventRecord } from '../../src/record.ts'
-import type { Append, Appended, EventKey, NoticeOf, Store, StoredDeadLetter } from '../../src/store/contract.ts'
+import type { Cursor, EventRecord } from '../../src/record.ts'
+import type { Append, Appended, EventKey, Marks, NoticeOf, Store, StoredDeadLetter } from '../../src/store/contract.ts'
 
 export class MemoryStore implements Store {
   readonly rows: EventRecord[] = []
@@ -13,6 +13,10 @@ export class MemoryStore implements Store {
   failing = false
   /** Reads throw this while it is set. */
   unreadable: Error | undefined
+  /** As `settle` was last given one. */
+  mark: Cursor | undefined
+  trimmedMark: Cursor | undefined
+  held = false
   #floor = 0
   #lastSeq = 0
   readonly #callbacks = new Set<() => void>()
@@ -38,9 +42,24 @@ export class MemoryStore implements Store {
     return this.#floor
   }
 
-  settle(seq: number): void {
+  settle(seq: number, mark?: Cursor): void {
     this.settled = Math.max(this.settled, seq)
+    this.mark = mark ?? this.mark
     if (!this.holdFloor) this.commitFloor()
+  }
+
+  marks(): Marks {
+    return { acked: this.mark, trimmed: this.trimmedMark }
+  }
+
+  holdAcked(hold: boolean): void {
+    this.held = hold
+  }
+
+  /** Acked rows up to `seq` are gone, as after their time. */
+  trim(seq: number): void {
+    this.rows.splice(0, firstAbove(this.rows, seq))
+    this.trimmedMark = this.mark
   }
 
   read(after: number, limit: number): EventRecord[] {

@@ -1,7 +1,15 @@
 /** A real store whose daemon can be made to die in the middle of a page: before its commit, or after it and before hearing of it. */
 
 import type { Cursor, EventRecord, MirrorView } from '../../src/record.ts'
-import type { Append, Appended, NoticeOf, Store, StoredDeadLetter, StoreStats } from '../../src/store/contract.ts'
+import type {
+  Append,
+  Appended,
+  Marks,
+  NoticeOf,
+  Store,
+  StoredDeadLetter,
+  StoreStats,
+} from '../../src/store/contract.ts'
 
 export type Death = 'before commit' | 'after commit'
 
@@ -49,8 +57,14 @@ export class MortalStore implements Store {
   ids(after: number, limit: number): ReturnType<Store['ids']> {
     return this.#store.ids(after, limit)
   }
-  settle(seq: number): void {
-    this.#store.settle(seq)
+  settle(seq: number, mark?: Cursor): void {
+    this.#store.settle(seq, mark)
+  }
+  marks(): Marks {
+    return this.#store.marks()
+  }
+  holdAcked(hold: boolean): void {
+    this.#store.holdAcked(hold)
   }
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string> {
     return this.#store.bury(event, reason, notice)

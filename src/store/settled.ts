@@ -1,0 +1,60 @@
+/** What is acked and how long it stays: between what the pump says and what a commit makes durable. */
+import type { Cursor } from '../record.ts'
+import { Retention, type Trimmable } from './retention.ts'
+
+export class Settled {
+  readonly #retention: Retention
+  #seq: number
+  #mark: Cursor | undefined
+  /** What is below the floor was acked once more. */
+  #anew = false
+
+  /** As the file has it. Nobody knows when that was acked: it is kept for the whole time again. */
+  constructor(retainMs: number, floor: number, now: number, mark: Cursor | undefined) {
+    this.#retention = new Retention(retainMs)
+    this.#seq = floor
+    if (floor > 0) this.#retention.acked(floor, now, mark)
+  }
+
+  /** As `Store.settle`; `floor` is the durable one. */
+  settle(seq: number, mark: Cursor | undefined, floor: number): void {
+    if (seq < this.#seq) return
+    if (seq === floor && mark !== undefined) this.#anew = true
+    this.#seq = seq
+    this.#mark = mark ?? this.#mark
+  }
+
+  /** There is something that the next commit makes durable. */
+  isDue(floor: number): boolean {
+    return this.#seq > floor || this.#anew
+  }
+
+  /** For the next commit. `needy`: room is needed. */
+  upkeep(floor: number, now: number, needy: boolean): { floor: number; mark: Cursor | undefined; trim: Trimmable } {
+    const mark = this.isDue(floor) ? this.#mark : undefined
+    return { floor: this.#seq, mark, trim: this.#retention.through(now, needy) }
+  }
+
+  /** It is durable, and rows up to `trimmed` are gone. */
+  committed(floorBefore: number, floor: number, now: number, trimmed: number): void {
+    if (floor > floorBefore) this.#retention.acked(floor, now, this.#mark)
+    else if (this.#anew && this.#mark !== undefined) this.#retention.ackedAnew(floor, now, this.#mark)
+    this.#anew = false
+    this.#retention.trimmed(trimmed)
+  }
+
+  /** A new file is in use, which begins after `floor`. */
+  lost(floor: number): void {
+    this.#seq = Math.max(this.#seq, floor)
+    this.#retention.trimmed(floor)
+  }
+
+  hold(hold: boolean, now: number): void {
+    this.#retention.hold(hold, now)
+  }
+
+  /** When the next rows may go, or undefined when none are waiting for it. */
+  nextAt(needy: boolean): number | undefined {
+    return this.#retention.nextAt(needy)
+  }
+}
