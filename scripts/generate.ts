@@ -1,8 +1,11 @@
-/** Writes the files of `config/` that come from the schemas: `npm run generate`. A test fails when one is stale. */
+/** Writes what comes from the code, schemas in `config/` and reference pages in `docs/`: `npm run generate`. A test fails when one is stale. */
 import { writeFileSync } from 'node:fs'
 import { configJsonSchema } from '../src/config/outline.ts'
 import { sampleConfig } from '../src/config/sample.ts'
 import { eventJsonSchema } from '../src/event-schema.ts'
+import { configPage } from './reference/config.ts'
+import { errorsPage } from './reference/errors.ts'
+import { metricsPage } from './reference/metrics.ts'
 
 export interface Generated {
   /** From the root of the repository. */
@@ -17,6 +20,9 @@ export function generated(): Generated[] {
     { path: 'config/opswire.example.yaml', text: sampleConfig() },
     { path: 'config/opswire.schema.json', text: json(configJsonSchema()) },
     { path: 'config/event.schema.json', text: json(eventJsonSchema()) },
+    { path: 'docs/CONFIG.md', text: configPage() },
+    { path: 'docs/ERRORS.md', text: errorsPage() },
+    { path: 'docs/METRICS.md', text: metricsPage() },
   ]
 }
 

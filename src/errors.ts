@@ -1,4 +1,4 @@
-/** The three kinds of error. Each carries a stable code; `docs/ERRORS.md` has one row for each. */
+/** The three kinds of error. Each carries a stable code; `error-codes.ts` says of each what it means to an operator. */
 
 /** Codes are stable: operators match on them in logs, `/status` and metrics. */
 export type ErrorCode =

@@ -39,6 +39,7 @@ const COMMON = [
   'event.ts',
   'event-schema.ts',
   'errors.ts',
+  'error-codes.ts',
   'feed-health.ts',
   'probe.ts',
   'report.ts',

@@ -31,6 +31,10 @@ export interface Place {
   readonly writeOnly?: boolean
   /** `duration` or `size`: text with a unit. */
   readonly 'x-unit'?: string
+  /** What is allowed of that text: `at least 1s`, `from 1s to 10m`. */
+  readonly 'x-range'?: string
+  /** What else must be set, or so, for this key to be of use; a sentence for the reference page. */
+  readonly 'x-needs'?: string
   /** Another key of the same block that this one can stand for. */
   readonly 'x-instead-of'?: string
   /** A value for the sample, where `examples` is not carried over. */

@@ -35,6 +35,7 @@ export const natsSchema = z
       .meta({
         description: 'A .creds file (a JWT and its key). Without it and the keys below nothing is shown at login.',
         examples: ['/etc/opswire/nats.creds'],
+        'x-needs': 'At most one of credentials_file, user (with its password), token and nkey_seed.',
       }),
     user: z
       .string()
@@ -80,7 +81,10 @@ export const natsSchema = z
         max_age: duration('1m').describe('How long the stream keeps an event.').prefault('7d'),
         max_bytes: size('1MiB').describe('How large the stream may grow.').prefault('1GiB'),
         duplicate_window: duration('1s')
-          .describe('How long the server knows the id of an event, so that one sent twice is kept once.')
+          .meta({
+            description: 'How long the server knows the id of an event, so that one sent twice is kept once.',
+            'x-needs': 'Not longer than max_age.',
+          })
           .prefault('5m'),
       })
       .describe('The JetStream stream that keeps the events.')

@@ -122,6 +122,8 @@ interface SecretDoc {
   readonly mustBeSet?: boolean
   /** The key of the same block that this secret replaces, when it is one of several ways to log in. */
   readonly insteadOf?: string
+  /** What else it needs: a sentence for the reference page. */
+  readonly needs?: string
 }
 
 /** The four ways to name a secret, as optional keys for a strict object. `writeOnly` marks what must never be shown. */
@@ -132,6 +134,7 @@ export function secretKeys<N extends string>(name: N, doc: SecretDoc): SecretSha
     examples: [doc.example],
     ...(doc.mustBeSet === true ? { 'x-must-be-set': true } : {}),
     ...(doc.insteadOf === undefined ? {} : { 'x-instead-of': doc.insteadOf }),
+    ...(doc.needs === undefined ? {} : { 'x-needs': doc.needs }),
   }
   const instead = { 'x-instead-of': `${name}_file` }
   return {

@@ -67,7 +67,11 @@ export const apicSchema = z
       .string()
       .min(1)
       .optional()
-      .meta({ description: 'Log in as apic:DOMAIN\\user.', examples: ['LOCAL'] }),
+      .meta({
+        description: 'Log in as apic:DOMAIN\\user.',
+        examples: ['LOCAL'],
+        'x-needs': 'Excludes fallback_domain.',
+      }),
     fallback_domain: z.boolean().default(false).describe('Log in as apic#fallback\\user. Excludes login_domain.'),
     challenge_token: z
       .union([z.boolean(), z.enum(['header', 'url'])])
@@ -133,6 +137,7 @@ export const raasSchema = z
       description: 'The address of the server. It may carry a base path, such as https://raas.example.net/raas.',
       examples: ['https://raas.example.net'],
       'x-must-be-set': true,
+      'x-needs': 'Exactly one of url and region.',
     }),
     region: z
       .enum(REGIONS)
@@ -146,6 +151,7 @@ export const raasSchema = z
         description: 'A login with read rights, and its password.',
         examples: ['svc-opswire'],
         'x-must-be-set': true,
+        'x-needs': 'Exactly one of username (with its password), csp_api_token and bearer_token.',
       }),
     ...secretKeys('password', { what: 'the password', example: '/run/secrets/raas', mustBeSet: true }),
     config_name: z.string().min(1).default('internal').describe('The authentication backend of the login.'),
@@ -154,12 +160,14 @@ export const raasSchema = z
       example: '/run/secrets/csp',
       insteadOf: 'username',
     }),
-    csp_url: httpUrl
-      .default('https://console.cloud.vmware.com')
-      .describe('The cloud service console that csp_api_token is shown to.'),
+    csp_url: httpUrl.default('https://console.cloud.vmware.com').meta({
+      description: 'The cloud service console that csp_api_token is shown to.',
+      'x-needs': 'Does nothing without csp_api_token.',
+    }),
     api_token_expires_at: z.iso.datetime({ offset: true }).optional().meta({
       description: 'When csp_api_token ends, such as 2026-12-31T00:00:00Z: the console does not tell, a metric does.',
       'x-instead-of': 'username',
+      'x-needs': 'Does nothing without csp_api_token.',
     }),
     ...secretKeys('bearer_token', {
       what: 'a bearer token that something else keeps fresh (in place of username and password)',
@@ -225,7 +233,12 @@ export const vcdSchema = z
       .string()
       .min(1)
       .meta({ description: "The organisation to log in to: System, or a tenant's name.", examples: ['System'] }),
-    ...secretKeys('api_token', { what: 'the API token', example: '/run/secrets/vcd', mustBeSet: true }),
+    ...secretKeys('api_token', {
+      what: 'the API token',
+      example: '/run/secrets/vcd',
+      mustBeSet: true,
+      needs: 'One that rotates needs state_dir.',
+    }),
     poll_interval: duration('1s').describe('How often the newest audit events are asked for.').prefault('10s'),
     sweep_interval: duration('1s')
       .describe('How often the whole overlap is read again: this is the guarantee.')

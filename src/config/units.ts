@@ -71,7 +71,7 @@ export function duration(min = '0s', max = '3650d') {
       }
       return ms
     })
-    .meta({ 'x-unit': 'duration', pattern: DURATION_PATTERN })
+    .meta({ 'x-unit': 'duration', 'x-range': range, pattern: DURATION_PATTERN })
 }
 
 /** A config value such as `2GiB`; parsed to bytes. */
@@ -91,7 +91,7 @@ export function size(min = '1B') {
       }
       return bytes
     })
-    .meta({ 'x-unit': 'size', pattern: SIZE_PATTERN })
+    .meta({ 'x-unit': 'size', 'x-range': `at least ${min}`, pattern: SIZE_PATTERN })
 }
 
 /** A time as people write it, ms: with its zone, a day (of UTC), or a time ago such as `2h`; undefined when it is none of these. */

@@ -37,7 +37,7 @@ export interface CatalogueOptions {
   readonly node: string
   readonly model: Model
   readonly tallies: Tallies
-  readonly lag: LoopLag
+  readonly lag: Pick<LoopLag, 'ms'>
   readonly asked: () => Asked
 }
 

@@ -31,7 +31,7 @@ function aDay(): Happening[] {
     ONE_OF_EACH.feed_declared,
     ONE_OF_EACH.feed_state,
     ONE_OF_EACH.feed_proof,
-    { ...ONE_OF_EACH.feed_mode, mode: 'poll' },
+    { ...ONE_OF_EACH.feed_mode, mode: 'polling' },
     ONE_OF_EACH.feed_mode,
     { type: 'feed_declared', source: 'fabric-a', feed: 'mo uni/tn-"prod"', proofBoundMs: 60_000 },
     appended(FABRIC, 'faultInst', [

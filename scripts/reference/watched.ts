@@ -1,0 +1,65 @@
+/** Who looks at a metric: the alert rules of `config/prometheus/` and the dashboards of `config/grafana/`. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { parse } from 'yaml'
+
+const CONFIG = resolve(import.meta.dirname, '../../config')
+
+export interface Watcher {
+  readonly name: string
+  /** A link from `docs/`. */
+  readonly link: string
+  readonly expressions: readonly string[]
+}
+
+interface RulesFile {
+  readonly groups?: readonly { readonly rules?: readonly { alert?: string; record?: string; expr: string }[] }[]
+}
+
+/** Metric names in a query; a histogram's parts count as the histogram. */
+export function metricsIn(expression: string): string[] {
+  const names = [...expression.matchAll(/\bopswire_[a-z_]+\b/g)].map(([name]) =>
+    name.replace(/_(bucket|sum|count)$/, ''),
+  )
+  return [...new Set(names)]
+}
+
+/** Every alert of the rules files, with what it asks. */
+export function alerts(): Watcher[] {
+  return filesIn('prometheus', /\.ya?ml$/).flatMap(path => {
+    const { groups = [] } = (parse(readFileSync(join(CONFIG, path), 'utf8')) as RulesFile | null) ?? {}
+    const rules = groups.flatMap(group => group.rules ?? [])
+    return rules.flatMap(({ alert, expr }) =>
+      alert === undefined ? [] : [{ name: alert, link: `../config/${path}`, expressions: [String(expr)] }],
+    )
+  })
+}
+
+/** Every dashboard, with what its panels ask. */
+export function dashboards(): Watcher[] {
+  return filesIn('grafana/dashboards', /\.json$/).map(path => {
+    const { title, panels } = JSON.parse(readFileSync(join(CONFIG, path), 'utf8')) as {
+      title: string
+      panels: { targets?: { expr: string }[] }[]
+    }
+    const expressions = panels.flatMap(panel => (panel.targets ?? []).map(target => target.expr))
+    return { name: title, link: `../config/${path}`, expressions }
+  })
+}
+
+/** The watchers that ask for this metric, as links. */
+export function watchersOf(metric: string, watchers: readonly Watcher[]): string {
+  return watchers
+    .filter(({ expressions }) => expressions.some(expression => metricsIn(expression).includes(metric)))
+    .map(({ name, link }) => `[${name}](${link})`)
+    .join(', ')
+}
+
+function filesIn(folder: string, name: RegExp): string[] {
+  const path = join(CONFIG, folder)
+  if (!existsSync(path)) return []
+  return readdirSync(path)
+    .filter(file => name.test(file))
+    .sort()
+    .map(file => `${folder}/${file}`)
+}
