@@ -2,7 +2,7 @@
 import type { FeedState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { type Distributions, LABELLED_FEEDS, OVERFLOW, type Tally } from './counts.ts'
-import type { LoopLag } from './health.ts'
+import { type LoopLag, storeCheck } from './health.ts'
 import type { Model } from './model.ts'
 import type { Gauges, LeaseMargin, StoreView } from './pull.ts'
 import type { SourceModel } from './source-model.ts'
@@ -261,6 +261,11 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     model.sink?.up === true ? 1 : 0,
   )
   single(
+    'opswire_store_up',
+    'Tells whether the store takes what the sources give (1) or not (0): it is at its limit, or the disk refuses writes.',
+    () => (storeCheck(model, asked().store).ok ? 1 : 0),
+  )
+  single(
     'opswire_store_events',
     'Counts the events in the store that wait for an acknowledgement.',
     () => asked().store?.unacked,
@@ -269,6 +274,11 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     'opswire_store_bytes',
     'Counts the bytes of the events in the store, both those that wait and those kept for a while after their acknowledgement.',
     () => asked().store?.bytes,
+  )
+  single(
+    'opswire_store_max_bytes',
+    'Tells the limit of opswire_store_bytes, store.max_bytes of the config: at it polls wait, a tenth above it APIC sockets are paused.',
+    () => asked().store?.maxBytes,
   )
   single(
     'opswire_store_oldest_timestamp_seconds',
@@ -284,6 +294,9 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     'opswire_reload_timestamp_seconds',
     'Tells when the config in force was taken up, at the start or by a reload, in seconds since 1970.',
     () => toSeconds(model.configAtMs),
+  )
+  single('opswire_start_timestamp_seconds', 'Tells when the daemon started, in seconds since 1970.', () =>
+    toSeconds(model.startedMs),
   )
   single(
     'opswire_event_loop_lag_seconds',

@@ -120,7 +120,8 @@ function daemonCheck(model: Model): Check {
   return required('daemon', model.sources.size === 0 ? 'no source has been started yet' : '')
 }
 
-function storeCheck(model: Model, view: StoreView | undefined): Check {
+/** Not ok while the disk refuses writes and while the store is at its limit. */
+export function storeCheck(model: Model, view: StoreView | undefined): Check {
   if (view === undefined) return required('store', 'it is not open')
   const { store } = model
   if (store?.state === 'failing' || store?.state === 'full') {

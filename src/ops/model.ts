@@ -59,6 +59,8 @@ export class Model {
   /** The config file in force and the SHA-256 of its text, when it came into force (wall ms). */
   config: { readonly path: string; readonly hash: string } | undefined
   configAtMs: number
+  /** Wall ms when the daemon started. */
+  readonly startedMs: number
 
   constructor(clock: Clock, config?: { readonly path: string; readonly hash: string }) {
     this.#clock = clock
@@ -66,6 +68,7 @@ export class Model {
     this.deliveredPerMinute = new MinuteCounts(clock)
     this.config = config
     this.configAtMs = clock.wall()
+    this.startedMs = this.configAtMs
   }
 
   /** Takes in one happening. One about a source or feed that was never declared changes nothing but the counts. */

@@ -50,7 +50,6 @@ export function createOps(options: OpsOptions): Ops {
   const lag = new LoopLag(clock)
   const pull = guarded(options.pull, log)
   const metrics = createMetrics({ clock, version, node, model, tallies, lag, pull })
-  const startedMs = clock.wall()
   const startedNow = clock.now()
   const ready = (): Readiness => readiness(model, pull.store(), clock)
   return {
@@ -63,7 +62,7 @@ export function createOps(options: OpsOptions): Ops {
         {
           version,
           node,
-          startedMs,
+          startedMs: model.startedMs,
           startedNow,
           store: pull.store(),
           leases: pull.leases(),

@@ -1,12 +1,12 @@
 /** Counts everything that happens into plain fields. `metrics.ts` copies them when somebody scrapes. */
-import type { Fact, System } from '../event.ts'
+import type { Fact, Origin, System } from '../event.ts'
 import { GAP_REASONS, TOKEN_FLAGS } from '../event-schema.ts'
 import type { Happening, LeaseKind } from '../report.ts'
 import { type Count, Distributions, LABELLED_FEEDS, Tally } from './counts.ts'
 import { unknownHappening } from './model.ts'
 import { printable, word } from './text.ts'
 
-/** What a system's facts can be, at rest: seeded with 0 so that the first one is already an increase. */
+/** What a system's facts can be, of each origin: seeded with 0 so that the first one is already an increase. */
 const SEEDS: Record<System, readonly (readonly [kind: string, severities: readonly string[]])[]> = {
   apic: [
     ['fault', ['critical', 'major', 'minor', 'warning', 'info']],
@@ -26,12 +26,14 @@ const SEEDS: Record<System, readonly (readonly [kind: string, severities: readon
     ['session', ['warning', 'info']],
   ],
 }
+const ORIGINS: readonly Origin[] = ['live', 'snapshot', 'resync', 'backfill']
+/** What opswire says of itself is always live. */
 const SEEDS_OF_ALL = [
   ['gap', ['major']],
   ['source', ['major', 'warning', 'info']],
 ] as const
 
-/** Error codes that end a session or an attempt in everyday life. */
+/** Error codes that end a session or an attempt. */
 const RECONNECT_SEEDS = [
   'unreachable',
   'timeout',
@@ -39,7 +41,12 @@ const RECONNECT_SEEDS = [
   'protocol',
   'session_lost',
   'socket_lost',
+  'too_large',
   'auth_refused',
+  'permission',
+  'config',
+  'tls',
+  'bug',
 ]
 
 const OUTCOMES = ['success', 'failure', 'unknown'] as const
@@ -216,7 +223,12 @@ export class Tallies {
   }
 
   #seed(source: string, system: System): void {
-    for (const [kind, severities] of [...SEEDS[system], ...SEEDS_OF_ALL]) {
+    for (const [kind, severities] of SEEDS[system]) {
+      for (const severity of severities) {
+        for (const origin of ORIGINS) this.events.row(source, kind, severity, origin)
+      }
+    }
+    for (const [kind, severities] of SEEDS_OF_ALL) {
       for (const severity of severities) this.events.row(source, kind, severity, 'live')
     }
     for (const reason of RECONNECT_SEEDS) this.reconnects.row(source, reason)

@@ -130,7 +130,7 @@ test('every metric has a full sentence of help, ends as its kind must, and has n
     expect(type[1]?.endsWith('_total'), line).toBe(type[2] === 'counter')
     expect(type[1]).toMatch(/^opswire_/)
   }
-  expect(names.size).toBe(34)
+  expect(names.size).toBe(37)
 })
 
 test('a declared source has its series at 0 before anything happened, so that the first increase is seen', async () => {
@@ -284,5 +284,33 @@ test('the lag of the event loop is seen, and forgotten after half a minute', asy
   expect(await lag()).toBe('2.5')
   await clock.advance(40_000)
   expect(await lag()).toBe('0')
+  ops.close()
+})
+
+test('the store is up while it takes what it is given', async () => {
+  let view = STORE
+  const none = { faults: [], health: [], nodes: [] }
+  const { ops, report } = testOps({
+    pull: { store: () => view, leases: () => [], sessions: () => [], gauges: () => none },
+  })
+  const up = async (): Promise<string | undefined> => /^opswire_store_up (\d)$/m.exec(await ops.metrics())?.[1]
+  expect(await up()).toBe('1')
+  report({ type: 'store_state', state: 'failing', detail: 'disk I/O error' })
+  expect(await up()).toBe('0')
+  report({ type: 'store_state', state: 'recovered', detail: '' })
+  expect(await up()).toBe('1')
+  view = { ...STORE, bytes: STORE.maxBytes }
+  expect(await up()).toBe('0')
+  ops.close()
+})
+
+test('the first fact of any origin is an increase: its series stood at 0 before', async () => {
+  const { ops, report } = testOps()
+  report(declare(FABRIC))
+  const before = await ops.metrics()
+  report(appended(FABRIC, 'faultInst', [fact(FABRIC, 'fault', 'critical', {}, 'resync')]))
+  const series = 'opswire_events_total{source="fabric-a",kind="fault",severity="critical",origin="resync"}'
+  expect(before).toContain(`${series} 0\n`)
+  expect(await ops.metrics()).toContain(`${series} 1\n`)
   ops.close()
 })
