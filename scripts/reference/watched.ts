@@ -24,13 +24,15 @@ export function metricsIn(expression: string): string[] {
   return [...new Set(names)]
 }
 
-/** Every alert of the rules files, with what it asks. */
+/** Every alert of the rules files, with what it asks; its link is its runbook. */
 export function alerts(): Watcher[] {
   return filesIn('prometheus', /\.ya?ml$/).flatMap(path => {
     const { groups = [] } = (parse(readFileSync(join(CONFIG, path), 'utf8')) as RulesFile | null) ?? {}
     const rules = groups.flatMap(group => group.rules ?? [])
     return rules.flatMap(({ alert, expr }) =>
-      alert === undefined ? [] : [{ name: alert, link: `../config/${path}`, expressions: [String(expr)] }],
+      alert === undefined
+        ? []
+        : [{ name: alert, link: `OPERATIONS.md#${alert.toLowerCase()}`, expressions: [String(expr)] }],
     )
   })
 }
@@ -49,10 +51,11 @@ export function dashboards(): Watcher[] {
 
 /** The watchers that ask for this metric, as links. */
 export function watchersOf(metric: string, watchers: readonly Watcher[]): string {
-  return watchers
+  const links = watchers
     .filter(({ expressions }) => expressions.some(expression => metricsIn(expression).includes(metric)))
     .map(({ name, link }) => `[${name}](${link})`)
-    .join(', ')
+  // An alert of two severities is two rules.
+  return [...new Set(links)].join(', ')
 }
 
 function filesIn(folder: string, name: RegExp): string[] {
