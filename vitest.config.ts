@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Each has a command of its own: minutes of real time (`npm run test:faults`), or it installs from the registry (`npm run test:package`).
-    exclude: [...configDefaults.exclude, 'test/faults/**', 'test/package/**'],
+    exclude: [...configDefaults.exclude, 'test/faults/*.test.ts', 'test/faults/directed/**', 'test/package/**'],
     pool: 'forks',
     // Two cores: the simulators, nats-server and the daemon need some of them too.
     maxWorkers: 2,

@@ -5,7 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, systemClock } from '../scheduler/clock.ts'
+import { type Clock, sleep, systemClock } from '../scheduler/clock.ts'
 import { resolveTool } from './resolve.ts'
 
 export interface NatsServerOptions {
@@ -33,6 +33,8 @@ export interface RunningNats {
   kill(): Promise<void>
   /** Starts it again on the same port and store, after stopping it if need be; with other config lines if given. */
   restart(config?: string): Promise<void>
+  /** Takes up other config lines while it runs (SIGHUP). Rejects when the server does not say that it did. */
+  reload(config: string): Promise<void>
   /** Stops it and deletes what it made. Idempotent. */
   remove(): Promise<void>
 }
@@ -40,6 +42,7 @@ export interface RunningNats {
 const START_MS = 30_000
 const STOP_MS = 10_000
 const LOG_LINES = 200
+const RELOAD_LOOK_MS = 20
 
 /** Resolves when the server accepts connections. Rejects with its last log lines, or why there is no server. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<RunningNats> {
@@ -103,14 +106,7 @@ class NatsServer implements RunningNats {
   }
 
   async start(): Promise<void> {
-    const file = join(this.#home, 'nats-server.conf')
-    const lines = [
-      'host: "127.0.0.1"',
-      `port: ${this.port}`,
-      `jetstream { store_dir: ${JSON.stringify(this.storeDir)} }`,
-      this.#config,
-    ]
-    await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 })
+    const file = await this.#configured()
     this.log.length = 0
     // A group of its own: Ctrl-C in a terminal must reach the daemon first, not the broker it still has to deliver to.
     const child = spawn(this.#binary, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
@@ -127,6 +123,18 @@ class NatsServer implements RunningNats {
       })
     })
     await this.#ready(child)
+  }
+
+  async #configured(): Promise<string> {
+    const file = join(this.#home, 'nats-server.conf')
+    const lines = [
+      'host: "127.0.0.1"',
+      `port: ${this.port}`,
+      `jetstream { store_dir: ${JSON.stringify(this.storeDir)} }`,
+      this.#config,
+    ]
+    await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 })
+    return file
   }
 
   #ready(child: ChildProcess): Promise<void> {
@@ -177,6 +185,20 @@ class NatsServer implements RunningNats {
     await this.stop()
     if (config !== undefined) this.#config = config
     await this.start()
+  }
+
+  async reload(config: string): Promise<void> {
+    this.#config = config
+    await this.#configured()
+    this.log.length = 0
+    const end = this.#clock.now() + START_MS
+    this.#child?.kill('SIGHUP')
+    while (!this.log.some(line => line.includes('Reloaded server configuration'))) {
+      if (this.#child === undefined || this.#clock.now() > end) {
+        throw new Error(`nats-server did not take up its config: ${this.log.slice(-5).join(' | ')}`)
+      }
+      await sleep(this.#clock, RELOAD_LOOK_MS)
+    }
   }
 
   async remove(): Promise<void> {

@@ -20,6 +20,8 @@ export interface Obligation {
   readonly state: string
   /** When, by the fabric's clock, ms. */
   readonly at: number
+  /** The object after the change. */
+  readonly whole?: Attributes
 }
 
 export interface Missing extends Obligation {
@@ -44,7 +46,7 @@ export type Verdict = Readonly<Record<Watched, Account>>
 /** `step` asks for the very same steps; `state` when steps in between were purged and can't be known. */
 export type Strictness = 'step' | 'state'
 
-type Attributes = Readonly<Record<string, string>>
+export type Attributes = Readonly<Record<string, string>>
 type Phase = 'pending' | 'firing' | 'clearing' | 'resolved'
 
 /**
@@ -59,12 +61,12 @@ export function obligationsOf(changes: Fabric['changes'], from = 0): Obligation[
     const isDue = index >= from
     const { className, kind, whole, dn } = change
     if (className === 'eventRecord' && kind === 'created') {
-      if (isDue) found.push({ cls: className, key: dn, step: '', state: '', at: createdAt(whole, at) })
+      if (isDue) found.push({ cls: className, key: dn, step: '', state: '', at: createdAt(whole, at), whole })
     } else if (className === 'aaaModLR' && kind === 'created') {
       const key = auditKey(whole)
       if (audited.has(key)) continue
       audited.add(key)
-      if (isDue) found.push({ cls: className, key, step: '', state: '', at: createdAt(whole, at) })
+      if (isDue) found.push({ cls: className, key, step: '', state: '', at: createdAt(whole, at), whole })
     } else if (className === 'faultInst') {
       const before = kind === 'created' ? undefined : faults.get(dn)
       const phase = kind === 'deleted' ? 'resolved' : phaseOf(whole)
@@ -75,7 +77,7 @@ export function obligationsOf(changes: Fabric['changes'], from = 0): Obligation[
       // The end of a fault that was over already is bookkeeping.
       if (kind === 'deleted' && before?.phase === 'resolved') continue
       const step = `${verbOf(before?.phase, phase)} ${severity} ${phase}`
-      if (isDue) found.push({ cls: className, key: dn, step, state: stateOf(phase, own), at })
+      if (isDue) found.push({ cls: className, key: dn, step, state: stateOf(phase, own), at, whole })
     }
   }
   return found
@@ -139,7 +141,7 @@ function judgeLog(obligations: readonly Obligation[], told: readonly string[]): 
 }
 
 /** One step of a fault, due or told; `at` NaN when the event doesn't say. */
-interface Step {
+export interface Step {
   readonly label: string
   readonly at: number
 }
@@ -175,7 +177,7 @@ function judgeFaults(obligations: readonly Obligation[], stream: readonly OpsEve
   return { made: obligations.length, found: obligations.length - missing.length, missing, doubled, invented }
 }
 
-function stepOf(event: OpsEvent, strictness: Strictness): Step {
+export function stepOf(event: OpsEvent, strictness: Strictness): Step {
   const phase = event.data.state ?? ''
   const verb = event.type.replace('apic.fault.', '')
   const severity = rawOf(event, 'faultInst')?.['severity'] ?? ''
@@ -190,7 +192,7 @@ const SAME_MS = 5
  * Indexes of what is in one list and not in the other, by the longest sequence that both have in common; of several such,
  * by the one with most times in common: a fault may go through the same step again and again.
  */
-function unmatched(due: readonly Step[], given: readonly Step[]): { left: number[]; right: number[] } {
+export function unmatched(due: readonly Step[], given: readonly Step[]): { left: number[]; right: number[] } {
   const table: number[][] = Array.from({ length: due.length + 1 }, () => new Array<number>(given.length + 1).fill(0))
   const best = (i: number, j: number): number => table[i]?.[j] ?? 0
   const paired = (i: number, j: number): number => {
@@ -219,11 +221,11 @@ function unmatched(due: readonly Step[], given: readonly Step[]): { left: number
 }
 
 /** Ids and dns differ from controller to controller: what makes a change this change is in its words. */
-function auditKey(raw: Attributes): string {
+export function auditKey(raw: Attributes): string {
   return [raw['txId'], raw['affected'], raw['ind'], raw['changeSet']].join(' | ')
 }
 
-function rawOf(event: OpsEvent, cls: string): Attributes | undefined {
+export function rawOf(event: OpsEvent, cls: string): Attributes | undefined {
   const raw = event.data.raw as Record<string, { attributes: Attributes } | undefined> | undefined
   return raw?.[cls]?.attributes
 }

@@ -5,7 +5,7 @@ import { TableReporter } from './table.ts'
 /** `npm run test:faults`: not a part of `npm test`, for it takes minutes of real time. */
 export default defineConfig({
   test: {
-    include: ['test/faults/**/*.test.ts'],
+    include: ['test/faults/*.test.ts', 'test/faults/directed/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
     // The runs wait most of the time: several share a processor.

@@ -58,6 +58,11 @@ export class Daemon {
     return this.#child?.pid
   }
 
+  /** Started, and not ended since. */
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal)
   }

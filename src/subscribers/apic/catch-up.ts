@@ -82,7 +82,9 @@ export class CatchUp {
       asked,
       pausedSinceMs === undefined ? undefined : { fromMs: pausedSinceMs, reason: 'paused' },
     )
-    if (!core.cutOff()) this.#feed.prove()
+    if (core.cutOff()) return
+    core.continuity.prove(this.#feed.name, asked.fabricMs)
+    this.#feed.prove()
   }
 
   /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */

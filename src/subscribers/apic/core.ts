@@ -130,7 +130,8 @@ export interface Watched {
   /** True when something pushed of this object waits so. */
   holdsBack(dn: string): boolean
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
-  prove(): void
+  /** It is alive. `toldTo`: nothing that happened before that, by the fabric's clock, is missing; undefined: nobody knows. */
+  prove(toldTo?: () => number | undefined): void
   /** The controller refuses the question: another one would, too. */
   readonly refused: boolean
   /**

@@ -2,6 +2,7 @@
 import { Poison } from '../../errors.ts'
 import { type Change, decodeFrame, type Frame } from './decode.ts'
 import type { Dispatch, Feed } from './feed.ts'
+import { TIME_PROPERTIES } from './mirror.ts'
 import type { Outbox } from './outbox.ts'
 
 /** Frames that wait for the id of a subscription being made. */
@@ -73,7 +74,7 @@ export class Dispatcher implements Dispatch {
       this.#observers.get(id)?.(frame.changes)
       const feed = this.#byId.get(id)
       if (feed === undefined || named.includes(feed)) continue
-      feed.prove()
+      feed.prove(() => happenedMs(frame.changes))
       feed.mutes = 0
       named.push(feed)
     }
@@ -91,4 +92,18 @@ export class Dispatcher implements Dispatch {
     this.#unknown.push({ ...frame, subscriptionIds: waiting, unreadable: [] })
     if (this.#unknown.length >= MAX_UNKNOWN_FRAMES) this.#options.onFull()
   }
+}
+
+/**
+ * When what a frame tells happened, by the objects' own times. Not when it came: a frame may have been on its way for
+ * seconds, and what happened meanwhile may never come. Undefined when they don't say, as at a deletion.
+ */
+function happenedMs(changes: readonly Change[]): number | undefined {
+  for (const { attributes } of changes) {
+    for (const property of TIME_PROPERTIES) {
+      const ms = Date.parse(attributes[property] ?? '')
+      if (!Number.isNaN(ms)) return ms
+    }
+  }
+  return undefined
 }

@@ -109,13 +109,14 @@ export class Feed implements Watched {
   }
 
   /** Told at most once a second: a loud feed proves itself with every frame. */
-  prove(): void {
+  prove(toldTo: () => number | undefined = () => undefined): void {
     this.#attempt?.alive()
     const now = this.#core.clock.now()
     if (now - this.#provedAt < 1000) return
     this.#provedAt = now
     // What is only held back may be dropped with a subscription that does not come to life: it proves nothing yet.
-    if (this.#isHearing) this.#core.continuity.prove(this.name, this.#core.fabricNow())
+    const told = this.#isHearing ? toldTo() : undefined
+    if (told !== undefined) this.#core.continuity.prove(this.name, told)
     this.#core.report({ type: 'feed_proof', source: this.#core.source.name, feed: this.name })
   }
 

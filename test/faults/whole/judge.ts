@@ -1,0 +1,156 @@
+/**
+ * The judge of the whole daemon: holds what the simulators showed against what the stream has. Whatever is owed is there
+ * exactly once, as it was, in its order; or it lies in the window of a gap event of its feed that may be there.
+ */
+import type { GapData, OpsEvent } from '../../../src/event.ts'
+import type { Tapped } from '../../../src/sinks/nats-tap.ts'
+import { unmatched } from '../oracle.ts'
+import { CLOUD, type Entry, entryOf, type Owed } from './books.ts'
+
+/** A gap event with the name of its source. */
+export interface Gap extends GapData {
+  readonly source: string
+}
+
+export interface Judgement {
+  /** What had to be told, and what of it was. */
+  readonly owed: number
+  readonly found: number
+  /** Not told, and inside the window of a gap that may be. */
+  readonly excused: number
+  readonly gaps: readonly Gap[]
+  /** Lines, each with its kind of wrong in front. Empty: all is well. */
+  readonly wrongs: readonly string[]
+  /** Owed, not told, not excused: what may still come. */
+  readonly lost: number
+}
+
+export interface Evidence {
+  readonly owed: readonly Owed[]
+  /** The stream, in its order. */
+  readonly stream: readonly Tapped[]
+  /** Checks an event against the shipped JSON Schema; gives what is wrong with it. */
+  readonly flawOf: (event: unknown) => string | undefined
+  /** True for a gap that these faults may bring about. */
+  readonly mayBe: (gap: Gap) => boolean
+  /** Ids of rows that became visible later than their stamp says: they come in no order. */
+  readonly late?: ReadonlySet<string>
+}
+
+/** A change is stamped a moment before it is told; clocks of seconds round. */
+const SLACK_MS = 1000
+
+export function judgeWhole({ owed, stream, flawOf, mayBe, late = new Set() }: Evidence): Judgement {
+  const wrongs: string[] = []
+  const events: OpsEvent[] = []
+  for (const { subject, event, id } of stream) {
+    if (subject.includes('._dead.')) {
+      wrongs.push(`dead letter: ${JSON.stringify(event)}`)
+      continue
+    }
+    const flaw = flawOf(event)
+    const one = event as OpsEvent
+    if (flaw !== undefined) wrongs.push(`not valid: ${flaw}: ${JSON.stringify(event).slice(0, 300)}`)
+    else if (one.id !== id) wrongs.push(`not under its id: ${one.id} has Nats-Msg-Id ${id}`)
+    else if (!subject.endsWith(`${one.source.slice(1).replace('/', '.')}.${one.data.kind}.${one.severitytext}`)) {
+      wrongs.push(`on a wrong subject: ${subject} ${one.id}`)
+    } else events.push(one)
+  }
+  const ids = Map.groupBy(events, event => event.id)
+  for (const [id, same] of ids) {
+    if (same.length > 1) wrongs.push(`doubled id: ${id} ${same[0]?.type} ${same[0]?.subject} ×${same.length}`)
+  }
+  const gaps = events.flatMap(event =>
+    event.data.gap === undefined ? [] : [{ ...event.data.gap, source: sourceOf(event) }],
+  )
+  for (const gap of gaps.filter(one => !mayBe(one))) wrongs.push(`gap without a reason: ${JSON.stringify(gap)}`)
+
+  const told = events.flatMap(event => entryOf(event) ?? [])
+  const lanes = Map.groupBy(owed, laneOf)
+  const given = Map.groupBy(told, laneOf)
+  let [due, found, excused, lost] = [0, 0, 0, 0]
+  for (const lane of new Set([...lanes.keys(), ...given.keys()])) {
+    const account = settle(lanes.get(lane) ?? [], given.get(lane) ?? [], gaps.filter(mayBe))
+    due += account.due
+    found += account.found
+    excused += account.excused
+    lost += account.lost.length
+    wrongs.push(...account.lost.map(one => `lost: ${lineOf(one)}`), ...account.wrongs)
+  }
+  wrongs.push(...outOfOrder(events, late))
+  return { owed: due, found, excused, gaps, wrongs, lost }
+}
+
+function settle(
+  owed: readonly Owed[],
+  told: readonly Entry[],
+  gaps: readonly Gap[],
+): { due: number; found: number; excused: number; lost: readonly Owed[]; wrongs: readonly string[] } {
+  const wrongs: string[] = []
+  const { left, right } = unmatched(owed, told)
+  const matched = owed.filter((_, index) => !left.includes(index))
+  const partners = told.filter((_, index) => !right.includes(index))
+  for (const [index, one] of matched.entries()) {
+    const other = partners[index]
+    for (const [name, value] of Object.entries(one.said)) {
+      const is = JSON.stringify(other?.said[name])
+      if (is !== JSON.stringify(value)) {
+        wrongs.push(`altered: ${lineOf(one)}: ${name} is ${is}, was ${JSON.stringify(value)}`)
+      }
+    }
+  }
+  const missing = left.flatMap(index => owed[index] ?? [])
+  for (const index of right) {
+    const one = told[index]
+    if (one === undefined) continue
+    const isElsewhere = missing.some(other => other.label === one.label)
+    const isKnown = owed.some(other => other.label === one.label)
+    wrongs.push(`${isElsewhere ? 'out of order' : isKnown ? 'doubled' : 'invented'}: ${lineOf(one)}`)
+  }
+  const gone = missing.filter(one => one.due)
+  const lost = gone.filter(one => isLast(one, owed, partners) || !gaps.some(gap => covers(gap, one)))
+  const due = owed.filter(one => one.due).length
+  return { due, found: due - gone.length, excused: gone.length - lost.length, lost, wrongs }
+}
+
+/** How a thing that has a history is in the end can still be asked for: no gap excuses it. */
+function isLast(one: Owed, owed: readonly Owed[], told: readonly Entry[]): boolean {
+  if (!one.feed.endsWith('class/fvTenant') || one !== owed.at(-1)) return false
+  // What came and went unseen is the exception.
+  return one.label !== 'deleted' || (told.length > 0 && told.at(-1)?.label !== 'deleted')
+}
+
+/** True when the gap event speaks of the time of this loss. */
+export function covers(gap: Gap, lost: Entry): boolean {
+  if (`${gap.source} ${gap.feed}` !== lost.feed) return false
+  const from = gap.from === null ? Number.NEGATIVE_INFINITY : Date.parse(gap.from)
+  const to = gap.to === null ? Number.POSITIVE_INFINITY : Date.parse(gap.to)
+  return from - SLACK_MS <= lost.at && lost.at <= to + SLACK_MS
+}
+
+/** Audit rows of one entity come in the order of their stamps, those apart that became visible late. */
+function outOfOrder(events: readonly OpsEvent[], late: ReadonlySet<string>): string[] {
+  const newest = new Map<string, number>()
+  const wrongs: string[] = []
+  for (const event of events) {
+    const entry = entryOf(event)
+    if (entry?.feed !== `${CLOUD} audit` || late.has(entry.lane)) continue
+    const before = newest.get(event.partitionkey) ?? Number.NEGATIVE_INFINITY
+    if (entry.at < before) wrongs.push(`out of order: ${lineOf(entry)} after ${new Date(before).toISOString()}`)
+    newest.set(event.partitionkey, Math.max(before, entry.at))
+  }
+  return wrongs
+}
+
+function sourceOf(event: OpsEvent): string {
+  return event.source.split('/').at(-1) ?? ''
+}
+
+function laneOf({ feed, lane }: Entry): string {
+  return `${feed} ${lane}`
+}
+
+function lineOf({ feed, lane, label, at }: Entry): string {
+  const when = Number.isNaN(at) ? 'at no time' : new Date(at).toISOString()
+  return [feed, lane, label, when].filter(word => word !== '').join(' ')
+}
