@@ -1,9 +1,11 @@
 /** The transactions: what is written, in which order, and the few totals that are kept beside the rows. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { EventRecord } from '../record.ts'
 import { integer } from './columns.ts'
 import { isRowFault } from './faults.ts'
 import { Ids } from './ids.ts'
 import { Rows } from './rows.ts'
+import { Tail } from './tail.ts'
 import { type DeadLimits, type Totals, Transaction, type Upkeep } from './transaction.ts'
 
 /** One thing to write. `write` runs inside the transaction, and again when the transaction has to be made anew. */
@@ -24,8 +26,8 @@ export interface Done<J extends Job> {
 }
 
 /** Free pages are given back to the file system when there are more than this and more than a quarter of the file. */
-const FREE_PAGES_KEPT = 1024
-const VACUUM_PAGES = 256
+const FREE_PAGES_KEPT = 512
+const VACUUM_PAGES = 128
 
 export class Ledger {
   readonly rows: Rows
@@ -35,6 +37,7 @@ export class Ledger {
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #buried: Set<number>
+  readonly #tail = new Tail()
   #totals: Totals
 
   constructor(database: DatabaseSync, limits: DeadLimits, idRunSize?: number) {
@@ -65,6 +68,11 @@ export class Ledger {
     return this.#totals.lastSeq - this.#totals.floor - this.#buried.size
   }
 
+  /** As `Store.read`. */
+  read(after: number, limit: number): EventRecord[] {
+    return this.#tail.read(after, limit) ?? this.rows.readEvents(after, limit)
+  }
+
   nextExpiryMs(): number | undefined {
     return this.#ids.nextExpiryMs(this.#totals.floor)
   }
@@ -90,8 +98,8 @@ export class Ledger {
         this.#commit.run()
         const before = this.#totals.bytes
         this.#adopt(transaction)
-        const { added, deadDropped } = transaction
-        return { refused, added, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
+        const { records, deadDropped } = transaction
+        return { refused, added: records.length, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
       } catch (error) {
         this.#ids.discard()
         // SQLite rolls back by itself after some errors (full, I/O).
@@ -106,7 +114,10 @@ export class Ledger {
     this.#ids.adopt()
     const floorBefore = this.#totals.floor
     this.#totals = transaction.totals()
+    this.#tail.push(transaction.records)
+    this.#tail.drop(this.#totals.floor)
     for (const seq of transaction.buried) this.#buried.add(seq)
+    if (transaction.buried.length > 0) this.#tail.clear()
     if (transaction.buried.length === 0 && this.#totals.floor === floorBefore) return
     for (const seq of this.#buried) if (seq <= this.#totals.floor) this.#buried.delete(seq)
   }
@@ -128,6 +139,7 @@ export class Ledger {
 
   /** Lets go of a file that can't be trusted, as it is. Idempotent, never throws. */
   abandon(): void {
+    this.#tail.clear()
     try {
       this.#database.close()
     } catch {
@@ -136,6 +148,7 @@ export class Ledger {
   }
 
   close(): void {
+    this.#tail.clear()
     try {
       this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     } catch {

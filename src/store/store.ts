@@ -173,7 +173,7 @@ export class SqliteStore implements Store {
   }
 
   read(after: number, limit: number): EventRecord[] {
-    return this.#vault.read('events', rows => rows.readEvents(after, limit))
+    return this.#vault.read('events', (_, ledger) => ledger.read(after, limit))
   }
 
   ids(after: number, limit: number): EventKey[] {

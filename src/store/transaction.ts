@@ -47,8 +47,9 @@ export class Transaction {
   readonly #before: Totals
   readonly #upkeep: Upkeep
   readonly buried: number[] = []
+  /** The events that it adds. */
+  readonly records: EventRecord[] = []
   readonly deadDropped = new Map<string, number>()
-  added = 0
   #lastSeq: number
   #floor: number
   #bytes: number
@@ -115,7 +116,8 @@ export class Transaction {
     this.#rows.insertEvent(seq, id, bytes, source, feed, event)
     this.#lastSeq = seq
     this.#bytes += bytes
-    this.added++
+    const { id: name, subject, partitionkey, body } = event
+    this.records.push({ seq, id: name, subject, partitionkey, recordedMs: Math.trunc(event.recordedMs), body })
     return true
   }
 

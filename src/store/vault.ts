@@ -40,11 +40,11 @@ export class Vault {
   }
 
   /** Throws `Retryable('store')` when SQLite can't read. */
-  readonly read = <T>(what: string, read: (rows: Rows) => T): T => {
+  readonly read = <T>(what: string, read: (rows: Rows, ledger: Ledger) => T): T => {
     if (this.#damage !== undefined) throw new Retryable('store', `the store could not read ${what}: it is damaged`)
     return reading(what, () => {
       try {
-        return read(this.#ledger.rows)
+        return read(this.#ledger.rows, this.#ledger)
       } catch (error) {
         if (this.#suspect(error)) this.#options.onDamage(error)
         throw error

@@ -13,7 +13,7 @@ import { append, numberOf, range } from './numbers.ts'
 function scribble(path: string): void {
   const file = openSync(path, 'r+')
   const { size } = fstatSync(file)
-  for (let at = 2 * 4096; at < size; at += 4096) writeSync(file, Buffer.alloc(4096, 0x5a), 0, 4096, at)
+  for (let at = 2 * 8192; at < size; at += 8192) writeSync(file, Buffer.alloc(8192, 0x5a), 0, 8192, at)
   closeSync(file)
 }
 

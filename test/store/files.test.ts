@@ -111,7 +111,7 @@ describe('a database file', () => {
     ['is no database', (path: string) => writeFileSync(path, 'hello'.repeat(1000))],
     ['is a few bytes of something', (path: string) => writeFileSync(path, 'oops')],
     ['has lost its header', (path: string) => scribble(path, 0, 100)],
-    ['is malformed in the middle', (path: string) => scribble(path, 20 * 4096, 40 * 4096)],
+    ['is malformed in the middle', (path: string) => scribble(path, 20 * 8192, 40 * 8192)],
   ])('that %s is moved aside, and a new one is begun', async (_, damage) => {
     const dir = await filled()
     await damage(join(dir, 'opswire.db'))
