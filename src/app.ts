@@ -12,13 +12,14 @@ import { Replayer } from './replay/replayer.ts'
 import type { Cancel, Clock } from './scheduler/clock.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
+import type { PumpOptions } from './sinks/pump-contract.ts'
 import { stdoutSink } from './sinks/stdout.ts'
 import { SourceSet } from './source-set.ts'
 import type { LostState } from './store/database.ts'
 import { openStore } from './store/open.ts'
 import type { SqliteStore } from './store/store.ts'
 import type { Subscriber } from './subscribers/contract.ts'
-import { tellLostState, wordsOfLoss } from './subscribers/lost-state.ts'
+import { tellForgotten, tellLostState, wordsOfLoss } from './subscribers/lost-state.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -115,11 +116,13 @@ export async function startApp(options: AppOptions): Promise<App> {
     steps.push({ name: 'systemd', run: () => notifier.close() })
 
     const sink = config.nats === undefined ? stdoutSink() : natsSink(config.nats, { clock, report })
-    const pump = startPump({ store, sink, clock, report, signal: force })
-    steps.push({ name: 'delivery', run: leftMs => pump.stop(leftMs) })
-
     const running = new SourceSet({ clock, report, store, stateDir: config.state_dir })
     sources = running
+    const onForgotten: PumpOptions['onForgotten'] = lost =>
+      tellForgotten({ subscribers: running.subscribers, store: opened, clock, report }, lost, force)
+    const pump = startPump({ store, sink, clock, report, signal: force, onForgotten })
+    steps.push({ name: 'delivery', run: leftMs => pump.stop(leftMs) })
+
     steps.push({ name: 'sources', run: leftMs => stopSources(running, leftMs * SOURCES_SHARE, options) })
     running.start(config.sources)
     const replaying = new Replayer({
@@ -202,7 +205,7 @@ async function tellLost(
 ): Promise<void> {
   log.write('error', wordsOfLoss(lost))
   try {
-    await tellLostState(subscribers, { store, clock, report }, force)
+    await tellLostState({ subscribers, store, clock, report }, force)
   } catch (error) {
     log.write('error', `the loss of the store's state could not be told: ${describe(error)}`)
   }

@@ -65,6 +65,11 @@ export type Happening =
   | { type: 'sink_state'; sink: string; up: boolean; detail: string }
   /** The sink was opened: what it is. `apiLevel` of JetStream; nats-server tells one from 2.11 on. */
   | { type: 'sink_server'; address: string; version: string; apiLevel: number | undefined; stream: string }
+  /**
+   * The sink went back in time. `lacking`: how many events that it had, or may have had, it gets again from the store.
+   * Not `whole`: others, which the store has no more, are lost, and a gap of each source says so.
+   */
+  | { type: 'sink_setback'; sink: string; detail: string; lacking: number; whole: boolean }
   /** `recordedMs`: when each record was taken down, for the delivery histogram. */
   | {
       type: 'published'

@@ -71,6 +71,12 @@ function counters(tallies: Tallies): MetricSpec[] {
     tallies.published,
   )
   counter(
+    'opswire_sink_setbacks_total',
+    'Counts how often the sink was found to have lost events that it had acknowledged: it got those again that the store still had.',
+    [],
+    tallies.setbacks,
+  )
+  counter(
     'opswire_lease_renewals_total',
     'Counts renewals of what lapses unless renewed (session, subscription, lifetime), by result.',
     ['source', 'lease', 'result'],

@@ -101,6 +101,9 @@ export class Model {
       case 'sink_state':
         this.#sinkState(happening)
         return
+      case 'sink_setback':
+        this.#passed('sink', null, null, null, 'went back', happening.detail)
+        return
       case 'published':
         this.#published(happening)
         return

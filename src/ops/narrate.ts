@@ -135,6 +135,9 @@ export class Narrator {
       case 'store_state':
         this.#storeState(happening)
         return
+      case 'sink_setback':
+        this.#setback(happening)
+        return
       case 'sink_state':
         this.#sinkState(happening)
         return
@@ -296,6 +299,12 @@ export class Narrator {
     const before = this.#changed(`sink ${sink}`, now)
     const level = before === now ? 'debug' : up ? 'info' : 'warn'
     this.#log.write(level, joined(`the sink ${sink} is ${state}`, detail), { sink, state })
+  }
+
+  #setback({ sink, detail, lacking, whole }: Of<'sink_setback'>): void {
+    const again = `it lost what it had acknowledged, and gets ${lacking} events again`
+    const rest = whole ? '' : '; others were trimmed here already: a gap says so'
+    this.#log.write('error', `the sink ${sink} went back in time (${detail}): ${again}${rest}`, { sink })
   }
 
   /** Remembers the new value and gives the old one. */

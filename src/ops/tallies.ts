@@ -63,6 +63,7 @@ const LABELS = 5000
 export class Tallies {
   readonly events = new Tally()
   readonly published = new Tally()
+  readonly setbacks = new Tally()
   readonly leaseRenewals = new Tally()
   readonly reconnects = new Tally()
   readonly gaps = new Tally()
@@ -78,6 +79,7 @@ export class Tallies {
   readonly lateSeconds = new Distributions([0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86_400])
   readonly requestSeconds = new Distributions([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
   readonly #commit = this.commitSeconds.row()
+  readonly #setbacks = this.setbacks.row()
   readonly #delivery = this.deliverySeconds.row()
   /** Per source: its series of `events` by kind, severity and origin, found without building a label list. */
   readonly #events = new Map<string, Map<string, Count>>()
@@ -111,6 +113,9 @@ export class Tallies {
           const now = this.#wall()
           for (const recordedMs of happening.recordedMs) this.#delivery.observe((now - recordedMs) / 1000)
         }
+        return
+      case 'sink_setback':
+        this.#setbacks.value++
         return
       case 'feed_late':
         this.lateSeconds.row(happening.source, this.#label(happening.feed)).observe(happening.seconds)

@@ -4,10 +4,11 @@ import { Fatal, Retryable } from '../errors.ts'
 import type { Report } from '../report.ts'
 import { type Clock, sleep } from '../scheduler/clock.ts'
 import type { Sink } from '../sinks/contract.ts'
-import { type Pump, startPump } from '../sinks/pump.ts'
+import { startPump } from '../sinks/pump.ts'
+import type { Pump, PumpOptions } from '../sinks/pump-contract.ts'
 import { restingSources } from '../source-set.ts'
 import { openStore } from '../store/open.ts'
-import { type Loss, tellLostState, wordsOfLoss } from '../subscribers/lost-state.ts'
+import { type Loss, tellForgotten, tellLostState, wordsOfLoss } from '../subscribers/lost-state.ts'
 import { Replayer, type Tell } from './replayer.ts'
 import type { Summary, Wish } from './wish.ts'
 
@@ -57,7 +58,10 @@ export async function replayOffline(
     const work = async (): Promise<Summary> => {
       // To show them needs nobody to deliver to.
       if (wish.what !== 'list') {
-        pump = startPump({ store, sink, clock, report })
+        const subscribers = sources.map(({ subscriber }) => subscriber)
+        const onForgotten: PumpOptions['onForgotten'] = lost =>
+          tellForgotten({ store, clock, report, subscribers }, lost, signal)
+        pump = startPump({ store, sink, clock, report, onForgotten })
         await opened(pump, clock, signal)
       }
       const running = pump
@@ -86,7 +90,7 @@ async function tellLoss(config: Config, options: Parameters<typeof restingSource
   const cut = new AbortController()
   const cancel = options.clock.after(LAST_ANSWERS_MS, () => cut.abort())
   const subscribers = restingSources(config.sources, options).map(({ subscriber }) => subscriber)
-  await tellLostState(subscribers, options, cut.signal).catch(() => undefined)
+  await tellLostState({ ...options, subscribers }, cut.signal).catch(() => undefined)
   cancel()
 }
 

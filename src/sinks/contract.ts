@@ -1,7 +1,8 @@
 /** What the pump asks of a place that events go to. Implementations: NATS JetStream, stdout. */
 
 import { Fatal } from '../errors.ts'
-import type { EventRecord } from '../record.ts'
+import type { Cursor, EventRecord } from '../record.ts'
+import type { Marks } from '../store/contract.ts'
 
 /** `retry`: not stored, send it again later. `too_large`: it will never be taken at this size. */
 export type Outcome = 'ok' | 'duplicate' | 'retry' | 'too_large'
@@ -21,6 +22,16 @@ export class SinkGone extends Fatal {
   }
 }
 
+/** The sink went back in time: it has lost something of what it had acknowledged. */
+export interface Setback {
+  /** What shows it, for the log. */
+  readonly detail: string
+  /** When the newest thing that is left was taken in, ms, by the sink's clock; undefined when nothing is, or nobody knows. */
+  readonly leftMs: number | undefined
+  /** It still has all of what the store has trimmed. */
+  readonly whole: boolean
+}
+
 export interface Sink {
   readonly name: string
   /** Where it delivers to, once open: server, version, stream. One line for the log and `/status`. */
@@ -38,6 +49,16 @@ export interface Sink {
   onLost(callback: (reason: Error) => void): void
   /** False for one that can't tell what it was given before: `stored` finds nothing there. As of the last `open`. */
   readonly remembers: boolean
+  /**
+   * How far the sink is: where the newest thing stands that it acknowledged. Whoever keeps it hands it to `compare` later.
+   * Undefined for one that can't tell.
+   */
+  readonly mark: Cursor | undefined
+  /**
+   * After `open`, before anything is sent: what is wrong when the sink is not as far any more as it was. Compared is its
+   * own last mark, or in a new process the one that was kept. Undefined when nothing is missing, as far as it can tell.
+   */
+  compare(kept: Marks): Promise<Setback | undefined>
   /** Which of these ids the sink holds already, looking back to `sinceMs`. */
   stored(ids: readonly string[], sinceMs: number): Promise<Set<string>>
   /** Most records it wants unanswered at once. */

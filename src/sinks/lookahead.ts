@@ -31,12 +31,18 @@ export class Lookahead {
     this.#clock = clock
     this.#rows = rows
     this.#onRoom = onRoom
-    this.#read = store.floor
+    this.#read = lanes.floor
   }
 
   /** There are new rows. */
   more(): void {
     this.#caughtUp = false
+  }
+
+  /** No row beyond this was ever sent, by this process or by an earlier one that left rows up to `last`. */
+  sentThrough(last: number): number {
+    const earlier = this.#store.ids(this.#store.floor, this.#rows).filter(key => key.seq <= last)
+    return Math.max(this.#read, earlier.at(-1)?.seq ?? 0)
   }
 
   /** Takes up one page. Empty when there is nothing to read, or no room for it yet. */

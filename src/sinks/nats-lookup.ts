@@ -50,17 +50,48 @@ export async function lookUp(deps: LookupDeps, ids: readonly string[], sinceMs: 
   }
 }
 
+/** The message id at this place of the stream; undefined when nothing of ours stands there any more. */
+export async function idAt(deps: LookupDeps, seq: number): Promise<string | undefined> {
+  const { jetstream, manager, stream, filter, connected } = deps
+  try {
+    const reader = await manager.consumers.add(stream, {
+      ...reading(filter),
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: seq,
+    })
+    try {
+      if (reader.num_pending === 0) return undefined
+      const messages = await jetstream.consumers.getConsumerFromInfo(reader).fetch({ max_messages: 1, expires: 5000 })
+      for await (const message of messages) {
+        return message.seq === seq ? message.headers?.get('Nats-Msg-Id') : undefined
+      }
+      if (connected()) return undefined
+    } finally {
+      if (connected()) await manager.consumers.delete(stream, reader.name).catch(() => undefined)
+    }
+  } catch (error) {
+    throw new Retryable('sink', `can't read stream ${stream} to find how far it is`, { cause: error })
+  }
+  throw new Retryable('sink', `the connection broke while stream ${stream} was read`)
+}
+
+function reading(filter: string) {
+  return {
+    ack_policy: AckPolicy.None,
+    filter_subject: filter,
+    headers_only: true,
+    inactive_threshold: nanos(IDLE_MS),
+    mem_storage: true,
+    num_replicas: 1,
+  }
+}
+
 async function readerFrom(deps: LookupDeps, sinceMs: number): Promise<ConsumerInfo> {
   const add = (fromMs: number): Promise<ConsumerInfo> =>
     deps.manager.consumers.add(deps.stream, {
-      ack_policy: AckPolicy.None,
+      ...reading(deps.filter),
       deliver_policy: DeliverPolicy.StartTime,
       opt_start_time: new Date(Math.max(0, fromMs)).toISOString(),
-      filter_subject: deps.filter,
-      headers_only: true,
-      inactive_threshold: nanos(IDLE_MS),
-      mem_storage: true,
-      num_replicas: 1,
     })
   const reader = await add(sinceMs)
   // When it was created is the one thing that servers of every version say by their own clock.

@@ -7,6 +7,7 @@ import { Retryable } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
 import type { Cancel, Clock } from '../scheduler/clock.ts'
 import type { Outcome, Receipt } from './contract.ts'
+import type { Position } from './position.ts'
 
 /** No answer for this long and the connection counts as lost: what is unanswered is doubtful, not refused. */
 const ACK_TIMEOUT_MS = 10_000
@@ -22,6 +23,8 @@ export interface PublisherOptions {
   readonly clock: Clock
   readonly prefix: string
   readonly stream: string
+  /** Follows what is acknowledged. */
+  readonly position: Position
   readonly onReceipts: (receipts: readonly Receipt[]) => void
   /** The stream or the connection can't be trusted any more: look again from the start. Told once. */
   readonly onTrouble: (reason: Error) => void
@@ -29,6 +32,7 @@ export interface PublisherOptions {
 
 interface Flight {
   readonly seq: number
+  readonly id: string
   readonly sentAt: number
 }
 
@@ -69,7 +73,7 @@ export class Publisher {
       }
       this.#next++
       const token = this.#next.toString(36)
-      this.#flights.set(token, { seq: record.seq, sentAt: now })
+      this.#flights.set(token, { seq: record.seq, id: record.id, sentAt: now })
       try {
         connection.publish(`${prefix}.${record.subject}`, record.body, {
           reply: this.#inbox + token,
@@ -111,11 +115,20 @@ export class Publisher {
     this.#flights.delete(token)
     if (ack.outcome !== 'error') {
       this.#receipt(flight.seq, ack.outcome)
+      this.#follow(ack, flight.id)
       return
     }
     const reason = `stream ${this.#options.stream} refuses: ${ack.description} (${ack.code})`
     this.#receipt(flight.seq, TOO_LARGE.has(ack.code) ? 'too_large' : 'retry', reason)
     if (WRONG_STREAM.has(ack.code)) this.#trouble(new Retryable('sink', reason))
+  }
+
+  /** What is stored below what was acknowledged before stands in a stream that has lost something since. */
+  #follow({ outcome, seq }: Stored, id: string): void {
+    const { position, stream } = this.#options
+    const before = position.mark.seq
+    if (position.acknowledged(seq, id) || outcome === 'duplicate') return
+    this.#trouble(new Retryable('sink', `stream ${stream} went back from message ${before} to ${seq}`))
   }
 
   /** Receipts of one turn go together. */
@@ -150,9 +163,14 @@ export class Publisher {
   }
 }
 
-type Ack =
-  | { readonly outcome: 'ok' | 'duplicate'; readonly stream: string }
-  | { readonly outcome: 'error'; readonly code: number; readonly description: string }
+interface Stored {
+  readonly outcome: 'ok' | 'duplicate'
+  readonly stream: string
+  /** Of the message in the stream. */
+  readonly seq: number
+}
+
+type Ack = Stored | { readonly outcome: 'error'; readonly code: number; readonly description: string }
 
 /** A JetStream publish acknowledgement: `{"stream","seq","duplicate"?}` or `{"error":{"code","err_code","description"}}`. */
 export function parseAck(data: Uint8Array): Ack | undefined {
@@ -173,7 +191,7 @@ export function parseAck(data: Uint8Array): Ack | undefined {
     }
   }
   if (typeof ack.stream !== 'string' || typeof ack.seq !== 'number') return undefined
-  return { outcome: ack.duplicate === true ? 'duplicate' : 'ok', stream: ack.stream }
+  return { outcome: ack.duplicate === true ? 'duplicate' : 'ok', stream: ack.stream, seq: ack.seq }
 }
 
 /**

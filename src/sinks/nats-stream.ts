@@ -5,6 +5,7 @@ import {
   type JetStreamManager,
   RetentionPolicy,
   type StreamConfig,
+  type StreamInfo,
 } from '@nats-io/jetstream'
 import { nanos } from '@nats-io/transport-node'
 import type { NatsConfig } from '../config/schema.ts'
@@ -19,7 +20,7 @@ const LEAST_DUPLICATE_WINDOW_MS = 30_000
 /** First subject tokens that events and notices are published under. */
 export const PUBLISHED = ['apic', 'raas', 'vcd', '_dead']
 
-export interface VerifiedStream {
+export interface Verdict {
   /** False when the stream's retention takes messages away, so that looking for them proves nothing. */
   readonly keeps: boolean
   /** The server's level of the JetStream API; undefined before nats-server 2.11. */
@@ -28,11 +29,17 @@ export interface VerifiedStream {
   readonly warnings: readonly string[]
 }
 
+export interface VerifiedStream extends Verdict {
+  /** As it is now. */
+  readonly info: StreamInfo
+}
+
 /** Rejects with `Retryable('sink')` and the exact difference when the stream can't keep the promise. */
 export async function ensureStream(manager: JetStreamManager, config: NatsConfig): Promise<VerifiedStream> {
   const { name } = config.stream
   try {
-    return judge(await configOf(manager, config), config)
+    const info = await infoOf(manager, config)
+    return { ...judge(info.config, config), info }
   } catch (error) {
     if (error instanceof Retryable) throw error
     if (error instanceof Error && error.name === 'JetStreamNotEnabled') {
@@ -42,10 +49,10 @@ export async function ensureStream(manager: JetStreamManager, config: NatsConfig
   }
 }
 
-async function configOf(manager: JetStreamManager, config: NatsConfig): Promise<StreamConfig> {
+async function infoOf(manager: JetStreamManager, config: NatsConfig): Promise<StreamInfo> {
   const { name, create } = config.stream
   try {
-    return (await manager.streams.info(name)).config
+    return await manager.streams.info(name)
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== JetStreamApiCodes.StreamNotFound) throw error
   }
@@ -56,11 +63,11 @@ async function configOf(manager: JetStreamManager, config: NatsConfig): Promise<
     )
   }
   try {
-    return (await manager.streams.add(wanted(config))).config
+    return await manager.streams.add(wanted(config))
   } catch (error) {
     if (!(error instanceof JetStreamApiError)) throw error
     // 10058: another daemon was faster, with other settings. What it made is judged like any other.
-    if (error.code === 10058) return (await manager.streams.info(name)).config
+    if (error.code === 10058) return manager.streams.info(name)
     throw new Retryable('sink', `stream ${name} can't be created: ${error.message} (${error.code})`)
   }
 }
@@ -78,7 +85,7 @@ function wanted(config: NatsConfig): Partial<StreamConfig> & { name: string } {
 }
 
 /** Holds a stream's settings against the promise and the config. Throws `Retryable('sink')` for what breaks the promise. */
-export function judge(stream: StreamConfig, config: NatsConfig): VerifiedStream {
+export function judge(stream: StreamConfig, config: NatsConfig): Verdict {
   const broken: string[] = []
   const uncovered = PUBLISHED.map(token => `${config.prefix}.${token}.>`).filter(
     subject => !stream.subjects?.some(pattern => covers(pattern, subject)),

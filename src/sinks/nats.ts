@@ -1,16 +1,19 @@
 /** NATS JetStream as a sink. */
-import { type JetStreamClient, type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
+import { jetstream, jetstreamManager, type StreamInfo } from '@nats-io/jetstream'
 import { type NatsConnection, PermissionViolationError } from '@nats-io/transport-node'
 import type { NatsConfig } from '../config/schema.ts'
 import { Retryable } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { Receipt, Sink } from './contract.ts'
+import type { Marks } from '../store/contract.ts'
+import type { Receipt, Setback, Sink } from './contract.ts'
 import { connectNats } from './nats-connect.ts'
-import { lookUp } from './nats-lookup.ts'
+import { type LookupDeps, lookUp } from './nats-lookup.ts'
 import { Publisher } from './nats-publisher.ts'
+import { findSetback, markNow } from './nats-setback.ts'
 import { ensureStream } from './nats-stream.ts'
+import { type Mark, markOf, Position } from './position.ts'
 
 /** Unanswered messages at once: above 1024 only latency grows (reference: §3c). */
 const WINDOW = 512
@@ -30,9 +33,10 @@ export function natsSink(config: NatsConfig, deps: NatsSinkDeps): Sink {
 interface Line {
   readonly connection: NatsConnection
   readonly publisher: Publisher
-  readonly jetstream: JetStreamClient
-  readonly manager: JetStreamManager
   readonly keeps: boolean
+  readonly info: StreamInfo
+  readonly position: Position
+  readonly lookup: LookupDeps
 }
 
 class NatsSink implements Sink {
@@ -41,6 +45,8 @@ class NatsSink implements Sink {
   readonly #config: NatsConfig
   readonly #deps: NatsSinkDeps
   #line: Line | undefined
+  /** Of the last line that was compared. */
+  #position: Position | undefined
   #detail = 'not connected'
   #onSettled: (receipts: readonly Receipt[]) => void = () => undefined
   #onLost: (reason: Error) => void = () => undefined
@@ -58,6 +64,10 @@ class NatsSink implements Sink {
     return this.#line?.keeps ?? true
   }
 
+  get mark(): Mark | undefined {
+    return this.#position?.mark
+  }
+
   onSettled(callback: (receipts: readonly Receipt[]) => void): void {
     this.#onSettled = callback
   }
@@ -73,20 +83,30 @@ class NatsSink implements Sink {
     const connection = await connectNats(this.#config, { clock, signal, name: 'opswire' })
     try {
       const manager = await jetstreamManager(connection, { checkAPI: false, timeout: API_TIMEOUT_MS })
-      const { keeps, apiLevel, warnings } = await ensureStream(manager, this.#config)
+      const { keeps, apiLevel, warnings, info } = await ensureStream(manager, this.#config)
       if (signal.aborted) throw signal.reason
       if (connection.isClosed()) throw new Retryable('sink', 'NATS closed the connection')
       for (const text of warnings) report({ type: 'advice', source: this.name, text })
       const lost = (reason: Error): void => this.#lost(connection, reason)
+      const position = new Position(markNow(info))
       const publisher = new Publisher({
         connection,
+        position,
         clock,
         prefix,
         stream: stream.name,
         onReceipts: receipts => this.#onSettled(receipts),
         onTrouble: lost,
       })
-      this.#line = { connection, publisher, jetstream: jetstream(connection), manager, keeps }
+      const lookup: LookupDeps = {
+        jetstream: jetstream(connection),
+        manager,
+        clock,
+        stream: stream.name,
+        filter: `${prefix}.>`,
+        connected: () => this.#line?.connection === connection,
+      }
+      this.#line = { connection, publisher, lookup, keeps, info, position }
       const [address, version] = [connection.getServer(), connection.info?.version ?? 'unknown']
       this.#detail = `${address} (nats-server ${version}), stream ${stream.name}`
       report({ type: 'sink_server', address, version, apiLevel, stream: stream.name })
@@ -102,23 +122,26 @@ class NatsSink implements Sink {
     this.#line?.publisher.send(records)
   }
 
+  async compare(kept: Marks): Promise<Setback | undefined> {
+    const line = this.#open()
+    const known = this.mark ?? markOf(kept.acked)
+    const setback =
+      known === undefined ? undefined : await findSetback(line.lookup, line.info, known, markOf(kept.trimmed))
+    if (setback === undefined && known?.stream === line.position.mark.stream) line.position.adopt(known)
+    this.#position = line.position
+    return setback
+  }
+
+  #open(): Line {
+    if (this.#line === undefined) throw new Retryable('sink', 'not connected to NATS')
+    return this.#line
+  }
+
   async stored(ids: readonly string[], sinceMs: number): Promise<Set<string>> {
-    const line = this.#line
-    if (line === undefined) throw new Retryable('sink', 'not connected to NATS')
+    const line = this.#open()
     // What a consumer has taken away is not missing: only the server's duplicate window can tell.
     if (!line.keeps) return new Set()
-    return lookUp(
-      {
-        jetstream: line.jetstream,
-        manager: line.manager,
-        clock: this.#deps.clock,
-        stream: this.#config.stream.name,
-        filter: `${this.#config.prefix}.>`,
-        connected: () => this.#line === line,
-      },
-      ids,
-      sinceMs,
-    )
+    return lookUp(line.lookup, ids, sinceMs)
   }
 
   async close(): Promise<void> {

@@ -6,45 +6,17 @@
  */
 import { codeOf, describe, Fatal, Retryable } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
-import type { Report } from '../report.ts'
 import { Backoff } from '../scheduler/backoff.ts'
-import { type Cancel, type Clock, sleep } from '../scheduler/clock.ts'
+import { type Cancel, sleep } from '../scheduler/clock.ts'
 import { type Attempt, supervise } from '../scheduler/supervise.ts'
-import type { Store } from '../store/contract.ts'
 import { Burials } from './burials.ts'
-import { type Outcome, type Receipt, type Sink, SinkGone } from './contract.ts'
+import { type Outcome, type Receipt, SinkGone } from './contract.ts'
 import { type Entry, Lanes } from './lanes.ts'
 import { sentFrom } from './look-back.ts'
 import { Lookahead } from './lookahead.ts'
+import type { Pump, PumpOptions, PumpState } from './pump-contract.ts'
+import { Rewind } from './rewind.ts'
 import { withoutRaw } from './shrink.ts'
-
-export interface PumpOptions {
-  readonly store: Store
-  readonly sink: Sink
-  readonly clock: Clock
-  readonly report: Report
-  /** Aborting it ends the sending at once: what is unanswered stays doubtful for the next start. `stop` is still to be called. */
-  readonly signal?: AbortSignal
-}
-
-export interface PumpState {
-  readonly up: boolean
-  /** Where it delivers to, or why it doesn't. */
-  readonly detail: string
-  readonly unanswered: number
-  readonly doubtful: number
-}
-
-export interface Pump {
-  /** Sends nothing more, waits up to `deadlineMs` for answers, closes the sink. Idempotent, never rejects. */
-  stop(deadlineMs: number): Promise<void>
-  state(): PumpState
-  /**
-   * Resolves, if ever, when the sink is gone for good (`SinkGone`: the reader of standard output went away). Nothing
-   * will be delivered by this process then: it should end, before it fills its store for nobody.
-   */
-  readonly gone: Promise<Error>
-}
 
 /** First and longest bound of the wait between attempts to open the sink. */
 const BACKOFF = { firstMs: 500, capMs: 30_000 }
@@ -63,9 +35,10 @@ export function startPump(options: PumpOptions): Pump {
 
 class StorePump implements Pump {
   readonly #options: PumpOptions
-  readonly #lanes: Lanes
-  readonly #ahead: Lookahead
+  #lanes: Lanes
+  #ahead: Lookahead
   readonly #burials: Burials
+  readonly #rewind: Rewind
   /** Rows up to here may have been delivered by an earlier process. */
   readonly #lastSeqAtStart: number
   readonly #stopping = new AbortController()
@@ -95,7 +68,7 @@ class StorePump implements Pump {
     this.#options = options
     const { store, sink, clock, report, signal } = options
     this.#lanes = new Lanes(store.floor)
-    this.#ahead = new Lookahead(store, this.#lanes, clock, AHEAD_WINDOWS * sink.window, () => this.#fill())
+    this.#ahead = this.#lookahead()
     this.#burials = new Burials({
       store,
       clock,
@@ -108,6 +81,7 @@ class StorePump implements Pump {
       },
     })
     this.#lastSeqAtStart = store.stats().lastSeq
+    this.#rewind = new Rewind(options, () => this.#settle())
     this.#park = new Backoff(clock, PARK)
     sink.onSettled(receipts => this.#settled(receipts))
     sink.onLost(reason => this.#fail?.(reason))
@@ -175,15 +149,18 @@ class StorePump implements Pump {
     ending.addEventListener('abort', onEnd, { once: true })
     try {
       await Promise.race([sink.open(ending), lost])
+      await this.#compare(lost)
       if (!this.#started) await Promise.race([this.#lookUpEarlier(), lost])
       await Promise.race([this.#lookUp(), lost])
       this.#alive = () => attempt.alive()
       this.#open = true
       this.#probing = false
       this.#tell(true, sink.detail ?? 'open')
+      this.#rewind.opened()
       this.#fill()
       await lost
     } finally {
+      this.#rewind.lost()
       ending.removeEventListener('abort', onEnd)
       this.#fail = undefined
       this.#alive = undefined
@@ -192,6 +169,26 @@ class StorePump implements Pump {
       this.#rest()
       this.#doubt()
     }
+  }
+
+  #lookahead(): Lookahead {
+    const { store, sink, clock } = this.#options
+    return new Lookahead(store, this.#lanes, clock, AHEAD_WINDOWS * sink.window, () => this.#fill())
+  }
+
+  /** A sink that went back in time gets again what it lacks, in the old order, before all else. */
+  async #compare(lost: Promise<never>): Promise<void> {
+    // Burials under way hold entries of the lanes that may have to go.
+    await Promise.race([this.#burials.finished(), lost])
+    const sent = (): number => this.#ahead.sentThrough(this.#lastSeqAtStart)
+    const found = await Promise.race([this.#rewind.find(this.#lanes.floor, sent), lost])
+    if (found === undefined) return
+    this.#rewind.begin(found)
+    this.#started = true
+    this.#doubtful.clear()
+    this.#lanes = new Lanes(found.floor)
+    this.#ahead = this.#lookahead()
+    this.#ahead.skip(found.held)
   }
 
   /** Everything unanswered is doubtful now. */
@@ -309,7 +306,7 @@ class StorePump implements Pump {
   }
 
   #settle(): void {
-    if (this.#lanes.floor > this.#options.store.floor) this.#options.store.settle(this.#lanes.floor)
+    this.#rewind.settle(this.#lanes.floor)
   }
 
   #accepted(): void {

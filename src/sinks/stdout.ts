@@ -23,6 +23,7 @@ class StdoutSink implements Sink {
   readonly name = 'stdout'
   readonly detail = 'standard output'
   readonly remembers = false
+  readonly mark = undefined
   readonly window = WINDOW
   readonly #stream: Writable
   readonly #onError = (error: Error): void => this.#broke(error)
@@ -58,6 +59,10 @@ class StdoutSink implements Sink {
       if (error !== null && error !== undefined) this.#broke(error)
       else if (this.#open) this.#onSettled(records.map(({ seq }) => ({ seq, outcome: 'ok' })))
     })
+  }
+
+  async compare(): Promise<undefined> {
+    return undefined
   }
 
   /** What a reader has taken can't be asked for. */

@@ -1,5 +1,5 @@
-/** The store's file was damaged, and what was in it is gone: each source says so. */
-import { gapFact } from '../event.ts'
+/** What was taken down is lost, with the store's file or in the stream behind it: each source says so. */
+import { type GapData, gapFact } from '../event.ts'
 import type { Subscriber } from './contract.ts'
 import { Intake, type IntakeOptions } from './intake.ts'
 
@@ -9,19 +9,39 @@ export interface Loss {
   readonly movedTo: string
 }
 
+/** Whose gaps are written, and where to. */
+interface Telling extends Pick<IntakeOptions, 'store' | 'clock' | 'report'> {
+  readonly subscribers: readonly Pick<Subscriber, 'ref' | 'pushes'>[]
+}
+
 /** Writes a gap of each source into the new file. Rejects with the signal's reason, and when the store is closed. */
-export async function tellLostState(
-  subscribers: readonly Pick<Subscriber, 'ref' | 'pushes'>[],
-  { store, clock, report }: Pick<IntakeOptions, 'store' | 'clock' | 'report'>,
+export async function tellLostState(telling: Telling, signal: AbortSignal): Promise<void> {
+  await tell(telling, { feed: 'store', from: null, to: iso(telling.clock.wall()) }, signal)
+}
+
+/** The same for what the stream has lost of a time, ms; from when on may be unknown. */
+export async function tellForgotten(
+  telling: Telling,
+  { fromMs, toMs }: { readonly fromMs: number | undefined; readonly toMs: number },
   signal: AbortSignal,
 ): Promise<void> {
-  const to = new Date(clock.wall()).toISOString()
+  const from = fromMs === undefined ? null : iso(Math.min(fromMs, toMs))
+  await tell(telling, { feed: 'stream', from, to: iso(toMs) }, signal)
+}
+
+async function tell(
+  { subscribers, store, clock, report }: Telling,
+  window: Pick<GapData, 'feed' | 'from' | 'to'>,
+  signal: AbortSignal,
+): Promise<void> {
   for (const { ref, pushes } of subscribers) {
-    const gap = { feed: 'store', from: null, to, reason: 'state_lost', recovered: 0 } as const
+    const gap: GapData = { ...window, reason: 'state_lost', recovered: 0, classes: [] }
     const intake = new Intake({ ref, store, clock, report, overdraft: pushes })
-    await intake.take({ feed: 'store', facts: [gapFact(ref, { ...gap, classes: [] })] }, signal)
+    await intake.take({ feed: window.feed, facts: [gapFact(ref, gap)] }, signal)
   }
 }
+
+const iso = (ms: number): string => new Date(ms).toISOString()
 
 export function wordsOfLoss({ reason, movedTo }: Loss): string {
   return `the store was damaged (${reason}); it was moved to ${movedTo}, a new one is in use`

@@ -125,6 +125,7 @@ export const ONE_OF_EACH: { readonly [T in Happening['type']]: Extract<Happening
   feed_gone: { type: 'feed_gone', source: 'fabric-a', feed: 'faultInst' },
   store_state: { type: 'store_state', state: 'ok', detail: '/var/lib/opswire' },
   sink_state: { type: 'sink_state', sink: 'nats', up: true, detail: 'nats://127.0.0.1:4222' },
+  sink_setback: { type: 'sink_setback', sink: 'nats', detail: 'it ends at 7', lacking: 4, whole: false },
   sink_server: { type: 'sink_server', address: '127.0.0.1:4222', version: '2.15.1', apiLevel: 5, stream: 'OPSWIRE' },
   published: { type: 'published', result: 'ok', count: 2, recordedMs: [START - 20, START - 300] },
   source_gone: { type: 'source_gone', source: 'fabric-a' },

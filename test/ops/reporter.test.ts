@@ -28,6 +28,7 @@ const SHOWN: Record<Happening['type'], RegExp> = {
   feed_gone: /"feeds":\[\]/,
   store_state: /the store is ok: \/var\/lib\/opswire/,
   sink_state: /opswire_sink_up 1/,
+  sink_setback: /opswire_sink_setbacks_total 1/,
   sink_server: /"server":\{"address":"127.0.0.1:4222","version":"2.15.1","apiLevel":5,"stream":"OPSWIRE"\}/,
   published: /opswire_delivery_seconds_count 2/,
   source_gone: /"sources":\[\]/,

@@ -28,8 +28,11 @@ describe('headers made by hand', () => {
 
 describe('acknowledgements', () => {
   it.each([
-    ['{"stream":"OPSWIRE","seq":7}', { outcome: 'ok', stream: 'OPSWIRE' }],
-    ['{"stream":"OPSWIRE","domain":"hub","seq":7,"duplicate": true}', { outcome: 'duplicate', stream: 'OPSWIRE' }],
+    ['{"stream":"OPSWIRE","seq":7}', { outcome: 'ok', stream: 'OPSWIRE', seq: 7 }],
+    [
+      '{"stream":"OPSWIRE","domain":"hub","seq":7,"duplicate": true}',
+      { outcome: 'duplicate', stream: 'OPSWIRE', seq: 7 },
+    ],
     [
       '{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"OPSWIRE","seq":0}',
       { outcome: 'error', code: 10077, description: 'maximum bytes exceeded' },

@@ -34,7 +34,7 @@ async function managerOf(nats: RunningNats): Promise<JetStreamManager> {
 }
 
 function deliver(store: MemoryStore, config: Delivery['config'], clock?: Clock): Delivery {
-  const delivery = new Delivery(store, config, clock)
+  const delivery = new Delivery(store, config, clock === undefined ? {} : { clock })
   teardown.push(() => delivery.pump.stop(0))
   return delivery
 }
@@ -151,7 +151,8 @@ describe.each([NEWEST, OLDEST])('the stream on nats-server %s', version => {
     putMany(store, 101, 300)
     await delivery.settled(300)
     expect(delivery.states.at(-2)).toBe('down: no stream takes opswire.> any more')
-    expect((await contents(delivery.config, 200)).length).toBe(200)
+    // What the old one had is in the store for a while: the new one gets it as well.
+    await expectEachOnce(delivery.config, 300)
   })
 
   it('shrinks what is over max_payload, buries what still is, and delivers the rest', async ({ skip }) => {

@@ -4,7 +4,8 @@ import type { NatsConfig } from '../../src/config/schema.ts'
 import type { Happening } from '../../src/report.ts'
 import { type Clock, systemClock } from '../../src/scheduler/clock.ts'
 import { natsSink } from '../../src/sinks/nats.ts'
-import { type Pump, startPump } from '../../src/sinks/pump.ts'
+import { startPump } from '../../src/sinks/pump.ts'
+import type { Pump, PumpOptions } from '../../src/sinks/pump-contract.ts'
 import { until } from './manual-clock.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { contents, numbered, numberOf } from './nats.ts'
@@ -15,13 +16,20 @@ export class Delivery {
   readonly pump: Pump
   readonly told: Happening[] = []
 
-  constructor(store: MemoryStore, config: NatsConfig, clock: Clock = systemClock) {
+  constructor(
+    store: MemoryStore,
+    config: NatsConfig,
+    { clock = systemClock, onForgotten }: { clock?: Clock; onForgotten?: PumpOptions['onForgotten'] } = {},
+  ) {
     this.store = store
     this.config = config
     const report = (happening: Happening): void => {
       this.told.push(happening)
     }
-    this.pump = startPump({ store, sink: natsSink(config, { clock, report }), clock, report })
+    this.pump = startPump({
+      ...{ store, sink: natsSink(config, { clock, report }), clock, report },
+      ...(onForgotten && { onForgotten }),
+    })
   }
 
   published(result: 'ok' | 'duplicate' | 'retry' | 'too_large'): number {

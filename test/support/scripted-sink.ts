@@ -1,13 +1,20 @@
 /** A sink that a test plays by hand. */
 import { Retryable } from '../../src/errors.ts'
-import type { EventRecord } from '../../src/record.ts'
-import type { Outcome, Receipt, Sink } from '../../src/sinks/contract.ts'
+import type { Cursor, EventRecord } from '../../src/record.ts'
+import type { Outcome, Receipt, Setback, Sink } from '../../src/sinks/contract.ts'
+import type { Marks } from '../../src/store/contract.ts'
 
 export class ScriptedSink implements Sink {
   readonly name = 'scripted'
   readonly detail = 'the test'
   readonly window: number
   readonly remembers = true
+  /** As far as it says that it is. */
+  mark: Cursor | undefined
+  /** What the next comparisons find. */
+  setbacks: Setback[] = []
+  /** What it was given to compare with. */
+  readonly compared: Marks[] = []
   /** Every record in the order of sending, repeats included. */
   readonly sent: EventRecord[] = []
   /** Ids that were taken, in order. */
@@ -73,6 +80,11 @@ export class ScriptedSink implements Sink {
 
   onLost(callback: (reason: Error) => void): void {
     this.#onLost = callback
+  }
+
+  async compare(kept: Marks): Promise<Setback | undefined> {
+    this.compared.push(kept)
+    return this.setbacks.shift()
   }
 
   async stored(ids: readonly string[], sinceMs: number): Promise<Set<string>> {
