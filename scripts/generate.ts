@@ -5,6 +5,7 @@ import { sampleConfig } from '../src/config/sample.ts'
 import { eventJsonSchema } from '../src/event-schema.ts'
 import { configPage } from './reference/config.ts'
 import { errorsPage } from './reference/errors.ts'
+import { eventsPage } from './reference/events.ts'
 import { metricsPage } from './reference/metrics.ts'
 
 export interface Generated {
@@ -23,6 +24,7 @@ export function generated(): Generated[] {
     { path: 'docs/CONFIG.md', text: configPage() },
     { path: 'docs/ERRORS.md', text: errorsPage() },
     { path: 'docs/METRICS.md', text: metricsPage() },
+    { path: 'docs/EVENTS.md', text: eventsPage() },
   ]
 }
 

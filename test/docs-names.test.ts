@@ -22,8 +22,8 @@ const DOCUMENTS = [
   ...filesIn('config', '.md'),
 ]
 const CODE = filesIn('src', '.ts').map(read).join('\n')
-/** Words of others: npm's, PromQL's. */
-const FOREIGN = /^(node_modules|\w+_over_time)$/
+/** Words of others: npm's, PromQL's, Alertmanager's. */
+const FOREIGN = /^(node_modules|\w+_over_time|resolve_timeout)$/
 const KEYS = new Set(keysOf(outline(), 0))
 const METRICS = new Set(metricSpecs().map(({ name }) => name))
 

@@ -23,6 +23,7 @@ const readme = read('README.md')
 const DOCUMENTS = [
   'README.md',
   'CONTRIBUTING.md',
+  'CHANGELOG.md',
   ...['docs', 'docs/decisions'].flatMap(folder =>
     readdirSync(join(ROOT, folder))
       .filter(name => name.endsWith('.md'))

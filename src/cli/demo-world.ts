@@ -4,17 +4,18 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../scheduler/clock.ts'
-import { startApicSimulator } from '../simulators/apic/controller.ts'
+import { type ApicSimulator, startApicSimulator } from '../simulators/apic/controller.ts'
 import { runApicLife } from '../simulators/apic/life.ts'
 import { runRaasLife } from '../simulators/raas/life.ts'
-import { startRaasSimulator } from '../simulators/raas/server.ts'
-import { makeCertificate } from '../simulators/server.ts'
+import { type RaasSimulator, startRaasSimulator } from '../simulators/raas/server.ts'
+import { type Certificate, makeCertificate } from '../simulators/server.ts'
 import { runVcdLife } from '../simulators/vcd/life.ts'
-import { startVcdSimulator } from '../simulators/vcd/simulator.ts'
+import { startVcdSimulator, type VcdSimulator } from '../simulators/vcd/simulator.ts'
 
 /** Passwords and tokens of the simulated systems; they open nothing else. */
 const SERVICE = { user: 'svc-opswire', password: 'demo-only' }
-const PERSON = { user: 'alice', password: 'demo-alice' }
+/** Who makes the changes. */
+export const PERSON = { user: 'alice', password: 'demo-alice' }
 const ORG = 'acme'
 const OWN_TOKEN_ID = '6a0c0c52-0000-4000-8000-0000000000f0'
 const BOT_TOKEN_ID = '6a0c0c52-0000-4000-8000-0000000000f1'
@@ -27,6 +28,11 @@ export interface DemoWorld {
   /** Where the config file lies. */
   readonly configFile: string
   readonly configText: string
+  readonly apic: ApicSimulator
+  readonly raas: RaasSimulator
+  readonly vcd: VcdSimulator
+  /** Of all three, and the file that `tls.ca_file` names. */
+  readonly certificate: Certificate
   /** The systems start to live: every change is made through their own HTTP calls. Resolves when they have stopped. */
   live(signal: AbortSignal): Promise<void>
   close(): Promise<void>
@@ -88,6 +94,10 @@ export async function makeWorld(clock: Clock, natsUrl: string | undefined): Prom
   return {
     directory,
     configText,
+    apic,
+    raas,
+    vcd,
+    certificate,
     configFile: file('opswire.yaml', configText),
     async live(signal) {
       const { user, password } = PERSON
