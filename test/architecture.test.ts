@@ -56,7 +56,7 @@ const MAY: Record<string, (target: string, entry: Import) => boolean> = {
     room(target) === 'scheduler' || room(target) === 'config' || (entry.typeOnly && target === 'store/contract.ts'),
   replay: (target, entry) =>
     ['scheduler', 'config'].includes(room(target)) ||
-    /^(store\/(contract|open)|sinks\/(contract|burials|pump)|subscribers\/(contract|intake|lost-state)|source-set)\.ts$/.test(
+    /^(store\/(contract|open)|sinks\/(contract|burials|pump|pump-contract)|subscribers\/(contract|intake|lost-state)|source-set)\.ts$/.test(
       target,
     ) ||
     (entry.typeOnly && target === 'ops/http-act.ts'),

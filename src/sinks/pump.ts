@@ -178,11 +178,11 @@ class StorePump implements Pump {
 
   /** A sink that went back in time gets again what it lacks, in the old order, before all else. */
   async #compare(lost: Promise<never>): Promise<void> {
-    // Burials under way hold entries of the lanes that may have to go.
-    await Promise.race([this.#burials.finished(), lost])
     const sent = (): number => this.#ahead.sentThrough(this.#lastSeqAtStart)
     const found = await Promise.race([this.#rewind.find(this.#lanes.floor, sent), lost])
     if (found === undefined) return
+    // Burials under way hold entries of the lanes that go.
+    await Promise.race([this.#burials.finished(), lost])
     this.#rewind.begin(found)
     this.#started = true
     this.#doubtful.clear()

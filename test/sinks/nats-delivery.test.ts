@@ -2,6 +2,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
+import { untilAnswered } from '../support/asked.ts'
 import { Delivery, expectEachOnce, putMany } from '../support/delivery.ts'
 import { until } from '../support/manual-clock.ts'
 import { MemoryStore } from '../support/memory-store.ts'
@@ -128,12 +129,20 @@ describe.each([NEWEST, OLDEST])('delivery to nats-server %s', version => {
     const store = new MemoryStore()
     putMany(store, 1, COUNT)
     const delivery = deliver(store, config)
+    const connection = await connect({ servers: nats.url })
+    teardown.push(() => connection.close())
+    const { streams } = await jetstreamManager(connection)
     for (const settled of [1000, 5000, 9000]) {
       await delivery.settled(settled)
       wire.deaf = true
       const before = store.settled
       await until(() => delivery.pump.state().unanswered === 512, 'a whole window without answers')
       expect(store.settled).toBeLessThanOrEqual(before + 512)
+      await untilAnswered(
+        () => streams.info('OPSWIRE'),
+        ({ state }) => state.messages > store.settled,
+        'the stream has what was not answered',
+      )
       wire.deaf = false
       wire.cut()
     }
