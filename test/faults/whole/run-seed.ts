@@ -6,7 +6,7 @@ import { sleep, systemClock } from '../../../src/scheduler/clock.ts'
 import type { Tapped } from '../../../src/sinks/nats-tap.ts'
 import { owedOf } from './books.ts'
 import { Dice } from './dice.ts'
-import { type Gap, type Judgement, judgeWhole } from './judge.ts'
+import { type Evidence, type Gap, type Judgement, judgeWhole } from './judge.ts'
 import { Labour } from './labour.ts'
 import { lineOf, play, type Strike, scheduleOf } from './schedule.ts'
 import { World } from './world.ts'
@@ -45,10 +45,10 @@ export interface SeedResult {
 }
 
 /** Work before the first fault and after the last. */
-const MARGIN_MS = 1500
+const MARGIN_MS = 1000
 const PATIENCE_MS = 90_000
 /** After all is there: whatever comes twice comes soon. */
-const QUIET_MS = 2500
+const QUIET_MS = 2000
 const LOOK_MS = 700
 const FRESH_MS = 30_000
 /** Connections and files come and go by a few; what leaks in every fault is more. */
@@ -58,7 +58,13 @@ const validate = new Ajv2020({ strict: false }).compile(
   JSON.parse(readFileSync(resolve(import.meta.dirname, '../../../config/event.schema.json'), 'utf8')) as object,
 )
 
-export async function runSeed(options: SeedOptions): Promise<SeedResult> {
+/** The result, and what it was judged by. */
+export interface Played {
+  readonly result: SeedResult
+  readonly evidence: Evidence | undefined
+}
+
+export async function runSeed(options: SeedOptions): Promise<Played> {
   const { seed, spanMs, only, say = () => undefined, patienceMs = PATIENCE_MS } = options
   const startedAt = systemClock.now()
   const world = await World.start({ seed, say })
@@ -95,7 +101,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     await world.close()
   }
   const { owed = 0, found = 0, excused = 0, gaps = [] } = run.judgement ?? {}
-  return {
+  const result: SeedResult = {
     ...{ seed, nats: world.setting.nats, faults: possible.map(lineOf), owed, found, excused, gaps },
     messages: run.stream.length,
     starts: world.unit.starts,
@@ -109,6 +115,7 @@ export async function runSeed(options: SeedOptions): Promise<SeedResult> {
     ],
     log: world.unit.log,
   }
+  return { result, evidence: run.evidence }
 }
 
 /** What is watched of one world. */
@@ -119,6 +126,7 @@ class Run {
   readonly files: number
   stream: readonly Tapped[] = []
   judgement: Judgement | undefined
+  evidence: Evidence | undefined
 
   constructor(world: World) {
     this.#world = world
@@ -133,13 +141,14 @@ class Run {
     const { systems, broker } = this.#world
     this.stream = await broker.contents()
     const rows = systems.vcd.record.rows
-    this.judgement = judgeWhole({
+    this.evidence = {
       owed: owedOf(systems, this.#beganAt),
       stream: this.stream,
       flawOf: event => (validate(event) ? undefined : JSON.stringify(validate.errors?.[0])),
       mayBe,
       late: new Set(rows.filter(row => row.visibleAtMs > row.timestampMs).map(row => row.id)),
-    })
+    }
+    this.judgement = judgeWhole(this.evidence)
     return this.judgement
   }
 

@@ -10,7 +10,7 @@ const { values } = parseArgs({
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 const only = values.only === undefined ? {} : { only: new Set(values.only.split(',').filter(Boolean).map(Number)) }
-const result = await runSeed({
+const { result } = await runSeed({
   seed: Number(values.seed),
   spanMs: Number(values.span) * 1000,
   ...only,

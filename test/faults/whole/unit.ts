@@ -1,14 +1,17 @@
 /** The daemon as a service manager runs it: started again when it could not start, and watched for an end that nobody asked for. */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { sleep, systemClock } from '../../../src/scheduler/clock.ts'
 import { Daemon, type Launch } from '../../support/daemon.ts'
 
+const MAIN = resolve(import.meta.dirname, '../../../src/main.ts')
 const AGAIN_MS = 500
 const STARTS = 60
 
 export class Unit {
   readonly #daemon: Daemon
+  readonly #as: Launch
   #url = ''
   #life = 0
   /** Starts may fail now, and the daemon may end: the machine gives it no files, or no disk. */
@@ -20,8 +23,10 @@ export class Unit {
   readonly troubles: string[] = []
   starts = 0
 
-  constructor(configFile: string, launch?: Launch) {
-    this.#daemon = new Daemon(configFile, {}, launch)
+  /** `as`: how to run a command as the user that the daemon shall be. */
+  constructor(configFile: string, as: Launch) {
+    this.#as = as
+    this.#daemon = new Daemon(configFile, {}, words => as([process.execPath, MAIN, ...words]))
     process.once('exit', this.#orphan)
   }
 
@@ -100,7 +105,9 @@ export class Unit {
 
   /** Lets the process open so many files (the soft limit). */
   limitFiles(most: number): void {
-    const done = spawnSync('prlimit', ['--pid', String(this.pid), `--nofile=${most}:`], { encoding: 'utf8' })
+    // Asked for by the daemon's own user: root alone may not, where it lacks the right to use resources at will.
+    const { command, args } = this.#as(['prlimit', '--pid', String(this.pid), `--nofile=${most}:`])
+    const done = spawnSync(command, args, { encoding: 'utf8' })
     if (done.status !== 0) throw new Error(`prlimit: ${done.stderr}`)
   }
 

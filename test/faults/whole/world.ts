@@ -1,7 +1,7 @@
 /** The whole of it: three systems, a nats-server, a disk, and the real daemon in a process of its own that knows them only by its config. */
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { untilAnswered } from '../../support/asked.ts'
 import type { Launch } from '../../support/daemon.ts'
 import { CLOUD, FABRIC, SALT } from './books.ts'
@@ -11,7 +11,6 @@ import { type Setting, settingOf } from './setting.ts'
 import { APIC_PASSWORD, RAAS_PASSWORD, type Systems, startSystems, VCD_TOKEN } from './systems.ts'
 import { Unit } from './unit.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../../src/main.ts')
 /** `nobody`: the daemon runs as that user where it could be root. */
 const UNPRIVILEGED = 65_534
 const READY_MS = 60_000
@@ -57,7 +56,10 @@ export class World {
     this.file('vcd-token', VCD_TOKEN)
     this.file('nats-password', NATS_PASSWORD)
     this.#configFile = this.file('opswire.yaml', this.#config())
-    this.unit = new Unit(this.#configFile, this.#isRoot ? unprivileged : undefined)
+    this.unit = new Unit(
+      this.#configFile,
+      this.#isRoot ? unprivileged : ([command = '', ...args]) => ({ command, args }),
+    )
   }
 
   /** Resolves when the daemon is up and every source has proved itself alive. */
@@ -166,5 +168,5 @@ sources:
 const unprivileged: Launch = words => {
   const id = String(UNPRIVILEGED)
   const user = ['--reuid', id, '--regid', id, '--clear-groups', '--inh-caps=-all']
-  return { command: 'setpriv', args: [...user, process.execPath, MAIN, ...words] }
+  return { command: 'setpriv', args: [...user, ...words] }
 }
