@@ -59,6 +59,29 @@ export class Poison extends Error {
   }
 }
 
+/** The machine lacks what it may have again in a moment: files, memory, room on a disk. Nothing is wrong with the file. */
+const PASSING: ReadonlySet<unknown> = new Set([
+  'EAGAIN',
+  'EBUSY',
+  'EDQUOT',
+  'EINTR',
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'ENOSPC',
+  'ESTALE',
+])
+
+/**
+ * What it means that a file could not be read or made: `Fatal(code)`, for somebody must mend it, unless the machine is only
+ * short of something now; then `Retryable('store')`.
+ */
+export function fileError(code: ErrorCode, message: string, cause: unknown): Fatal | Retryable {
+  const isPassing = PASSING.has((cause as { code?: unknown } | null)?.code)
+  return isPassing ? new Retryable('store', message, { cause }) : new Fatal(code, message, { cause })
+}
+
 /** The code of any thrown thing; what nobody classified is a bug of ours. */
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof Fatal || error instanceof Retryable || error instanceof Poison ? error.code : 'bug'

@@ -3,7 +3,7 @@ import { type Stats, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { Fatal } from '../errors.ts'
+import { Fatal, fileError } from '../errors.ts'
 import type { AddIssue } from './rules.ts'
 
 export type SecretOrigin = 'inline' | 'file' | 'credential' | 'env'
@@ -39,7 +39,7 @@ export class Secret {
 
   /**
    * The secret's text as it is now, without the line end of its file. Read anew at each login.
-   * Throws `Fatal('config')`, naming the place but never the content.
+   * Throws `Fatal('config')`, or `fileError`, naming the place but never the content.
    */
   async read(): Promise<string> {
     if (this.origin === 'inline') return this.#value
@@ -65,7 +65,7 @@ export class Secret {
         await handle.close()
       }
     } catch (error) {
-      throw new Fatal('config', `can't read the secret file ${path}`, { cause: error })
+      throw fileError('config', `can't read the secret file ${path}`, error)
     }
     const value = text.replace(/\r?\n$/, '')
     if (value === '') throw new Fatal('config', `the secret file ${path} is empty`)

@@ -3,9 +3,9 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { TlsConfig } from '../config/sources.ts'
-import { Fatal } from '../errors.ts'
+import { Fatal, fileError } from '../errors.ts'
 
-/** Options for `tls.connect`. Throws `Fatal('tls')` when the CA file can't be read. */
+/** Options for `tls.connect`. Throws `fileError('tls')` when the CA file can't be read. */
 export function tlsOptions(tls: TlsConfig): ConnectionOptions {
   // With a pin the signer does not matter, the certificate does: `checkPeer` compares it before a byte is sent.
   const options: ConnectionOptions = { rejectUnauthorized: tls.verify && tls.fingerprint_sha256 === null }
@@ -13,7 +13,7 @@ export function tlsOptions(tls: TlsConfig): ConnectionOptions {
     try {
       options.ca = readFileSync(tls.ca_file, 'utf8')
     } catch (error) {
-      throw new Fatal('tls', `can't read tls.ca_file ${tls.ca_file}`, { cause: error })
+      throw fileError('tls', `can't read tls.ca_file ${tls.ca_file}`, error)
     }
   }
   return options

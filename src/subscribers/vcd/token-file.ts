@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto'
 import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Fatal } from '../../errors.ts'
+import { Fatal, fileError } from '../../errors.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import { TokenLock } from './token-lock.ts'
 
@@ -25,7 +25,8 @@ export class TokenFile {
 
   /**
    * The stored successor of the configured token; undefined when there is none or it descends from another one: a newly
-   * configured token wins. Throws `Fatal('config')` when the file is there and can't be read or understood.
+   * configured token wins. Throws `Fatal('config')` when the file is there and can't be understood, `fileError` when it
+   * can't be read.
    */
   async read(configured: string): Promise<string | undefined> {
     let text: string
@@ -33,7 +34,7 @@ export class TokenFile {
       text = await readFile(this.#path, 'utf8')
     } catch (error) {
       if (codeOfSystemError(error) === 'ENOENT') return undefined
-      throw new Fatal('config', `can't read the rotated API token in ${this.#path}`, { cause: error })
+      throw fileError('config', `can't read the rotated API token in ${this.#path}`, error)
     }
     let stored: { configured?: unknown; token?: unknown }
     try {
@@ -73,7 +74,7 @@ export class TokenFile {
 
   /**
    * Runs `work` while no other login of this source runs, in this process or another. Throws `Retryable('session_lost')`
-   * when another one holds the lock for too long, `Fatal('config')` when the lock can't be made, and the signal's reason
+   * when another one holds the lock for too long, `fileError` when the lock can't be made, and the signal's reason
    * when it aborts during the wait; `work` itself is not cut.
    */
   locked<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { Fatal, Retryable } from '../../errors.ts'
+import { fileError, Retryable } from '../../errors.ts'
 import { type Clock, sleep } from '../../scheduler/clock.ts'
 
 /** How often a holder touches its lock. */
@@ -35,7 +35,7 @@ export class TokenLock {
   }
 
   /**
-   * Runs `work` while holding the lock. Throws `Retryable('session_lost')` when it is held for too long, `Fatal('config')`
+   * Runs `work` while holding the lock. Throws `Retryable('session_lost')` when it is held for too long, `fileError`
    * when it can't be made, and the signal's reason when it aborts during the wait.
    */
   async hold<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -93,7 +93,7 @@ export class TokenLock {
       file = await open(this.#path, 'wx', 0o600)
     } catch (error) {
       if (codeOfSystemError(error) === 'EEXIST') return undefined
-      throw new Fatal('config', `can't make ${this.#path}`, { cause: error })
+      throw fileError('config', `can't make ${this.#path}`, error)
     }
     try {
       await file.writeFile(mark)
@@ -101,7 +101,7 @@ export class TokenLock {
     } catch (error) {
       await file.close()
       await unlink(this.#path).catch(() => undefined)
-      throw new Fatal('config', `can't write ${this.#path}`, { cause: error })
+      throw fileError('config', `can't write ${this.#path}`, error)
     }
   }
 
@@ -117,7 +117,7 @@ export class TokenLock {
       await file.close()
     } catch (error) {
       if (codeOfSystemError(error) === 'EEXIST') return false
-      throw new Fatal('config', `can't make ${claim}`, { cause: error })
+      throw fileError('config', `can't make ${claim}`, error)
     }
     try {
       if ((await look(this.#path))?.mark !== mark) return false
@@ -141,7 +141,7 @@ async function look(path: string): Promise<Sight | undefined> {
     file = await open(path, 'r')
   } catch (error) {
     if (codeOfSystemError(error) === 'ENOENT') return undefined
-    throw new Fatal('config', `can't read ${path}`, { cause: error })
+    throw fileError('config', `can't read ${path}`, error)
   }
   try {
     const { mtimeMs } = await file.stat()
