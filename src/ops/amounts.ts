@@ -27,3 +27,16 @@ export function span(seconds: number): string {
     .map(([amount, unit]) => `${amount}${unit}`)
     .join(' ')
 }
+
+/** Events per second: `0/s`, `<0.01/s`, `0.42/s`, `12.3/s`, `1,234/s`. */
+export function formatRate(perSecond: number): string {
+  if (perSecond === 0) return '0/s'
+  if (perSecond < 0.01) return '<0.01/s'
+  if (perSecond < 10) return `${perSecond.toFixed(2)}/s`
+  return `${perSecond < 100 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond))}/s`
+}
+
+/** `1,234,567`. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+}

@@ -9,6 +9,7 @@ import { type Access, readKeyFile, readToken, refusalOf } from './http-access.ts
 import { type ActAnswer, bodyOf, type LinesAnswer, leaving, sendLines } from './http-act.ts'
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import type { Ops } from './ops.ts'
+import { PAGE_HEADERS, PAGE_TYPE, renderPage } from './page.ts'
 import { printable } from './text.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -175,6 +176,13 @@ function routesOf(
           const readiness = ops.ready()
           return json(readiness.ready ? 200 : 503, readiness)
         },
+      },
+    ],
+    [
+      '/',
+      {
+        access: 'read',
+        answer: async () => ({ status: 200, type: PAGE_TYPE, body: renderPage(ops.status()), headers: PAGE_HEADERS }),
       },
     ],
     ['/status', { access: 'read', answer: async () => json(200, ops.status()) }],

@@ -8,7 +8,7 @@ import { printable } from './text.ts'
 
 /** How many transitions, gaps and dead letters the status page remembers. */
 const TRANSITIONS = 50
-const GAPS = 20
+export const GAPS = 20
 const DEAD_LETTERS = 20
 
 /** One change of state. `source` and `feed` are null where it isn't about one. */

@@ -138,6 +138,8 @@ export interface FeedStatus {
 
 export interface StoreStatus {
   readonly state: 'ok' | 'full' | 'failing' | 'recovered'
+  /** Null while nothing has been said of it. */
+  readonly since: string | null
   readonly detail: string
   /** Events that wait for their acknowledgement. */
   readonly events: number
@@ -314,6 +316,7 @@ function sinkStatus({ sink, server }: Model): StatusDocument['sink'] {
 function storeStatus(model: Model, view: StoreView): StoreStatus {
   return {
     state: model.store?.state ?? 'ok',
+    since: isoTime(model.store?.sinceMs),
     detail: model.store?.detail ?? '',
     events: view.unacked,
     bytes: view.bytes,

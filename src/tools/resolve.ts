@@ -124,7 +124,8 @@ function isProgram(path: string): boolean {
   }
 }
 
-function cacheFolder(env: NodeJS.ProcessEnv): string {
+/** Where what was fetched or unpacked stays. */
+export function cacheFolder(env: NodeJS.ProcessEnv): string {
   const own = env['OPSWIRE_TOOLS_DIR']
   if (own !== undefined && own !== '') return own
   const xdg = env['XDG_CACHE_HOME']

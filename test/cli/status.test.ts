@@ -94,6 +94,7 @@ const STATUS: StatusDocument = {
   ],
   store: {
     state: 'ok',
+    since: '2026-02-03T04:00:00.500Z',
     detail: '',
     events: 12,
     bytes: 1_572_864,

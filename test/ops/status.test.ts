@@ -103,6 +103,7 @@ test('the whole document, for a short life', async () => {
     ],
     store: {
       state: 'ok',
+      since: '2026-02-03T04:05:06.789Z',
       detail: '',
       events: 7,
       bytes: 7000,

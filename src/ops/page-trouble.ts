@@ -1,0 +1,207 @@
+/** What is not well, how bad it is, since when, and what to do: read off the status document. Pure. */
+import { formatBytes, span } from './amounts.ts'
+import { GAPS } from './model.ts'
+import { counted, type Level, Times } from './page-parts.ts'
+import type { SourceStatus, StatusDocument } from './status.ts'
+
+export interface Trouble {
+  /** `bad`: it keeps the daemon from being ready. `watch`: it works, and somebody should look. */
+  readonly level: Extract<Level, 'bad' | 'watch'>
+  /** What, in a few words. */
+  readonly what: string
+  readonly since?: string | null
+  /** Of what is no state and happens again: when it did so last. */
+  readonly last?: string | null
+  /** Why, or how much, in the words of the log. */
+  readonly why: string
+  readonly todo: string
+  readonly see: Guide
+}
+
+/** Where to read on, in the documents that come with opswire. */
+export interface Guide {
+  readonly document: string
+  readonly heading: string
+}
+
+const runbook = (alert: string): Guide => ({ document: 'docs/OPERATIONS.md', heading: alert })
+
+/** All that the page refers to, by the names of the alerts where there is one: a test looks for each heading. */
+export const GUIDES = {
+  source: runbook('OpswireSourceDeaf'),
+  tls: runbook('OpswireTlsUnverified'),
+  certificate: runbook('OpswireCertificateExpiry'),
+  credential: runbook('OpswireCredentialExpiry'),
+  sink: runbook('OpswireSinkDown'),
+  behind: runbook('OpswireDeliveryBehind'),
+  refuses: runbook('OpswireStoreRefuses'),
+  nearLimit: runbook('OpswireStoreNearLimit'),
+  gap: runbook('OpswireGap'),
+  dead: runbook('OpswireDeadLetters'),
+  reload: runbook('OpswireReloadFailed'),
+  stop: runbook('Signals'),
+} as const satisfies Record<string, Guide>
+
+/** A certificate or credential that ends sooner is worth a word, seconds. */
+const EXPIRY_SECONDS = 14 * 86_400
+/** A gap is news for a day. */
+const GAP_SECONDS = 86_400
+/** An event that waits longer though the sink takes events: delivery lags behind. */
+const WAIT_SECONDS = 60
+/** Share of the store's limit that is worth a word. */
+const FULLNESS = 0.8
+/** Doubts about one source that are told up here; all of them stand in its own part. */
+const DOUBTS = 3
+
+/** The worst first; within that the order of the page. */
+export function troubles(status: StatusDocument): Trouble[] {
+  const times = new Times(status.now)
+  const found = [
+    ...ofDaemon(status),
+    ...ofStore(status, times),
+    ...ofSink(status),
+    ...status.sources.flatMap(source => ofSource(source, times)),
+    ...ofReload(status),
+    ...ofGaps(status, times),
+    ...ofDeadLetters(status),
+  ]
+  return [...found.filter(one => one.level === 'bad'), ...found.filter(one => one.level === 'watch')]
+}
+
+function ofDaemon({ state, sources, notReady }: StatusDocument): Trouble[] {
+  if (state === 'stopping' || state === 'stopped' || state === 'forced') {
+    const todo = 'Nothing: what is not delivered lies in the store and goes out after the next start.'
+    return [{ level: 'bad', what: `The daemon is ${state}`, why: '', todo, see: GUIDES.stop }]
+  }
+  if (sources.length > 0 || !notReady.includes('daemon')) return []
+  return [
+    {
+      ...{ level: 'bad', what: 'No source has been started', why: '', see: GUIDES.source },
+      todo: 'Wait a moment after a start; else look at the sources of the config.',
+    },
+  ]
+}
+
+function ofStore({ store, notReady }: StatusDocument, times: Times): Trouble[] {
+  const see = GUIDES.refuses
+  if (store === null) {
+    if (!notReady.includes('store')) return []
+    return [{ level: 'bad', what: 'The store is not open', why: '', todo: 'Look at the log.', see }]
+  }
+  const filled = `${formatBytes(store.bytes)} of ${formatBytes(store.maxBytes)}`
+  if (store.state === 'failing') {
+    const todo = 'Free space, check the disk and the owner of state_dir. Nothing is read on until a write works again.'
+    return [{ level: 'bad', what: 'The store fails', since: store.since, why: store.detail, todo, see }]
+  }
+  if (store.state === 'full' || store.bytes >= store.maxBytes) {
+    const todo =
+      'Bring the sink back, or raise store.max_bytes and restart. Polls wait; APIC sockets are held back last.'
+    const why = store.detail === '' ? filled : `${filled}: ${store.detail}`
+    return [{ level: 'bad', what: 'The store is full', since: store.since, why, todo, see }]
+  }
+  if (store.bytes >= FULLNESS * store.maxBytes) {
+    const todo = 'See why events are not delivered before it is full.'
+    return [{ level: 'watch', what: 'The store fills up', why: filled, todo, see: GUIDES.nearLimit }]
+  }
+  if (store.oldest !== null && -times.secondsUntil(store.oldest) > WAIT_SECONDS && !notReady.includes('sink')) {
+    const why = `${counted(store.events, 'event')} wait, the oldest for ${span(-times.secondsUntil(store.oldest))}`
+    const todo = 'Look at the NATS server: it acknowledges less than comes in.'
+    return [{ level: 'watch', what: 'Delivery lags behind', since: store.oldest, why, todo, see: GUIDES.behind }]
+  }
+  return []
+}
+
+function ofSink({ sink, notReady }: StatusDocument): Trouble[] {
+  if (!notReady.includes('sink')) return []
+  const todo =
+    'Events wait in the store and go out later. The message names what NATS said, or the difference of the stream.'
+  const what = sink === null ? 'The sink has not been opened yet' : `The sink ${sink.name} is down`
+  return [{ level: 'bad', what, since: sink?.since ?? null, why: sink?.detail ?? '', todo, see: GUIDES.sink }]
+}
+
+function ofSource(source: SourceStatus, times: Times): Trouble[] {
+  const { name, doubts, lastError, required } = source
+  const found: Trouble[] = []
+  if (doubts.length > 0) {
+    // Without a session the one doubt is the state itself, with its reason.
+    const prefix = `${source.state}: `
+    const closed = doubts[0] === source.state || doubts[0]?.startsWith(prefix) === true
+    const why = closed ? [(doubts[0] ?? '').slice(prefix.length)] : doubts
+    const more = why.length > DOUBTS ? `; and ${why.length - DOUBTS} more` : ''
+    const code = !closed || lastError === null ? '' : `Code ${lastError.code}: docs/ERRORS.md says what to do. `
+    const next = source.nextTrySeconds === null ? '' : `It is tried again ${soon(source.nextTrySeconds)}.`
+    found.push({
+      level: required ? 'bad' : 'watch',
+      what: `${name} is ${source.state === 'up' ? 'up, but not all of it' : source.state}`,
+      since: source.since,
+      why: `${why.slice(0, DOUBTS).join('; ')}${more}`,
+      todo: `${code}${next}` || 'Look at its feeds below: each tells its last error and its last proof of life.',
+      see: GUIDES.source,
+    })
+  }
+  if (doubts.length === 0 && source.state !== 'up') {
+    found.push({
+      ...{ level: 'watch', what: `${name} is ${source.state}`, since: source.since, see: GUIDES.source },
+      why: lastError === null ? '' : `${lastError.text} (${lastError.code})`,
+      todo: 'Nothing speaks against any of its feeds: see whether it passes.',
+    })
+  }
+  if (!source.tlsVerified) {
+    const clear = source.address.startsWith('http:')
+    found.push({
+      ...{ level: 'watch', what: `${name} is asked without protection`, see: GUIDES.tls },
+      why: clear ? 'the connection is NOT encrypted' : 'the certificate is NOT verified (tls.verify: false)',
+      todo: `Anyone on the way can read the password: ${clear ? 'use https:' : 'set tls.ca_file or tls.fingerprint_sha256'}.`,
+    })
+  }
+  for (const [what, expiry] of [
+    ['certificate', source.certificateExpiry],
+    ['credential', source.credentialExpiry],
+  ] as const) {
+    if (expiry === null || times.secondsUntil(expiry) > EXPIRY_SECONDS) continue
+    const seconds = times.secondsUntil(expiry)
+    found.push({
+      ...{ level: 'watch', see: GUIDES[what] },
+      what: `The ${what} of ${name} ${seconds < 0 ? 'has run out' : 'runs out'}`,
+      why: `${times.age(expiry)}, at ${expiry}`,
+      todo: RENEW[what],
+    })
+  }
+  return found
+}
+
+const RENEW = {
+  certificate: 'Renew it at the source, or in front of it: nothing is asked there once it is over.',
+  credential: 'Put a new one in its place: a secret in a file is read again at the next login.',
+} as const
+
+function soon(seconds: number): string {
+  return seconds < 1 ? 'now' : `in ${span(seconds)}`
+}
+
+function ofReload({ reload }: StatusDocument): Trouble[] {
+  if (reload === null || reload.ok) return []
+  const [first = '', ...more] = reload.problems
+  const why = more.length === 0 ? first : `${first} (and ${more.length} more)`
+  const todo = 'Nothing was changed. Mend the file, try it with opswire check, reload again.'
+  return [{ level: 'watch', what: 'The last reload was refused', since: reload.at, why, todo, see: GUIDES.reload }]
+}
+
+function ofGaps({ gaps }: StatusDocument, times: Times): Trouble[] {
+  const recent = gaps.filter(gap => gap.at !== null && -times.secondsUntil(gap.at) < GAP_SECONDS)
+  const last = recent.at(-1)
+  if (last === undefined) return []
+  // No more of them are remembered one by one.
+  const what = `${recent.length >= GAPS ? 'At least ' : ''}${counted(recent.length, 'gap')} in the last day`
+  const todo = 'Events of that window may be missing from the stream. The reason says what can still be done.'
+  return [{ level: 'watch', what, last: last.at, why: `${last.source}: ${last.summary}`, todo, see: GUIDES.gap }]
+}
+
+function ofDeadLetters({ store, deadLetters }: StatusDocument): Trouble[] {
+  if (store === null || store.deadLetters === 0) return []
+  const last = deadLetters.at(-1)
+  const what = counted(store.deadLetters, 'dead letter')
+  const why = last === undefined ? 'from before the start' : `the last of ${last.source}: ${last.reason}`
+  const todo = 'opswire replay --list shows them; after an upgrade --dead-letters reads them once more.'
+  return [{ level: 'watch', what, ...(last === undefined ? {} : { last: last.at }), why, todo, see: GUIDES.dead }]
+}
