@@ -155,6 +155,13 @@ function routesOf(
   })
   return new Map<string, Route>([
     [
+      '/',
+      {
+        access: 'read',
+        answer: async () => ({ status: 200, type: PAGE_TYPE, body: renderPage(ops.status()), headers: PAGE_HEADERS }),
+      },
+    ],
+    [
       '/metrics',
       { access: 'read', answer: async () => ({ status: 200, type: METRICS_CONTENT_TYPE, body: await scrape() }) },
     ],
@@ -176,13 +183,6 @@ function routesOf(
           const readiness = ops.ready()
           return json(readiness.ready ? 200 : 503, readiness)
         },
-      },
-    ],
-    [
-      '/',
-      {
-        access: 'read',
-        answer: async () => ({ status: 200, type: PAGE_TYPE, body: renderPage(ops.status()), headers: PAGE_HEADERS }),
       },
     ],
     ['/status', { access: 'read', answer: async () => json(200, ops.status()) }],

@@ -114,7 +114,7 @@ test('HEAD is GET without the body; other methods and other places are refused i
   expect(post.headers['allow']).toBe('GET, HEAD')
   const lost = await ask(`${url}/nowhere`)
   expect(lost.status).toBe(404)
-  expect(lost.body).toBe('Not here. There is: /metrics /-/healthy /-/ready /status /-/reload /-/replay\n')
+  expect(lost.body).toBe('Not here. There is: / /metrics /-/healthy /-/ready /status /-/reload /-/replay\n')
   expect((await ask(`${url}/nowhere`, { method: 'DELETE' })).status).toBe(404)
 })
 

@@ -1,14 +1,17 @@
 /** The page as text: what it says, and that words from elsewhere stay words. How it looks in a browser: test/page. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { startHttp } from '../../src/ops/http.ts'
 import { PAGE_HEADERS, renderPage } from '../../src/ops/page.ts'
 import { html } from '../../src/ops/page-html.ts'
 import { minutePlot, peakRate, recentRate } from '../../src/ops/page-plot.ts'
 import { GUIDES, troubles } from '../../src/ops/page-trouble.ts'
 import type { StatusDocument } from '../../src/ops/status.ts'
+import { systemClock } from '../../src/scheduler/clock.ts'
 import { bringUp, emptyScene, HOSTILE, healthy, hostile, type Scene, storeFull, twenty } from './page-scenes.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -140,6 +143,38 @@ test('every document and heading that the page names is there', () => {
   for (const { document, heading } of Object.values(GUIDES)) {
     const headings = [...readFileSync(join(ROOT, document), 'utf8').matchAll(/^#+ (.+)$/gm)].map(([, text]) => text)
     expect(headings, document).toContain(heading)
+  }
+})
+
+test('over HTTP: with the headers that keep it to itself, and only for those who may read', async () => {
+  const scene = await healthy()
+  const folder = mkdtempSync(join(tmpdir(), 'opswire-page-'))
+  const token_file = join(folder, 'token')
+  writeFileSync(token_file, 'a-token-of-the-test\n')
+  const http = await startHttp({ listen: '127.0.0.1:0', token_file, tls: null }, scene.ops, {
+    clock: systemClock,
+    reload: async () => ({ status: 200, body: {} }),
+    replay: () => ({ status: 400, body: {} }),
+  })
+  try {
+    const here = await fetch(`${http.url}/?x=1`)
+    expect(here.status).toBe(200)
+    expect(await here.text()).toBe(renderPage(scene.ops.status()))
+    expect(Object.fromEntries(here.headers)).toMatchObject({
+      ...PAGE_HEADERS,
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    const passedOn = { 'x-forwarded-for': '203.0.113.9' }
+    expect((await fetch(http.url, { headers: passedOn })).status).toBe(401)
+    const authorization = 'Bearer a-token-of-the-test'
+    expect((await fetch(http.url, { headers: { ...passedOn, authorization } })).status).toBe(200)
+    expect((await fetch(http.url, { method: 'POST' })).status).toBe(405)
+  } finally {
+    await http.close()
+    scene.ops.close()
+    rmSync(folder, { recursive: true })
   }
 })
 
