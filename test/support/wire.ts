@@ -31,8 +31,8 @@ export class Wire {
   delayMs = 0
   /** No more than this passes in each direction of each connection, bytes a second. */
   bytesPerSecond = Number.POSITIVE_INFINITY
-  /** Told of all that passes, in both directions. */
-  onBytes: (chunk: Buffer) => void = () => undefined
+  /** Told of all that passes, in both directions, and of which connection. */
+  onBytes: (chunk: Buffer, from: 'client' | 'server', client: Socket) => void = () => undefined
 
   constructor(target: number) {
     this.#target = target
@@ -156,7 +156,7 @@ export class Wire {
     let carried: Promise<void> = Promise.resolve()
     from.on('data', chunk => {
       const bytes = Buffer.from(chunk)
-      this.onBytes(bytes)
+      this.onBytes(bytes, isDown ? 'server' : 'client', pair.client)
       from.pause()
       carried = this.#carry(pair, bytes, to, isDown).then(() => {
         from.resume()
