@@ -71,9 +71,12 @@ export function eventId(sourceName: string, family: string, key: Draft['key']): 
 /** Line ends, terminal escapes, bidirectional and zero-width characters, halves of characters. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
 const LONGEST_SUMMARY = 500
+/** What most summaries are: one printable line already. */
+const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
 
 /** One printable line of bounded length: what a source's text may not make of a summary, a terminal would show. */
 function oneLine(text: string, otherwise: string): string {
+  if (text.length <= LONGEST_SUMMARY && PLAIN.test(text)) return text
   const line = text
     .slice(0, 4 * LONGEST_SUMMARY)
     .replace(UNPRINTABLE, ' ')

@@ -31,7 +31,8 @@ export class Intake {
     const { ref, store, clock, report, overdraft } = this.#options
     const start = clock.now()
     const recordedMs = clock.wall()
-    const events = batch.facts.map(fact => this.#encode(fact, recordedMs))
+    const recordedtime = new Date(recordedMs).toISOString()
+    const events = batch.facts.map(fact => this.#encode(fact, recordedMs, recordedtime))
     const appended = await store.append(
       {
         source: ref.name,
@@ -76,13 +77,13 @@ export class Intake {
     return cursor
   }
 
-  #encode(fact: Fact, recordedMs: number): NewEvent {
+  #encode(fact: Fact, recordedMs: number, recordedtime: string): NewEvent {
     return {
       id: fact.id,
       subject: subjectOf(this.#options.ref, fact),
       partitionkey: fact.partitionkey,
       recordedMs,
-      body: Buffer.from(JSON.stringify({ ...fact, recordedtime: new Date(recordedMs).toISOString() })),
+      body: Buffer.from(JSON.stringify({ ...fact, recordedtime })),
     }
   }
 }

@@ -55,6 +55,8 @@ const BARE_NUMBER = new Error('bare number')
 
 const SURROGATE = /\\u[dD][89a-fA-F]/
 
+const ONE_ID = /^\d+$/
+
 const NO_OBJECT = 'an object without class, dn or attributes'
 const TOO_DEEP = 'objects nested too deep'
 const AN_ERROR = 'a frame that holds an error'
@@ -134,7 +136,7 @@ export function changesOf(objects: readonly ApicObject[]): Change[] {
 /** Parses by the first byte, and once more with exact digits if a bare number is met. */
 function reading<T>(text: string, read: (envelope: Bag) => T): T {
   // Only an escape can make half a surrogate pair: what came over the wire is whole.
-  const envelope = parse(text, SURROGATE.test(text) ? exact : undefined)
+  const envelope = parse(text, text.includes('\\u') && SURROGATE.test(text) ? exact : undefined)
   try {
     return read(envelope)
   } catch (error) {
@@ -175,6 +177,8 @@ function imdataOf(envelope: Bag): readonly unknown[] {
 
 function idsOf(value: unknown): readonly string[] {
   if (value === undefined || value === null || value === '') return []
+  // Nearly every frame has one, alone in a list.
+  if (Array.isArray(value) && value.length === 1 && typeof value[0] === 'string' && ONE_ID.test(value[0])) return value
   // Joined in XML; taken apart wherever it stands.
   return (Array.isArray(value) ? value : [value]).flatMap(id => word(id).split(/[\s,]+/)).filter(id => id !== '')
 }

@@ -1,8 +1,8 @@
 /** How far a log class was read, by the fabric's clock, and what was seen of it lately. */
 import type { Cursor } from '../../record.ts'
 
-/** Names of records seen lately, pushed or read: more than arrive between two canaries of a loud log. */
-const MOST_RECENT = 5000
+/** So many names of records seen last are known at least, pushed or read: more than arrive between two canaries of a loud log. */
+const RECENT = 5000
 
 /**
  * Two things that must not be mixed up. `readTo` says that everything before it was asked for and read: it moves only
@@ -14,7 +14,9 @@ export class LogPosition {
   #sinceMs = 0
   #sawRecord = false
   #newestMs = Number.NEGATIVE_INFINITY
-  readonly #recent = new Set<string>()
+  /** In two halves: what is full becomes the older one. To delete one by one at the head of a set is dear. */
+  #recent = new Set<string>()
+  #lessRecent = new Set<string>()
 
   constructor(cursor: Cursor | undefined) {
     const readToMs = cursor?.['readToMs']
@@ -55,8 +57,11 @@ export class LogPosition {
 
   /** A record was pushed or read. A time ahead of the fabric's own clock says nothing about what came before it. */
   note(dn: string, createdMs: number, fabricNowMs: number): void {
+    if (this.#recent.size >= RECENT) {
+      this.#lessRecent = this.#recent
+      this.#recent = new Set()
+    }
     this.#recent.add(dn)
-    if (this.#recent.size > MOST_RECENT) this.#recent.delete(this.#recent.values().next().value ?? '')
     if (Number.isFinite(createdMs)) this.#newestMs = Math.max(this.#newestMs, Math.min(createdMs, fabricNowMs))
   }
 
@@ -69,7 +74,7 @@ export class LogPosition {
 
   /** True when this record, or one as new, has come. */
   knows(dn: string, createdMs: number): boolean {
-    return this.#recent.has(dn) || createdMs <= this.#newestMs
+    return this.#recent.has(dn) || this.#lessRecent.has(dn) || createdMs <= this.#newestMs
   }
 
   cursor(): Cursor {

@@ -65,15 +65,20 @@ function isSecretName(name: string): boolean {
 
 /** True for a property whose value must never leave the process. On tags `key` is the tag's name. */
 export function isSecret(cls: string, name: string): boolean {
+  return judge(cls, OF_CLASS.get(cls), name)
+}
+
+function judge(cls: string, own: ReadonlySet<string> | undefined, name: string): boolean {
   if (isSecretName(name)) return !(name === 'key' && cls.startsWith('tag'))
-  return OF_CLASS.get(cls)?.has(name) ?? false
+  return own?.has(name) ?? false
 }
 
 /** The attributes without secret properties, and with secrets masked in the texts. The same object if there were none. */
 export function redact(cls: string, attributes: Record<string, string>): Record<string, string> {
   let clean: Record<string, string> | undefined
+  const own = OF_CLASS.get(cls)
   for (const name in attributes) {
-    if (isSecret(cls, name)) {
+    if (judge(cls, own, name)) {
       clean ??= { ...attributes }
       delete clean[name]
     }
@@ -98,7 +103,7 @@ export function redact(cls: string, attributes: Record<string, string>): Record<
 
 /** The text of a `changeSet` with the values of secret properties masked; the names stay. `cls`: whose properties they are. */
 export function maskChangeSet(text: string, cls = ''): string {
-  if (!SUSPECT.test(text) && !OF_CLASS.has(cls)) return text
+  if (!OF_CLASS.has(cls) && !SUSPECT.test(text)) return text
   let masked = ''
   let done = 0
   for (const span of spansOf(text)) {
