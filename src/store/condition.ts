@@ -1,6 +1,8 @@
 /** How the store is: said once for each change. And when a failed commit is to be tried again. */
 import { describe } from '../errors.ts'
 import type { StoreLimits } from './limits.ts'
+import type { Need } from './retention.ts'
+import type { Group } from './waiting.ts'
 
 /** A failed commit is tried again after this long, then twice as long, … */
 const RETRY_FIRST_MS = 100
@@ -18,6 +20,7 @@ export class Condition {
   readonly #limits: StoreLimits
   #failing: Failing | undefined
   #full = false
+  #pressed = false
 
   constructor(limits: StoreLimits) {
     this.#limits = limits
@@ -26,6 +29,10 @@ export class Condition {
   /** As it was last said. */
   get full(): boolean {
     return this.#full
+  }
+
+  get need(): Need {
+    return this.#pressed ? 'all' : this.#full ? 'due' : 'none'
   }
 
   get failing(): boolean {
@@ -53,9 +60,10 @@ export class Condition {
     this.#limits.report({ type: 'store_state', state: 'recovered', detail: `writes again after ${seconds} s` })
   }
 
-  /** The store holds so many bytes; `held`: something waits for room. */
-  holds(bytes: number, held: boolean): void {
+  /** The store holds so many bytes. */
+  holds(bytes: number, { held, pressed }: Pick<Group, 'held' | 'pressed'>): void {
     const { maxBytes, report } = this.#limits
+    this.#pressed = pressed
     const full = held || bytes >= maxBytes * (this.#full ? ROOM_AGAIN : 1)
     if (full === this.#full) return
     this.#full = full

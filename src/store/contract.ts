@@ -115,6 +115,8 @@ export interface Store {
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string>
   deadLetters(limit: number, of?: WhichLetters): StoredDeadLetter[]
   stats(): StoreStats
+  /** It stands at its limit, or something waits for room. */
+  readonly full: boolean
   /** Calls back after each commit that added events (the pump's wake-up) and after settles that made room. */
   onCommit(callback: () => void): () => void
   close(): Promise<void>

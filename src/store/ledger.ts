@@ -122,13 +122,18 @@ export class Ledger {
     for (const seq of this.#buried) if (seq <= this.#totals.floor) this.#buried.delete(seq)
   }
 
-  /** Gives a few free pages back to the file system; true when it did and there are more. */
+  /** Gives a few free pages back to the file system; true when it did and there are more. Never throws. */
   shrink(): boolean {
-    const pages = integer(this.#database.prepare('PRAGMA page_count').get(), 'page_count')
-    const free = integer(this.#database.prepare('PRAGMA freelist_count').get(), 'freelist_count')
-    if (free <= Math.max(FREE_PAGES_KEPT, pages / 4)) return false
-    this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
-    return true
+    try {
+      const pages = integer(this.#database.prepare('PRAGMA page_count').get(), 'page_count')
+      const free = integer(this.#database.prepare('PRAGMA freelist_count').get(), 'freelist_count')
+      if (free <= Math.max(FREE_PAGES_KEPT, pages / 4)) return false
+      this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+      return true
+    } catch {
+      // Only the file stays larger than it need be; if the disk is at fault the next commit says so.
+      return false
+    }
   }
 
   /** Makes an empty log go on after `lastSeq`, as if all up to it had been acked. Durable on return. */

@@ -8,6 +8,12 @@ interface Kept {
   safeAt: number
 }
 
+/**
+ * How much acked rows are in the way. `none`: they stay their time, and as long as they are held. `due`: nothing is held beyond
+ * its time. `all`: they go before their time.
+ */
+export type Need = 'none' | 'due' | 'all'
+
 /** What may go: rows up to `seq`. */
 export interface Trimmable {
   readonly seq: number
@@ -55,9 +61,10 @@ export class Retention {
     }
   }
 
-  /** What may go now. `needy`: room is needed, so that nothing is held beyond its time. */
-  through(now: number, needy: boolean): Trimmable {
-    if (this.#heldSince !== undefined && !needy) return NOTHING
+  /** What may go now. */
+  through(now: number, need: Need): Trimmable {
+    if (need === 'all') return this.#kept.at(-1) ?? NOTHING
+    if (this.#heldSince !== undefined && need === 'none') return NOTHING
     let through = NOTHING
     for (const kept of this.#kept) if (kept.safeAt <= now && kept.seq >= through.seq) through = kept
     return through
@@ -69,7 +76,7 @@ export class Retention {
   }
 
   /** When the next rows may go, or undefined when none are waiting for it. */
-  nextAt(needy: boolean): number | undefined {
-    return this.#heldSince !== undefined && !needy ? undefined : this.#kept[0]?.safeAt
+  nextAt(need: Need): number | undefined {
+    return this.#heldSince !== undefined && need === 'none' ? undefined : this.#kept[0]?.safeAt
   }
 }

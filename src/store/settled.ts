@@ -1,6 +1,6 @@
 /** What is acked and how long it stays: between what the pump says and what a commit makes durable. */
 import type { Cursor } from '../record.ts'
-import { Retention, type Trimmable } from './retention.ts'
+import { type Need, Retention, type Trimmable } from './retention.ts'
 
 export class Settled {
   readonly #retention: Retention
@@ -29,10 +29,10 @@ export class Settled {
     return this.#seq > floor || this.#anew
   }
 
-  /** For the next commit. `needy`: room is needed. */
-  upkeep(floor: number, now: number, needy: boolean): { floor: number; mark: Cursor | undefined; trim: Trimmable } {
+  /** For the next commit. */
+  upkeep(floor: number, now: number, need: Need): { floor: number; mark: Cursor | undefined; trim: Trimmable } {
     const mark = this.isDue(floor) ? this.#mark : undefined
-    return { floor: this.#seq, mark, trim: this.#retention.through(now, needy) }
+    return { floor: this.#seq, mark, trim: this.#retention.through(now, need) }
   }
 
   /** It is durable, and rows up to `trimmed` are gone. */
@@ -54,7 +54,7 @@ export class Settled {
   }
 
   /** When the next rows may go, or undefined when none are waiting for it. */
-  nextAt(needy: boolean): number | undefined {
-    return this.#retention.nextAt(needy)
+  nextAt(need: Need): number | undefined {
+    return this.#retention.nextAt(need)
   }
 }

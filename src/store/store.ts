@@ -75,7 +75,7 @@ export class SqliteStore implements Store {
     this.#ageAtStart = this.#ledger.rows.meta().ageMs
     const { acked } = this.#ledger.rows.marks()
     this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#startedAt, acked)
-    this.#condition.holds(this.#ledger.totals.bytes, false)
+    this.#condition.holds(this.#ledger.totals.bytes, this.#group())
     this.#plan(false)
   }
 
@@ -190,6 +190,10 @@ export class SqliteStore implements Store {
     return { unacked: this.#ledger.unacked, bytes, oldestMs, deadLetters, lastSeq, floor }
   }
 
+  get full(): boolean {
+    return this.#condition.full
+  }
+
   onCommit(callback: () => void): () => void {
     this.#callbacks.add(callback)
     return () => this.#callbacks.delete(callback)
@@ -241,10 +245,10 @@ export class SqliteStore implements Store {
     // Room first: on a full disk the rows that may go are what lets the others in.
     if (this.#condition.failing && !this.#write([], true)) return
     const group = this.#group()
-    this.#condition.holds(this.#ledger.totals.bytes, group.held)
+    this.#condition.holds(this.#ledger.totals.bytes, group)
     if (!this.#write(group.jobs)) return
     this.#condition.recovered()
-    if (this.#slack && group.jobs.length === 0) this.#slack = this.#shrink()
+    if (this.#slack && group.jobs.length === 0) this.#slack = this.#ledger.shrink()
     this.#plan(group.more)
   }
 
@@ -264,22 +268,13 @@ export class SqliteStore implements Store {
     return true
   }
 
-  #shrink(): boolean {
-    try {
-      return this.#ledger.shrink()
-    } catch {
-      // Only the file stays larger than it need be; if the disk is at fault the next commit says so.
-      return false
-    }
-  }
-
   /** Wakes for whatever comes next. */
   #plan(more: boolean): void {
     const now = this.#clock.now()
     if (more) this.#wake(this.#pause())
     if (this.#settled.isDue(this.floor)) this.#wake(SETTLE_MS)
     if (this.#slack) this.#wake(SHRINK_MS)
-    const nextAt = this.#settled.nextAt(this.#condition.full)
+    const nextAt = this.#settled.nextAt(this.#condition.need)
     if (nextAt !== undefined) this.#wake(Math.max(nextAt - now, this.#rest()))
     const expiryMs = this.#ledger.nextExpiryMs()
     if (expiryMs !== undefined) this.#wake(Math.max(expiryMs - this.#ageMs(), this.#rest()))
@@ -300,7 +295,7 @@ export class SqliteStore implements Store {
     const now = this.#clock.now()
     const ageMs = this.#ageMs()
     const floorBefore = this.floor
-    const settled = this.#settled.upkeep(floorBefore, now, this.#condition.full)
+    const settled = this.#settled.upkeep(floorBefore, now, this.#condition.need)
     const expiry = this.#ledger.nextExpiryMs()
     const isDue = this.#settled.isDue(floorBefore) || settled.trim.seq > 0
     const due = isDue || (expiry !== undefined && expiry <= ageMs)
@@ -325,7 +320,7 @@ export class SqliteStore implements Store {
     }
     if (done.freed) {
       this.#slack = true
-      this.#condition.holds(this.#ledger.totals.bytes, this.#group().held)
+      this.#condition.holds(this.#ledger.totals.bytes, this.#group())
       if (this.#line.length > 0) this.#wake(this.#pause())
     }
     if (done.added > 0 || done.freed) for (const callback of this.#callbacks) this.#call(callback)

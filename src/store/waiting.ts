@@ -27,6 +27,8 @@ export interface Group {
   readonly more: boolean
   /** Some must wait until there is room. */
   readonly held: boolean
+  /** Among them one that may go beyond the limit: its source can't be asked again. */
+  readonly pressed: boolean
 }
 
 export class WaitingLine {
@@ -65,7 +67,7 @@ export class WaitingLine {
     let added = 0
     for (const job of this.#jobs) {
       if (jobs.length > 0 && (rows + job.rows > GROUP_ROWS || added + job.bytes > GROUP_BYTES)) {
-        return { jobs, more: true, held: heldSources.size > 0 }
+        return { jobs, more: true, held: heldSources.size > 0, pressed: heldLimits.has(true) }
       }
       const limit = job.overdraft ? maxBytes * OVERDRAFT : maxBytes
       const fits = job.bytes === 0 || bytes + added + Math.min(job.bytes, limit / 4) <= limit
@@ -79,7 +81,7 @@ export class WaitingLine {
       rows += job.rows
       added += job.bytes
     }
-    return { jobs, more: false, held: heldSources.size > 0 }
+    return { jobs, more: false, held: heldSources.size > 0, pressed: heldLimits.has(true) }
   }
 
   /** Empties the line. */

@@ -56,6 +56,21 @@ describe('the byte limit', () => {
     expect(states()).toEqual(['full', 'ok'])
   })
 
+  it('lets acked rows go before their time for a source that can not be asked again, and for no other', async () => {
+    const { store, clock } = await opened(folder(), { maxBytes: TEN, retainAckedMs: 60_000 })
+    await store.append(append(range(1, 10, PADDING)))
+    await store.append(append(range(11, 1, PADDING), { source: 'push', overdraft: true }))
+    store.holdAcked(true)
+    store.settle(4, { at: 4 })
+    await clock.advance(100)
+    const poller = follow(store.append(append(range(100, 1, PADDING))))
+    await clock.advance(1000)
+    expect([poller.done, store.read(0, 1).map(numberOf), store.full]).toEqual([false, [1], true])
+    const pusher = follow(store.append(append(range(12, 1, PADDING), { source: 'push', overdraft: true })))
+    await clock.advance(1000)
+    expect([pusher.done, store.read(0, 1).map(numberOf), store.marks().trimmed]).toEqual([true, [5], { at: 4 }])
+  })
+
   it('what is sent once more and finds no room does not hold back what its source tells now', async () => {
     const { store, clock } = await opened(folder(), { maxBytes: TEN, retainAckedMs: 0 })
     await store.append(append(range(1, 10, PADDING)))

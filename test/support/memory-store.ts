@@ -17,6 +17,7 @@ export class MemoryStore implements Store {
   mark: Cursor | undefined
   trimmedMark: Cursor | undefined
   held = false
+  full = false
   #floor = 0
   #lastSeq = 0
   readonly #callbacks = new Set<() => void>()

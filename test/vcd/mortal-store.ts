@@ -42,6 +42,9 @@ export class MortalStore implements Store {
     })
   }
 
+  get full(): boolean {
+    return this.#store.full
+  }
   get floor(): number {
     return this.#store.floor
   }
