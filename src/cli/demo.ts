@@ -65,6 +65,7 @@ class Demo {
     const daemon = this.#startDaemon(world.configFile)
     const died = new Promise<number | null>(resolve => daemon.once('exit', resolve))
     const { config } = await parseConfig(world.configText, world.configFile)
+    this.#say(`  page     http://${config.http.listen}/`)
     this.#say(`  status   http://${config.http.listen}/status`)
     this.#say(`  metrics  http://${config.http.listen}/metrics`)
     this.#say(`  NATS     ${nats === undefined ? 'none: events come from standard output' : nats.url}`)

@@ -23,7 +23,7 @@ function storePanel({ store, counts, notReady, perMinute }: StatusDocument, time
       'Size',
       html`${formatBytes(store.bytes)} of ${formatBytes(store.maxBytes)} <span class="dim">(${percent} %)</span> ${shareBar(share)}`,
     ],
-    ['Taken down', plotted('events taken down per second', perMinute.appended, perMinute.secondsOfLast)],
+    ['Taken down/s, last hour', plotted('events taken down per second', perMinute.appended, perMinute.secondsOfLast)],
     [
       'Since the start',
       html`${formatCount(counts.appended)} new, ${formatCount(counts.duplicates)} known by id and dropped`,
@@ -46,7 +46,7 @@ function sinkPanel({ sink, counts, notReady, perMinute }: StatusDocument, times:
     ],
     ['JetStream API level', server !== null && (server.apiLevel ?? 'not told (nats-server before 2.11)')],
     ['Stream', server?.stream],
-    ['Delivered', plotted('events delivered per second', perMinute.delivered, perMinute.secondsOfLast)],
+    ['Delivered/s, last hour', plotted('events delivered per second', perMinute.delivered, perMinute.secondsOfLast)],
     [
       'Since the start',
       html`${formatCount(counts.published)} delivered, ${formatCount(counts.publishedDuplicates)} known there already, ${formatCount(counts.publishRetries)} sent again, ${formatCount(counts.tooLarge)} too large`,

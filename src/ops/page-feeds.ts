@@ -87,7 +87,7 @@ function columns(times: Times): Column<Ranked>[] {
 }
 
 export function errorOf(error: NonNullable<FeedStatus['lastError']>, times: Times): Html {
-  return html`<code>${error.code}</code> ${error.text} <span class="below">${times.when(error.at)}</span>`
+  return html`<code>${error.code}</code>: ${error.text} <span class="below">${times.when(error.at)}</span>`
 }
 
 function lateness(seconds: number): string {

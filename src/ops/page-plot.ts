@@ -22,7 +22,8 @@ export function peakRate(perMinute: readonly number[]): number {
 
 /**
  * One bar a minute, the newest on the right, as high as its share of the highest. The one under way is paler; a minute
- * with anything in it is never without a bar. The line below reaches back as far as was counted.
+ * with anything in it is never without a bar. The line below reaches back as far as was counted, a paler one
+ * over the rest of the hour.
  */
 export function minutePlot(what: string, perMinute: readonly number[], secondsOfLast: number): Html {
   const most = Math.max(0, ...perMinute)
@@ -35,7 +36,7 @@ export function minutePlot(what: string, perMinute: readonly number[], secondsOf
     recentRate(perMinute, secondsOfLast),
   )}, at most ${formatRate(peakRate(perMinute))}`
   const width = MINUTES * STEP
-  return html`<svg class="plot" role="img" aria-label="${label}" viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}"><title>${label}</title><path class="bars" d="${verbatim(bars.slice(0, -1).join(''))}"/><path class="bars running" d="${bars.at(-1)}"/><path class="ground" d="M${from * STEP} ${HEIGHT - 0.5}H${width - 1}"/></svg>`
+  return html`<svg class="plot" role="img" aria-label="${label}" viewBox="0 0 ${width} ${HEIGHT}" width="${width}" height="${HEIGHT}"><title>${label}</title><path class="bars" d="${verbatim(bars.slice(0, -1).join(''))}"/><path class="bars running" d="${bars.at(-1)}"/><path class="before" d="M0 ${HEIGHT - 0.5}H${width - 1}"/><path class="ground" d="M${from * STEP} ${HEIGHT - 0.5}H${width - 1}"/></svg>`
 }
 
 /** A plot and, in words, the rate of now. */

@@ -72,8 +72,9 @@ export const SCRIPT = `'use strict';
     document.documentElement.classList.toggle('old', old);
     stale.hidden = !old;
     if (!old) return;
-    const seconds = Math.round((Date.now() - answered) / 1000);
-    const text = 'No answer from the daemon for ' + seconds + ' s (' + why + '): what stands here is old.';
+    // A text that changed each second would be read out each second.
+    const since = new Date(answered).toISOString().slice(11, 19) + 'Z';
+    const text = 'No answer from the daemon since ' + since + ' (' + why + '): what stands here is old.';
     if (stale.textContent !== text) stale.textContent = text;
   }
 
@@ -107,7 +108,6 @@ export const SCRIPT = `'use strict';
   }
 
   setInterval(look, ${EVERY_MS});
-  setInterval(say, 1000);
   document.addEventListener('visibilitychange', look);
   document.getElementById('refresh').textContent = 'refreshes itself every ${EVERY_MS / 1000} s';
 })();

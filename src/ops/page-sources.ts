@@ -50,7 +50,7 @@ function overview(sources: readonly SourceStatus[], secondsOfLast: number, times
         ],
       },
       {
-        head: 'Events, last hour',
+        head: 'Events/s, last hour',
         cell: source => plotted('events per second', source.eventsPerMinute, secondsOfLast),
       },
       { head: 'Last event', cell: source => times.when(source.lastEvent) },
@@ -86,7 +86,7 @@ function factsOf(source: SourceStatus, times: Times): Html {
   const handOver =
     next !== null && (next < 0 ? `, its successor is ${span(-next)} overdue` : `, handed over in ${span(next)}`)
   return facts([
-    [system === 'apic' ? 'Controller in use' : 'Address', html`<span class="name">${source.address}</span>`],
+    [system === 'apic' ? 'Controller in use' : 'Address', html`<span class="name">${source.address}</span>`, 'wide'],
     [
       'Protection',
       source.tlsVerified

@@ -42,7 +42,7 @@ const HEAD = `
 #verdict p{margin-top:2px}
 #verdict ol{list-style:none;margin:12px 0 0;padding:0;display:grid;gap:8px}
 .trouble{padding:10px 14px;border-left:5px solid var(--mark)}
-.trouble strong{color:var(--mark)}
+.trouble strong,.trouble strong a{color:var(--mark)}
 .trouble .head{display:flex;flex-wrap:wrap;gap:0 14px;align-items:baseline}
 .trouble .todo{font-size:14px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin-top:12px}
@@ -55,7 +55,7 @@ const PARTS = `
 .plotted{display:inline-flex;flex-wrap:wrap;gap:2px 10px;align-items:flex-end}
 .rate{min-width:4.2em}
 .plot{display:block;max-width:100%}
-.plot .bars{fill:var(--plot)}.plot .running{fill:var(--pale)}.plot .ground{stroke:var(--dim);stroke-width:1}
+.plot .bars{fill:var(--plot)}.plot .running{fill:var(--pale)}.plot .before{stroke:var(--line)}.plot .ground{stroke:var(--dim)}
 .share{display:block;width:100%;max-width:260px;height:6px;margin-top:4px}
 .share .whole{fill:var(--line)}.share .filled{fill:var(--plot)}.share .filled.watch{fill:var(--watch)}.share .filled.bad{fill:var(--bad)}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr));gap:8px 24px}
@@ -106,18 +106,25 @@ td::before{content:attr(data-head);color:var(--dim);font-size:13px;flex:0 0 112p
 td>div{min-width:0}
 td.number{text-align:left}
 td.empty{display:none}
-.facts{grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr));gap:8px 14px}
+.facts{grid-template-columns:repeat(auto-fill,minmax(min(100%,190px),1fr));gap:8px 14px}
+}`
+
+/** On a telephone the row of a source that is well is short: what is left out stands in its own part. */
+const SMALL = `
+@media (max-width:600px){
+.facts{grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr))}
+#sources>table tr.ok td[data-head="Leases left"],#sources>table tr.ok td[data-head="Last proof of life"]{display:none}
 }`
 
 const PRINT = `
 @media print{
-body{background:#fff;padding:0;font-size:11px}
+body{background:#fff;padding:0;zoom:.75}
 #refresh,#stale{display:none}
-details::details-content{content-visibility:visible;display:block;block-size:auto}
+details.source::details-content{content-visibility:visible;display:block;block-size:auto}
 .panel,.source,.trouble,tr{break-inside:avoid}
 }`
 
 export const STYLE = `:root{${COLOURS_LIGHT}}
 @media (prefers-color-scheme:dark){:root{${COLOURS_DARK}}}
-@media print{:root{${COLOURS_LIGHT}}}${GROUND}${HEAD}${PARTS}${NARROW}${PRINT}
+@media print{:root{${COLOURS_LIGHT}}}${GROUND}${HEAD}${PARTS}${NARROW}${SMALL}${PRINT}
 `

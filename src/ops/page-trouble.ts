@@ -9,6 +9,8 @@ export interface Trouble {
   readonly level: Extract<Level, 'bad' | 'watch'>
   /** What, in a few words. */
   readonly what: string
+  /** The part of the page that tells more: its id. */
+  readonly part: string
   readonly since?: string | null
   /** Of what is no state and happens again: when it did so last. */
   readonly last?: string | null
@@ -71,12 +73,12 @@ export function troubles(status: StatusDocument): Trouble[] {
 function ofDaemon({ state, sources, notReady }: StatusDocument): Trouble[] {
   if (state === 'stopping' || state === 'stopped' || state === 'forced') {
     const todo = 'Nothing: what is not delivered lies in the store and goes out after the next start.'
-    return [{ level: 'bad', what: `The daemon is ${state}`, why: '', todo, see: GUIDES.stop }]
+    return [{ level: 'bad', what: `The daemon is ${state}`, part: 'daemon', why: '', todo, see: GUIDES.stop }]
   }
   if (sources.length > 0 || !notReady.includes('daemon')) return []
   return [
     {
-      ...{ level: 'bad', what: 'No source has been started', why: '', see: GUIDES.source },
+      ...{ level: 'bad', what: 'No source has been started', part: 'sources', why: '', see: GUIDES.source },
       todo: 'Wait a moment after a start; else look at the sources of the config.',
     },
   ]
@@ -86,27 +88,39 @@ function ofStore({ store, notReady }: StatusDocument, times: Times): Trouble[] {
   const see = GUIDES.refuses
   if (store === null) {
     if (!notReady.includes('store')) return []
-    return [{ level: 'bad', what: 'The store is not open', why: '', todo: 'Look at the log.', see }]
+    return [{ level: 'bad', what: 'The store is not open', part: 'delivery', why: '', todo: 'Look at the log.', see }]
   }
   const filled = `${formatBytes(store.bytes)} of ${formatBytes(store.maxBytes)}`
   if (store.state === 'failing') {
     const todo = 'Free space, check the disk and the owner of state_dir. Nothing is read on until a write works again.'
-    return [{ level: 'bad', what: 'The store fails', since: store.since, why: store.detail, todo, see }]
+    return [
+      { level: 'bad', what: 'The store fails', part: 'delivery', since: store.since, why: store.detail, todo, see },
+    ]
   }
   if (store.state === 'full' || store.bytes >= store.maxBytes) {
     const todo =
       'Bring the sink back, or raise store.max_bytes and restart. Polls wait; APIC sockets are held back last.'
     const why = store.detail === '' ? filled : `${filled}: ${store.detail}`
-    return [{ level: 'bad', what: 'The store is full', since: store.since, why, todo, see }]
+    return [{ level: 'bad', what: 'The store is full', part: 'delivery', since: store.since, why, todo, see }]
   }
   if (store.bytes >= FULLNESS * store.maxBytes) {
     const todo = 'See why events are not delivered before it is full.'
-    return [{ level: 'watch', what: 'The store fills up', why: filled, todo, see: GUIDES.nearLimit }]
+    return [{ level: 'watch', what: 'The store fills up', part: 'delivery', why: filled, todo, see: GUIDES.nearLimit }]
   }
   if (store.oldest !== null && -times.secondsUntil(store.oldest) > WAIT_SECONDS && !notReady.includes('sink')) {
     const why = `${counted(store.events, 'event')} wait, the oldest for ${span(-times.secondsUntil(store.oldest))}`
     const todo = 'Look at the NATS server: it acknowledges less than comes in.'
-    return [{ level: 'watch', what: 'Delivery lags behind', since: store.oldest, why, todo, see: GUIDES.behind }]
+    return [
+      {
+        level: 'watch',
+        what: 'Delivery lags behind',
+        part: 'delivery',
+        since: store.oldest,
+        why,
+        todo,
+        see: GUIDES.behind,
+      },
+    ]
   }
   return []
 }
@@ -116,11 +130,22 @@ function ofSink({ sink, notReady }: StatusDocument): Trouble[] {
   const todo =
     'Events wait in the store and go out later. The message names what NATS said, or the difference of the stream.'
   const what = sink === null ? 'The sink has not been opened yet' : `The sink ${sink.name} is down`
-  return [{ level: 'bad', what, since: sink?.since ?? null, why: sink?.detail ?? '', todo, see: GUIDES.sink }]
+  return [
+    {
+      level: 'bad',
+      what,
+      part: 'delivery',
+      since: sink?.since ?? null,
+      why: sink?.detail ?? '',
+      todo,
+      see: GUIDES.sink,
+    },
+  ]
 }
 
 function ofSource(source: SourceStatus, times: Times): Trouble[] {
   const { name, doubts, lastError, required } = source
+  const part = `source-${name}`
   const found: Trouble[] = []
   if (doubts.length > 0) {
     // Without a session the one doubt is the state itself, with its reason.
@@ -132,6 +157,7 @@ function ofSource(source: SourceStatus, times: Times): Trouble[] {
     const next = source.nextTrySeconds === null ? '' : `It is tried again ${soon(source.nextTrySeconds)}.`
     found.push({
       level: required ? 'bad' : 'watch',
+      part,
       what: `${name} is ${source.state === 'up' ? 'up, but not all of it' : source.state}`,
       since: source.since,
       why: `${why.slice(0, DOUBTS).join('; ')}${more}`,
@@ -141,7 +167,7 @@ function ofSource(source: SourceStatus, times: Times): Trouble[] {
   }
   if (doubts.length === 0 && source.state !== 'up') {
     found.push({
-      ...{ level: 'watch', what: `${name} is ${source.state}`, since: source.since, see: GUIDES.source },
+      ...{ level: 'watch', what: `${name} is ${source.state}`, part, since: source.since, see: GUIDES.source },
       why: lastError === null ? '' : `${lastError.text} (${lastError.code})`,
       todo: 'Nothing speaks against any of its feeds: see whether it passes.',
     })
@@ -149,7 +175,7 @@ function ofSource(source: SourceStatus, times: Times): Trouble[] {
   if (!source.tlsVerified) {
     const clear = source.address.startsWith('http:')
     found.push({
-      ...{ level: 'watch', what: `${name} is asked without protection`, see: GUIDES.tls },
+      ...{ level: 'watch', what: `${name} is asked without protection`, part, see: GUIDES.tls },
       why: clear ? 'the connection is NOT encrypted' : 'the certificate is NOT verified (tls.verify: false)',
       todo: `Anyone on the way can read the password: ${clear ? 'use https:' : 'set tls.ca_file or tls.fingerprint_sha256'}.`,
     })
@@ -161,7 +187,7 @@ function ofSource(source: SourceStatus, times: Times): Trouble[] {
     if (expiry === null || times.secondsUntil(expiry) > EXPIRY_SECONDS) continue
     const seconds = times.secondsUntil(expiry)
     found.push({
-      ...{ level: 'watch', see: GUIDES[what] },
+      ...{ level: 'watch', part, see: GUIDES[what] },
       what: `The ${what} of ${name} ${seconds < 0 ? 'has run out' : 'runs out'}`,
       why: `${times.age(expiry)}, at ${expiry}`,
       todo: RENEW[what],
@@ -184,7 +210,17 @@ function ofReload({ reload }: StatusDocument): Trouble[] {
   const [first = '', ...more] = reload.problems
   const why = more.length === 0 ? first : `${first} (and ${more.length} more)`
   const todo = 'Nothing was changed. Mend the file, try it with opswire check, reload again.'
-  return [{ level: 'watch', what: 'The last reload was refused', since: reload.at, why, todo, see: GUIDES.reload }]
+  return [
+    {
+      level: 'watch',
+      what: 'The last reload was refused',
+      part: 'daemon',
+      since: reload.at,
+      why,
+      todo,
+      see: GUIDES.reload,
+    },
+  ]
 }
 
 function ofGaps({ gaps }: StatusDocument, times: Times): Trouble[] {
@@ -194,7 +230,17 @@ function ofGaps({ gaps }: StatusDocument, times: Times): Trouble[] {
   // No more of them are remembered one by one.
   const what = `${recent.length >= GAPS ? 'At least ' : ''}${counted(recent.length, 'gap')} in the last day`
   const todo = 'Events of that window may be missing from the stream. The reason says what can still be done.'
-  return [{ level: 'watch', what, last: last.at, why: `${last.source}: ${last.summary}`, todo, see: GUIDES.gap }]
+  return [
+    {
+      level: 'watch',
+      what,
+      part: 'gaps',
+      last: last.at,
+      why: `${last.source}: ${last.summary}`,
+      todo,
+      see: GUIDES.gap,
+    },
+  ]
 }
 
 function ofDeadLetters({ store, deadLetters }: StatusDocument): Trouble[] {
@@ -203,5 +249,15 @@ function ofDeadLetters({ store, deadLetters }: StatusDocument): Trouble[] {
   const what = counted(store.deadLetters, 'dead letter')
   const why = last === undefined ? 'from before the start' : `the last of ${last.source}: ${last.reason}`
   const todo = 'opswire replay --list shows them; after an upgrade --dead-letters reads them once more.'
-  return [{ level: 'watch', what, ...(last === undefined ? {} : { last: last.at }), why, todo, see: GUIDES.dead }]
+  return [
+    {
+      level: 'watch',
+      what,
+      part: 'dead-letters',
+      ...(last === undefined ? {} : { last: last.at }),
+      why,
+      todo,
+      see: GUIDES.dead,
+    },
+  ]
 }

@@ -95,8 +95,8 @@ function verdict(status: StatusDocument, found: readonly Trouble[], level: Level
   }</section>`
 }
 
-function troubleItem({ level, what, since, last, why, todo, see }: Trouble, times: Times): Html {
-  return html`<li class="trouble ${level}" data-key="${what}"><div class="head"><span>${sign(level)} <strong>${what}</strong></span> ${since !== undefined && times.since(since)}${last !== undefined && html`<span>last one ${times.when(last)}</span>`}</div>${
+function troubleItem({ level, what, part, since, last, why, todo, see }: Trouble, times: Times): Html {
+  return html`<li class="trouble ${level}" data-key="${what}"><div class="head"><span>${sign(level)} <strong><a href="#${part}">${what}</a></strong></span> ${since !== undefined && times.since(since)}${last !== undefined && html`<span>last one ${times.when(last)}</span>`}</div>${
     why !== '' && html`<div>${why}</div>`
   }<div class="todo"><b>To do:</b> ${todo} <span class="dim">${see.document}, “${see.heading}”</span></div></li>`
 }
@@ -117,7 +117,7 @@ function tiles({ sources, store, sink, counts, gaps, perMinute }: StatusDocument
   const well = sources.filter(source => levelOf(source) === 'ok').length
   const rows: [string, Html][] = [
     ['Sources that are well', html`${well} of ${sources.length}`],
-    ['Events, last hour', plotted('events per second', perMinute.appended, perMinute.secondsOfLast)],
+    ['Events/s, last hour', plotted('events per second', perMinute.appended, perMinute.secondsOfLast)],
     ['Waiting for delivery', html`${store === null ? '?' : formatCount(store.events)}`],
     ['Delivered since the start', html`${formatCount(counts.published + counts.publishedDuplicates)}`],
     [

@@ -136,7 +136,7 @@ export async function twenty(): Promise<Scene> {
   const watched: Watched[] = Array.from({ length: 20 }, (_, index) => {
     const system = (['apic', 'raas', 'vcd'] as const)[index % 3] ?? 'apic'
     const name = `${['fabric', 'salt', 'cloud'][index % 3]}-${index + 1}`
-    const many = Array.from({ length: 150 }, (_, at) => `mo/uni/tn-customer-${at}/ap-shop (subtree)`)
+    const many = Array.from({ length: 100 }, (_, at) => `mo/uni/tn-customer-${at}/ap-shop (subtree)`)
     return {
       ref: { system, name },
       feeds: index === 0 ? many : index % 3 === 0 ? ['class/faultInst', 'class/aaaModLR'] : ['audit'],

@@ -1,110 +1,17 @@
 /** The status page in a real Chromium: the real daemon with three systems and a real nats-server, and daemons made of happenings. */
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Browser, Page } from 'puppeteer-core'
+import type { Page } from 'puppeteer-core'
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
-import { type RunningHttp, startHttp } from '../../src/ops/http.ts'
-import { systemClock } from '../../src/scheduler/clock.ts'
 import { startNatsServer } from '../../src/tools/nats-server.ts'
-import { bringUp, emptyScene, HOSTILE, healthy, hostile, type Scene, storeFull, twenty } from '../ops/page-scenes.ts'
+import { bringUp, emptyScene, HOSTILE, healthy, hostile, storeFull, twenty } from '../ops/page-scenes.ts'
 import { untilAnswered } from '../support/asked.ts'
-import { type RunningBrowser, startBrowser } from '../support/browser.ts'
 import { until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { ThreeSystems } from '../support/three-systems.ts'
 import { look, refresh, textOf } from './in-browser.ts'
+import { chromium, closeBrowser, closeOpened, closers, open, picture, SCHEMES, says, serve, WIDTHS } from './rig.ts'
 
-type Skip = (note: string) => never
-
-const WIDTHS = [360, 800, 1600] as const
-const SCHEMES = ['light', 'dark'] as const
-/** Where pictures go, if anybody wants them. */
-const PICTURES = process.env['SCREENSHOTS']
-
-let running: ReturnType<typeof startBrowser> | undefined
-const closers: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const close of closers.splice(0).reverse()) await close()
-})
-
-afterAll(async () => {
-  const started = await running
-  if (started !== undefined && 'close' in started) await started.close()
-})
-
-/** One for the whole file. Without one the caller's test is not run: that is printed, and fails under OPSWIRE_REQUIRE_TOOLS=1. */
-async function chromium(skip: Skip): Promise<Browser> {
-  running ??= startBrowser()
-  const started: RunningBrowser | { readonly missing: string } = await running
-  if ('browser' in started) return started.browser
-  const note = `NOT RUN: ${started.missing}`
-  process.stderr.write(`${note}\n`)
-  if (process.env['OPSWIRE_REQUIRE_TOOLS'] === '1') throw new Error(note)
-  return skip(note)
-}
-
-interface Opened {
-  readonly page: Page
-  /** What the browser had to complain of: errors of scripts, things that the policy kept out. */
-  readonly complaints: string[]
-}
-
-interface Look {
-  readonly width?: number
-  readonly scheme?: (typeof SCHEMES)[number]
-  readonly script?: boolean
-}
-
-async function open(
-  browser: Browser,
-  url: string,
-  { width = 1600, scheme = 'light', script = true }: Look = {},
-): Promise<Opened> {
-  const page = await browser.newPage()
-  closers.push(() => page.close())
-  const complaints: string[] = []
-  page.on('console', message => complaints.push(message.text()))
-  page.on('pageerror', error => complaints.push(String(error)))
-  page.on('dialog', dialog => void dialog.dismiss().then(() => complaints.push('a dialog')))
-  page.on('request', request => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) complaints.push(`asked ${request.url()}`)
-  })
-  await page.setJavaScriptEnabled(script)
-  await page.setViewport({ width, height: 900 })
-  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
-  await page.goto(`${url}/`)
-  return { page, complaints }
-}
-
-/** Waits until the page says so, asking the daemon again and again. */
-function says(page: Page, selector: string, words: RegExp): Promise<string> {
-  const ask = async (): Promise<string> => {
-    await refresh(page)
-    return textOf(page, selector)
-  }
-  return untilAnswered(ask, text => words.test(text), `${words} in ${selector}`)
-}
-
-async function picture(page: Page, name: string): Promise<void> {
-  if (PICTURES === undefined) return
-  mkdirSync(PICTURES, { recursive: true })
-  await page.screenshot({ path: join(PICTURES, `${name}.png`) as `${string}.png`, fullPage: true })
-}
-
-/** Serves a scene over the real endpoint. */
-async function serve(scene: Scene): Promise<RunningHttp> {
-  const http = await startHttp({ listen: '127.0.0.1:0', token_file: null, tls: null }, scene.ops, {
-    clock: systemClock,
-    reload: async () => ({ status: 200, body: {} }),
-    replay: () => ({ status: 400, body: {} }),
-  })
-  closers.push(async () => {
-    await http.close()
-    scene.ops.close()
-  })
-  return http
-}
+afterEach(closeOpened)
+afterAll(closeBrowser)
 
 describe('the layout', () => {
   it.for([
@@ -137,6 +44,39 @@ describe('the layout', () => {
       }
     },
   )
+})
+
+it('the check of the layout sees what it looks for', async ({ skip }) => {
+  const browser = await chromium(skip)
+  const page = await browser.newPage()
+  closers.push(() => page.close())
+  await page.setViewport({ width: 400, height: 900 })
+  const wrongs = [
+    ['<p style="margin-bottom:-30px">one</p><p>two</p>', /^on top of each other: p "one" and p "two"$/],
+    ['<p style="width:500px">wide</p>', /^outside the window: p "wide"$/],
+    ['<div style="width:50px"><p style="width:90px">inner</p></div>', /^sticks out of div "inner": p "inner"$/],
+    ['<p style="width:40px">unbreakable</p>', /^does not hold its content: p "unbreakable"$/],
+    ['<p style="color:#888">pale</p>', /^contrast 3\.54: p "pale"$/],
+    ['<svg width="0" height="0"></svg><p>text</p>', /^nothing to see of svg/],
+  ] as const
+  await page.setContent('<body style="background:#fff"><p>well</p>')
+  expect((await look(page)).found).toEqual([])
+  for (const [body, complaint] of wrongs) {
+    await page.setContent(`<body style="background:#fff">${body}`)
+    expect((await look(page)).found, body).toContainEqual(expect.stringMatching(complaint))
+  }
+})
+
+it('on paper every source is folded out, in dark on white', async ({ skip }) => {
+  const browser = await chromium(skip)
+  const { url } = await serve(await twenty())
+  const { page } = await open(browser, url, { width: 794, scheme: 'dark' })
+  await page.emulateMediaType('print')
+  expect((await look(page)).found).toEqual([])
+  expect(await page.evaluate(`getComputedStyle(document.body).backgroundColor`)).toBe('rgb(255, 255, 255)')
+  const heights = `[...document.querySelectorAll('.source > table')].filter(one => one.getBoundingClientRect().height > 20).length`
+  expect(await page.evaluate(heights)).toBe(20)
+  await picture(page, 'print-794')
 })
 
 describe('without a script, and with words that mean no good', () => {
@@ -245,7 +185,7 @@ describe('an open page', () => {
     await says(
       page,
       '#stale',
-      /^No answer from the daemon for \d+ s \(it can not be reached\): what stands here is old\.$/,
+      /^No answer from the daemon since \d\d:\d\d:\d\dZ \(it can not be reached\): what stands here is old\.$/,
     )
     expect(await page.title()).toBe('no answer: opswire')
     expect(await page.evaluate(`getComputedStyle(document.querySelector('h1'), '::before').content`)).toBe(
@@ -253,12 +193,7 @@ describe('an open page', () => {
     )
     expect((await look(page)).found).toEqual([])
     await picture(page, 'no-answer-360-light')
-    const again = await startHttp({ listen: new URL(http.url).host, token_file: null, tls: null }, scene.ops, {
-      clock: systemClock,
-      reload: async () => ({ status: 200, body: {} }),
-      replay: () => ({ status: 400, body: {} }),
-    })
-    closers.push(() => again.close())
+    await serve(scene, new URL(http.url).host)
     // By its own timer.
     await untilAnswered(
       () => page.title(),
