@@ -66,6 +66,9 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
           event: verdict === 'outside' ? normalised.fact?.id : outcome.fact?.id,
           told: options.missing !== true,
         })
+  if (change.cls === 'faultInst' && outcome.mirror !== undefined) {
+    core.continuity.faults.note(change.dn, outcome.mirror.object?.attributes, options.atMs ?? fabricMs)
+  }
   if (log) {
     const createdMs = Date.parse(change.attributes['created'] ?? '')
     for (const watcher of watchers) watcher.position.note(change.dn, createdMs, fabricMs)

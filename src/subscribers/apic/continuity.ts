@@ -2,10 +2,12 @@
  * What a source knows across its sessions: which feed is live in any of them, and until when each was surely told of
  * everything. It decides whether a new subscription has a hole before it, and where that hole begins.
  */
+import { FaultsHeard } from './faults-heard.ts'
 import { HandOver } from './hand-over.ts'
 
 export class Continuity {
   readonly handOver = new HandOver()
+  readonly faults = new FaultsHeard()
   readonly #ends = new Map<string, (() => void)[]>()
   readonly #onClaim = new Map<string, () => void>()
   readonly #claims = new Map<string, Promise<void>>()

@@ -6,8 +6,9 @@ import type { Cancel } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Asked, Core, Watched } from './core.ts'
 import { type ApicObject, type Change, changesOf } from './decode.ts'
-import { given, type Known, newsOf, SKEW_MS, type Transition } from './fault-news.ts'
+import { given, type Known, newsOf, overtakenBy, SKEW_MS, type Transition } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
+import { tellOvertaken } from './hole.ts'
 import { type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
 import { askPatiently } from './patient.ts'
@@ -96,6 +97,7 @@ export async function tellMissedFaults(
   const untilMs = asked.fabricMs
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
+    core.continuity.faults.begin(feed.name, untilMs)
     return 0
   }
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
@@ -117,6 +119,7 @@ export async function tellMissedFaults(
     await core.outbox.room()
   }
   core.signal.throwIfAborted()
+  core.continuity.faults.begin(feed.name, untilMs)
   position.finishRead(rows.findLast(row => row.createdMs <= untilMs)?.createdMs, untilMs)
   return told
 }
@@ -147,6 +150,10 @@ function missed(
     if (sofar === undefined) byFault.set(dn, [transition])
     else sofar.push(transition)
   }
+  const overtaken = [...byFault].flatMap(([dn, transitions]) =>
+    core.continuity.faults.unheard(feed.name, dn, overtakenBy(knownOf(core, dn), transitions)),
+  )
+  tellOvertaken(core, feed, overtaken)
   const pushed = new Map<string, Change>()
   for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
   return [...byFault]

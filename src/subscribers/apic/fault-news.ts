@@ -6,7 +6,7 @@
 import type { Change } from './decode.ts'
 
 /** What a transition is about: two versions that agree in these are one state. */
-const STATE = ['severity', 'lc', 'occur'] as const
+export const STATE = ['severity', 'lc', 'occur'] as const
 /** The log's clock may be off the fault's own, and our idea of the fabric's clock a little off as well. */
 export const SKEW_MS = 2000
 
@@ -60,6 +60,11 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
   const last = news.at(-1)
   const isShown = border.shown !== undefined && last !== undefined && last.change.status !== 'deleted'
   return isShown && isSameState(given(last.change), border.shown) ? news.slice(0, -1) : news
+}
+
+/** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
+export function overtakenBy(known: Known, transitions: readonly Transition[]): readonly Transition[] {
+  return transitions.slice(0, Math.max(0, lastTold(known, transitions)))
 }
 
 /** Without what the row leaves empty: the fault may have it, and its log does not carry it. */

@@ -2,6 +2,7 @@
 import { type GapData, type GapReason, gapFact } from '../../event.ts'
 import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
+import type { Transition } from './fault-news.ts'
 
 export interface Hole {
   /** By the fabric's clock, ms; undefined when nobody knows how long nobody looked. */
@@ -21,6 +22,21 @@ export function showsFaults(feed: Watched): boolean {
   const isOne = classes === undefined && !options.some(([name]) => name === 'query-target' || name.startsWith('rsp-'))
   if (isOne && !/\/fault-[^/]*$/.test(path)) return false
   return !feed.hidden && logClass === undefined && (classes === undefined || classes.includes('faultInst'))
+}
+
+/** Announces steps of faults that were never pushed, and that a later push has overtaken. */
+export function tellOvertaken(core: Core, feed: Watched, steps: readonly Transition[]): void {
+  if (feed.hidden || steps.length === 0) return
+  const times = steps.map(({ atMs }) => atMs)
+  const gap: GapData = {
+    feed: feed.name,
+    classes: ['faultInst'],
+    from: new Date(Math.min(...times)).toISOString(),
+    to: new Date(Math.max(...times)).toISOString(),
+    reason: 'outage_no_history',
+    recovered: 0,
+  }
+  core.outbox.add(feed.name, { fact: gapFact(core.source, gap) })
 }
 
 /** Announces a hole that a comparison closes only for what is still there. Says nothing where a log has closed it whole. */

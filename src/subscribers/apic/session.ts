@@ -1,6 +1,6 @@
 /** One session with one controller: login, socket, subscriptions, renewals; gives what it reads to the runner. */
 import type { ApicConfig } from '../../config/sources.ts'
-import { describe } from '../../errors.ts'
+import { codeOf, describe, Retryable } from '../../errors.ts'
 import type { SourceRef } from '../../event.ts'
 import type { LeaseKind } from '../../report.ts'
 import { every } from '../../scheduler/interval.ts'
@@ -258,7 +258,8 @@ export class ApicSession implements Session {
             name: 'session',
             reason: describe(error),
           })
-          this.#fail(error)
+          // A lapse because nobody came to renew it (a machine that stood still) is a session that is over, too.
+          this.#fail(codeOf(error) === 'bug' ? new Retryable('session_lost', describe(error)) : error)
         },
       },
       grant.askedAt,

@@ -15,6 +15,8 @@ export interface Entry {
   readonly lane: string
   /** What happened to it, e.g. `raised major firing`; empty where a lane is one record. */
   readonly label: string
+  /** Of a fault: the same without what depends on the step before, for when that one is lost under a gap. */
+  readonly state?: string
   /** When, by the source, ms; NaN when an event doesn't say. */
   readonly at: number
   /** What must be said of it: compared member by member with what is told. */
@@ -43,9 +45,10 @@ export function owedOf(ledgers: Ledgers, beganAt: number): Owed[] {
 }
 
 function owedByFabric({ changes }: Fabric, beganAt: number): Owed[] {
-  const owed: Owed[] = obligationsOf(changes).map(({ cls, key, step, at, whole = {} }) => {
+  const owed: Owed[] = obligationsOf(changes).map(({ cls, key, step, state, at, whole = {} }) => {
     const said = cls === 'faultInst' ? (step.startsWith('cleared') ? {} : pick(whole, FAULT)) : pick(whole, LOG)
-    return { feed: `${FABRIC} class/${cls}`, lane: key, label: step, at, said, due: at >= beganAt }
+    const more = cls === 'faultInst' ? { state } : {}
+    return { feed: `${FABRIC} class/${cls}`, lane: key, label: step, at, said, due: at >= beganAt, ...more }
   })
   const last = new Map<string, string>()
   for (const { at, change } of changes) {
@@ -103,7 +106,8 @@ export function entryOf(event: OpsEvent): Entry | undefined {
     if (raw === undefined) continue
     const feed = `${FABRIC} class/${cls}`
     if (cls === 'faultInst') {
-      return { feed, lane: event.subject, label: stepOf(event, 'step').label, at, said: pick(raw, FAULT) }
+      const [{ label }, { label: state }] = [stepOf(event, 'step'), stepOf(event, 'state')]
+      return { feed, lane: event.subject, label, state, at, said: pick(raw, FAULT) }
     }
     if (cls === 'fvTenant') {
       const label = type.endsWith('.deleted') ? 'deleted' : (raw['descr'] ?? '')

@@ -62,6 +62,7 @@ export const APIC_FAULTS: readonly FaultKind[] = [
       }),
   }),
   kind('one subscription mute', {
+    deafens: true,
     strike: world =>
       each(world, one => {
         const [id] = one.subscriptionIds
@@ -75,6 +76,7 @@ export const APIC_FAULTS: readonly FaultKind[] = [
       }),
   }),
   kind('nothing pushed', {
+    deafens: true,
     lastsMs: 6000,
     strike: world => {
       each(world, one => one.mute())
@@ -104,6 +106,7 @@ export const APIC_FAULTS: readonly FaultKind[] = [
     },
   }),
   kind('first controller in the minority', {
+    deafens: true,
     lastsMs: 8000,
     strike: world => {
       const [first] = world.systems.controllers

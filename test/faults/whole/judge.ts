@@ -70,22 +70,41 @@ export function judgeWhole({ owed, stream, flawOf, mayBe, late = new Set() }: Ev
   const given = Map.groupBy(told, laneOf)
   let [due, found, excused, lost] = [0, 0, 0, 0]
   for (const lane of new Set([...lanes.keys(), ...given.keys()])) {
-    const account = settle(lanes.get(lane) ?? [], given.get(lane) ?? [], gaps.filter(mayBe))
-    due += account.due
-    found += account.found
-    excused += account.excused
-    lost += account.lost.length
-    wrongs.push(...account.lost.map(one => `lost: ${lineOf(one)}`), ...account.wrongs)
+    const settled = settle(lanes.get(lane) ?? [], given.get(lane) ?? [], gaps.filter(mayBe))
+    due += settled.due
+    found += settled.found
+    excused += settled.excused
+    lost += settled.lost.length
+    wrongs.push(...settled.lost.map(one => `lost: ${lineOf(one)}`), ...settled.wrongs)
   }
   wrongs.push(...outOfOrder(events, late))
   return { owed: due, found, excused, gaps, wrongs, lost }
 }
 
-function settle(
-  owed: readonly Owed[],
-  told: readonly Entry[],
-  gaps: readonly Gap[],
-): { due: number; found: number; excused: number; lost: readonly Owed[]; wrongs: readonly string[] } {
+interface Account {
+  readonly due: number
+  readonly found: number
+  readonly excused: number
+  readonly lost: readonly Owed[]
+  readonly wrongs: readonly string[]
+}
+
+function settle(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Gap[]): Account {
+  const strict = account(owed, told, gaps)
+  const isSound = strict.lost.length + strict.wrongs.length === 0
+  if (isSound || !gaps.some(gap => owed.some(one => one.state !== undefined && covers(gap, one)))) return strict
+  // Where steps of a fault are lost under a gap, the next ones are told by what was known before; and what the lost ones left
+  // in the object (its highest severity) is told with the state that it has.
+  const loose = <T extends Entry>(one: T): T => (one.state === undefined ? one : { ...one, label: one.state })
+  const states = told.map(loose)
+  return account(
+    owed.map(loose),
+    states.filter((one, index) => one.label !== states[index - 1]?.label),
+    gaps,
+  )
+}
+
+function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Gap[]): Account {
   const wrongs: string[] = []
   const { left, right } = unmatched(owed, told)
   const matched = owed.filter((_, index) => !left.includes(index))

@@ -11,6 +11,8 @@ export interface FaultKind {
   readonly group: string
   /** How often it is drawn beside the others. Default 1. */
   readonly weight?: number
+  /** Pushes are lost and others follow them: what a fault did meanwhile may be overtaken, and announced. */
+  readonly deafens?: boolean
   /** Drawn anew each time. */
   readonly draw?: (dice: Dice) => Detail
   /** Longest that it lasts, ms; undefined: it strikes and is over. */

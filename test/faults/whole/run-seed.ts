@@ -72,7 +72,7 @@ export async function runSeed(options: SeedOptions): Promise<Played> {
   for (const strike of strikes) say(lineOf(strike))
   const possible = strikes.filter(({ kind }) => kind.isPossible?.(world) ?? true)
   const wrongs: string[] = []
-  const run = new Run(world)
+  const run = new Run(world, possible)
   let settledS: number | null = null
   try {
     run.labour.start()
@@ -121,6 +121,7 @@ export async function runSeed(options: SeedOptions): Promise<Played> {
 /** What is watched of one world. */
 class Run {
   readonly #world: World
+  readonly #strikes: readonly Strike[]
   readonly #beganAt = systemClock.wall()
   readonly labour: Labour
   readonly files: number
@@ -128,8 +129,9 @@ class Run {
   judgement: Judgement | undefined
   evidence: Evidence | undefined
 
-  constructor(world: World) {
+  constructor(world: World, strikes: readonly Strike[]) {
     this.#world = world
+    this.#strikes = strikes
     const { fabric, raas, vcd } = world.systems
     const { seed, intervalMs } = world.setting
     this.labour = new Labour({ fabric, raas, vcd, clock: systemClock, dice: new Dice(seed + 7), intervalMs })
@@ -145,7 +147,7 @@ class Run {
       owed: owedOf(systems, this.#beganAt),
       stream: this.stream,
       flawOf: event => (validate(event) ? undefined : JSON.stringify(validate.errors?.[0])),
-      mayBe,
+      mayBe: gap => mayBe(gap, this.#strikes),
       late: new Set(rows.filter(row => row.visibleAtMs > row.timestampMs).map(row => row.id)),
     }
     this.judgement = judgeWhole(this.evidence)
@@ -183,6 +185,8 @@ class Run {
 }
 
 /** What came and went unseen, of objects that no history tells of, is announced. Nothing else may be: all else can be asked for. */
-function mayBe(gap: Gap): boolean {
-  return gap.feed === 'class/fvTenant' && (gap.reason === 'outage_no_history' || gap.reason === 'paused')
+function mayBe(gap: Gap, strikes: readonly Strike[]): boolean {
+  const deafens = strikes.some(({ kind }) => kind.deafens === true)
+  const isObject = gap.feed === 'class/fvTenant' || (gap.feed === 'class/faultInst' && deafens)
+  return isObject && (gap.reason === 'outage_no_history' || gap.reason === 'paused')
 }

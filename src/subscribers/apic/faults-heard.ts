@@ -1,0 +1,71 @@
+/**
+ * Which transitions of faults were heard lately, by whatever told them. A controller may push nothing for a while and then
+ * go on: what happened meanwhile stands in the fault log, but a later push has overtaken it, and telling it now would turn
+ * a fault's history round. So it is announced.
+ */
+import { SKEW_MS, STATE, type Transition } from './fault-news.ts'
+
+interface Heard {
+  /** The fault's own time; of an end, when it was heard of. Ms by the fabric's clock. */
+  readonly atMs: number
+  /** Undefined: it is gone. */
+  readonly state: Readonly<Record<string, string>> | undefined
+}
+
+/** Remembered of all faults together; what is older than the oldest of them is not judged. */
+const MOST = 20_000
+
+export class FaultsHeard {
+  readonly #byFault = new Map<string, Heard[]>()
+  #order: { readonly dn: string; readonly atMs: number }[] = []
+  #head = 0
+  /** From when on each feed of faults has been listened to by this process. */
+  readonly #since = new Map<string, number>()
+  #forgottenMs = Number.NEGATIVE_INFINITY
+
+  /** The first reading of the fault log for this feed is done: what comes from now on should be heard. */
+  begin(feed: string, fabricMs: number): void {
+    if (!this.#since.has(feed)) this.#since.set(feed, fabricMs)
+  }
+
+  /** A fault is in this state, or gone (undefined): `nowMs` where the state doesn't say since when. */
+  note(dn: string, state: Readonly<Record<string, string>> | undefined, nowMs: number): void {
+    const ownMs = Date.parse(state?.['lastTransition'] ?? '')
+    const atMs = Number.isNaN(ownMs) ? nowMs : ownMs
+    const heard = this.#byFault.get(dn)
+    if (heard === undefined) this.#byFault.set(dn, [{ atMs, state }])
+    else heard.push({ atMs, state })
+    this.#order.push({ dn, atMs })
+    if (this.#order.length - this.#head > MOST) this.#forget()
+  }
+
+  /** Of these transitions of one fault, all of which should have been heard: those that nobody told. Each is said once. */
+  unheard(feed: string, dn: string, transitions: readonly Transition[]): Transition[] {
+    const sinceMs = Math.max(this.#since.get(feed) ?? Number.POSITIVE_INFINITY, this.#forgottenMs) + SKEW_MS
+    const heard = this.#byFault.get(dn) ?? []
+    const missing = transitions.filter(one => one.atMs > sinceMs && !heard.some(other => isSame(one, other)))
+    for (const { atMs, change } of missing) {
+      this.note(dn, change.status === 'deleted' ? undefined : change.attributes, atMs)
+    }
+    return missing
+  }
+
+  #forget(): void {
+    const oldest = this.#order[this.#head++]
+    if (oldest === undefined) return
+    this.#forgottenMs = Math.max(this.#forgottenMs, oldest.atMs)
+    const heard = this.#byFault.get(oldest.dn)
+    heard?.shift()
+    if (heard?.length === 0) this.#byFault.delete(oldest.dn)
+    if (this.#head < MOST) return
+    this.#order = this.#order.slice(this.#head)
+    this.#head = 0
+  }
+}
+
+function isSame({ atMs, change }: Transition, { atMs: heardMs, state }: Heard): boolean {
+  // An end has no time of its own: it is heard of when it is, or a little later.
+  if (change.status === 'deleted') return state === undefined && heardMs >= atMs - SKEW_MS
+  if (state === undefined || Math.abs(atMs - heardMs) > SKEW_MS) return false
+  return STATE.every(name => (change.attributes[name] || state[name]) === (state[name] || change.attributes[name]))
+}

@@ -1,0 +1,65 @@
+/** Steps of a fault that a controller never pushed, and that a later push has overtaken: they can't be told in their order any more. */
+import { afterEach, expect, it } from 'vitest'
+import { ApicRig, fault } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+
+const DN = 'topology/pod-1/node-101/sys/a/fault-F1394'
+
+let rig: ApicRig
+
+afterEach(async () => {
+  await rig.close()
+})
+
+const gaps = () => rig.facts().flatMap(fact => (fact.data.gap === undefined ? [] : [fact.data.gap]))
+
+/** The fabric stamps to the millisecond. */
+async function apart(): Promise<void> {
+  const stamp = performance.now()
+  await until(() => performance.now() > stamp + 5, 'a few ms')
+}
+
+it('are announced by a gap, once', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' }, tuning: { overlapMs: 3000 } })
+  const { simulator } = rig
+  const step = (attributes: Record<string, string>): void => {
+    simulator.post(DN, { faultInst: { attributes } })
+  }
+  const questions = (): number => simulator.record.requests.filter(one => /faultRecord.*asc/.test(one.path)).length
+  await rig.live(['class/faultInst'])
+  // What is so young when opswire begins to listen may have been told before.
+  const [begun] = [performance.now()]
+  await until(() => performance.now() > begun + 2100, 'listened for a while')
+  simulator.post(DN, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first step')
+  await apart()
+  simulator.mute()
+  const fromMs = Date.now()
+  step({ severity: 'critical' })
+  await apart()
+  step({ severity: 'warning' })
+  const toMs = Date.now()
+  await apart()
+  simulator.unmute()
+  step({ severity: 'major' })
+  await until(() => gaps().length > 0, 'the gap')
+  const [gap] = gaps()
+  expect({ feed: gap?.feed, classes: gap?.classes, reason: gap?.reason }).toEqual({
+    feed: 'class/faultInst',
+    classes: ['faultInst'],
+    reason: 'outage_no_history',
+  })
+  expect(Date.parse(gap?.from ?? '')).toBeLessThanOrEqual(fromMs + 5)
+  expect(Date.parse(gap?.to ?? '')).toBeGreaterThanOrEqual(toMs - 5)
+  const before = questions()
+  await until(() => questions() >= before + 3, 'some more reconciles')
+  expect(gaps().length).toBe(1)
+  const told = rig.facts().map(fact => `${fact.type} ${fact.severitytext} ${fact.origin}`)
+  // The last one: the comparison finds what those steps left in the object (its highest severity).
+  expect(told).toEqual([
+    'apic.fault.raised minor live',
+    'apic.fault.changed major live',
+    'opswire.gap major live',
+    'apic.fault.changed major resync',
+  ])
+})
