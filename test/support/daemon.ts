@@ -6,6 +6,8 @@ import { createInterface } from 'node:readline'
 import type { StatusDocument } from '../../src/ops/status.ts'
 import { until } from './manual-clock.ts'
 
+/** On a machine that has much else to do it takes its time. */
+const START_MS = 60_000
 const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 
 /** The command line for these words of opswire. */
@@ -43,11 +45,15 @@ export class Daemon {
         .slice(from)
         .map(line => /opswire ready: (\S+?)"/.exec(line)?.[1])
         .find(url => url !== undefined)
-    return until(() => {
-      if (child.exitCode !== null)
-        throw new Error(`the daemon ended with ${child.exitCode}: ${this.log.slice(from).join('\n')}`)
-      return ready()
-    }, 'the daemon ready')
+    return until(
+      () => {
+        if (child.exitCode !== null)
+          throw new Error(`the daemon ended with ${child.exitCode}: ${this.log.slice(from).join('\n')}`)
+        return ready()
+      },
+      'the daemon ready',
+      START_MS,
+    )
   }
 
   async status(url: string): Promise<StatusDocument> {

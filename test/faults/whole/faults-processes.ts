@@ -51,6 +51,7 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: killed',
     group: DAEMON,
+    ends: true,
     weight: 5,
     lastsMs: 6000,
     strike: async ({ unit }) => {
@@ -61,6 +62,7 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: killed again and again',
     group: DAEMON,
+    ends: true,
     weight: 2,
     lastsMs: 1000,
     draw: dice => ({ times: dice.whole(2, 4) }),
@@ -76,6 +78,7 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: restarted',
     group: DAEMON,
+    ends: true,
     weight: 3,
     lastsMs: 4000,
     strike: async ({ unit }) => {

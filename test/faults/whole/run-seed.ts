@@ -187,6 +187,6 @@ class Run {
 /** What came and went unseen, of objects that no history tells of, is announced. Nothing else may be: all else can be asked for. */
 function mayBe(gap: Gap, strikes: readonly Strike[]): boolean {
   const deafens = strikes.some(({ kind }) => kind.deafens === true)
-  const isObject = gap.feed === 'class/fvTenant' || (gap.feed === 'class/faultInst' && deafens)
+  const isObject = ['class/fvTenant', 'class/fvCtx'].includes(gap.feed) || (gap.feed === 'class/faultInst' && deafens)
   return isObject && (gap.reason === 'outage_no_history' || gap.reason === 'paused')
 }
