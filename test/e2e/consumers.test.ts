@@ -12,7 +12,7 @@ import type { OpsEvent } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
 import { untilAnswered } from '../support/asked.ts'
 import { until } from '../support/manual-clock.ts'
-import { type RunningTool, startAlertmanager, toolBinary } from '../support/monitoring.ts'
+import { type RunningTool, startAlertmanager, toolBinary } from '../support/watchers.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { Tour, TYPES } from '../support/tour.ts'
 
