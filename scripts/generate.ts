@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { configJsonSchema } from '../src/config/outline.ts'
 import { sampleConfig } from '../src/config/sample.ts'
 import { eventJsonSchema } from '../src/event-schema.ts'
+import { DASHBOARDS } from './grafana/dashboards.ts'
 import { configPage } from './reference/config.ts'
 import { errorsPage } from './reference/errors.ts'
 import { eventsPage } from './reference/events.ts'
@@ -21,6 +22,10 @@ export function generated(): Generated[] {
     { path: 'config/opswire.example.yaml', text: sampleConfig() },
     { path: 'config/opswire.schema.json', text: json(configJsonSchema()) },
     { path: 'config/event.schema.json', text: json(eventJsonSchema()) },
+    ...Object.entries(DASHBOARDS).map(([name, dashboard]) => ({
+      path: `config/grafana/dashboards/${name}`,
+      text: json(dashboard),
+    })),
     { path: 'docs/CONFIG.md', text: configPage() },
     { path: 'docs/ERRORS.md', text: errorsPage() },
     { path: 'docs/METRICS.md', text: metricsPage() },

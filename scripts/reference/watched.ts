@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parse } from 'yaml'
+import { DASHBOARDS } from '../grafana/dashboards.ts'
+import { queriesOf } from '../grafana/panels.ts'
 
 const CONFIG = resolve(import.meta.dirname, '../../config')
 
@@ -39,14 +41,11 @@ export function alerts(): Watcher[] {
 
 /** Every dashboard, with what its panels ask. */
 export function dashboards(): Watcher[] {
-  return filesIn('grafana/dashboards', /\.json$/).map(path => {
-    const { title, panels } = JSON.parse(readFileSync(join(CONFIG, path), 'utf8')) as {
-      title: string
-      panels: { targets?: { expr: string }[] }[]
-    }
-    const expressions = panels.flatMap(panel => (panel.targets ?? []).map(target => target.expr))
-    return { name: title, link: `../config/${path}`, expressions }
-  })
+  return Object.entries(DASHBOARDS).map(([file, { title = file, panels = [] }]) => ({
+    name: title,
+    link: `../config/grafana/dashboards/${file}`,
+    expressions: panels.flatMap(panel => queriesOf(panel).map(({ expr }) => expr)),
+  }))
 }
 
 /** The watchers that ask for this metric, as links. */

@@ -68,10 +68,19 @@ export const COMMANDS = {
   },
   demo: {
     summary: 'the whole thing on this machine, against built-in simulators',
-    flags: [{ name: 'for', value: 'DURATION', says: 'stop after this time, such as 30s' }],
+    flags: [
+      { name: 'for', value: 'DURATION', says: 'stop after this time, such as 30s' },
+      { name: 'nats', value: 'URL', says: 'deliver to a nats-server that runs already, in place of one of its own' },
+      {
+        name: 'listen',
+        value: 'HOST:PORT',
+        says: "the daemon's HTTP endpoint; 127.0.0.1:9469, or a free port, unless given",
+      },
+    ],
     examples: [
       ['opswire demo', 'run until Ctrl-C'],
       ['opswire demo --for 30s', 'end by itself; the exit code tells whether every source delivered'],
+      ['opswire demo --nats nats://127.0.0.1:4222', 'into your own JetStream: stream OPSWIRE, subjects opswire.>'],
     ],
   },
   status: {

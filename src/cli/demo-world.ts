@@ -38,8 +38,8 @@ export interface DemoWorld {
   close(): Promise<void>
 }
 
-/** Starts the simulators and writes the files. `natsUrl` undefined: the config has no `nats:` block. */
-export async function makeWorld(clock: Clock, natsUrl: string | undefined): Promise<DemoWorld> {
+/** Starts the simulators and writes the files. `natsUrl` undefined: the config has no `nats:` block. `listen`: HOST:PORT of the daemon. */
+export async function makeWorld(clock: Clock, natsUrl: string | undefined, listen?: string): Promise<DemoWorld> {
   const certificate = await makeCertificate()
   const directory = mkdtempSync(join(tmpdir(), 'opswire-demo-'))
   const file = (name: string, text: string): string => {
@@ -81,7 +81,7 @@ export async function makeWorld(clock: Clock, natsUrl: string | undefined): Prom
   })
   const configText = configOf({
     directory,
-    listen: `127.0.0.1:${await freePort(9469)}`,
+    listen: listen ?? `127.0.0.1:${await freePort(9469)}`,
     natsUrl,
     apicUrl: apic.url,
     raasUrl: raas.url,

@@ -33,11 +33,18 @@ export async function run(args: string[], io: CliIo): Promise<number> {
   const signals = stopSignals()
   const demo = new Demo(io, systemClock, AbortSignal.any([signals.stop, signals.force]))
   try {
-    return await demo.run(forMs)
+    return await demo.run({ forMs, natsUrl: given.text('nats'), listen: given.text('listen') })
   } finally {
     await demo.close()
     signals.forget()
   }
+}
+
+interface Wishes {
+  readonly forMs: number | undefined
+  /** Of a nats-server that runs already. */
+  readonly natsUrl: string | undefined
+  readonly listen: string | undefined
 }
 
 class Demo {
@@ -55,9 +62,9 @@ class Demo {
     this.#paint = painter(io)
   }
 
-  async run(forMs: number | undefined): Promise<number> {
-    const nats = await this.#startNats()
-    const world = await makeWorld(this.#clock, nats?.url)
+  async run({ forMs, natsUrl, listen }: Wishes): Promise<number> {
+    const nats = natsUrl === undefined ? await this.#startNats() : { url: natsUrl }
+    const world = await makeWorld(this.#clock, nats?.url, listen)
     this.#closers.push({ name: 'simulators', close: () => world.close() })
     this.#say(`\n${this.#paint('bold', 'The config file')} ${world.configFile}\n`)
     this.#say(this.#paint('dim', world.configText))

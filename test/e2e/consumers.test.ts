@@ -1,4 +1,4 @@
-/** docs/EVENTS.md and examples/ against the real thing: a walk in which every type is told, followed by the example consumers. */
+/** docs/EVENTS.md, examples/ and the dashboards against the real thing: a walk in which every type is told, with all that follow it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -7,14 +7,17 @@ import { join, resolve } from 'node:path'
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { DASHBOARDS } from '../../scripts/grafana/dashboards.ts'
+import { queriesOf } from '../../scripts/grafana/panels.ts'
 import { examples } from '../../scripts/reference/events.ts'
 import type { OpsEvent } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
+import { systemClock } from '../../src/scheduler/clock.ts'
 import { untilAnswered } from '../support/asked.ts'
 import { until } from '../support/manual-clock.ts'
-import { type RunningTool, startAlertmanager, toolBinary } from '../support/watchers.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { Tour, TYPES } from '../support/tour.ts'
+import { type RunningTool, startAlertmanager, startPrometheus, toolBinary } from '../support/watchers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const fail = (note: string): never => {
@@ -70,6 +73,7 @@ function foldOf(events: readonly OpsEvent[]): { said: string[]; open: Set<string
 let tour: Tour
 let folder: string
 let alertmanager: RunningTool
+let prometheus: RunningTool
 let alerts: Consumer
 let handing: Consumer
 let nats: NatsConnection
@@ -101,6 +105,10 @@ beforeAll(async () => {
     receivers: [{ name: 'nobody' }],
   })
   tour = await Tour.start(await natsBinary(NEWEST, fail))
+  prometheus = await startPrometheus(await toolBinary('prometheus', fail), {
+    global: { scrape_interval: '1s' },
+    scrape_configs: [{ job_name: 'opswire', static_configs: [{ targets: [new URL(tour.url).host] }] }],
+  })
   nats = await connect({ servers: tour.nats.url })
   const env = { NATS_URL: tour.nats.url, ALERTMANAGER_URL: alertmanager.url }
   alerts = new Consumer('alerts.mjs', { ...env, STATE: join(folder, 'alerts.json') })
@@ -123,7 +131,57 @@ afterAll(async () => {
   await nats?.close()
   await tour?.close()
   await alertmanager?.close()
+  await prometheus?.close()
   rmSync(folder, { recursive: true, force: true })
+})
+
+interface Answered {
+  readonly status: string
+  readonly error?: string
+  readonly warnings?: string[]
+  readonly infos?: string[]
+  readonly data?: {
+    readonly result: readonly { readonly value?: [number, string]; readonly values?: [number, string][] }[]
+  }
+}
+
+/** As Grafana puts it, with its variables filled in. */
+async function answer(expr: string, range: boolean): Promise<Answered> {
+  const query = expr.replaceAll('$source', '.*').replaceAll('$__rate_interval', '15s').replaceAll('$__range', '60s')
+  const end = systemClock.wall() / 1000
+  const times: [string, string][] = range
+    ? [
+        ['start', String(end - 30)],
+        ['end', String(end)],
+        ['step', '2'],
+      ]
+    : [['time', String(end)]]
+  const asked = new URLSearchParams([['query', query], ...times])
+  return (await (await fetch(`${prometheus.url}/api/v1/query${range ? '_range' : ''}?${asked}`)).json()) as Answered
+}
+
+// First: what is asked by the second must still be within the seconds that it asks about.
+describe.each(Object.entries(DASHBOARDS))('each panel of %s', (_, dashboard) => {
+  const asked = (dashboard.panels ?? []).flatMap(panel =>
+    queriesOf(panel).map(({ expr, range = false }) => [panel.title ?? '', expr, range] as const),
+  )
+
+  it.each(asked)('%s is answered, with numbers', async (title, expr, range) => {
+    const { status, error, warnings, infos, data } = await answer(expr, range)
+    expect({ status, error, warnings, infos }, title).toEqual({ status: 'success' })
+    const numbers = (data?.result ?? []).flatMap(({ value, values }) => [
+      ...(value === undefined ? [] : [value]),
+      ...(values ?? []),
+    ])
+    expect(numbers.filter(([, number]) => Number.isFinite(Number(number))).length, title).toBeGreaterThan(0)
+  })
+
+  it('lists its sources', async () => {
+    const { query } = (dashboard.templating?.list ?? []).find(({ name }) => name === 'source') ?? {}
+    const metric = /^label_values\((\w+), source\)$/.exec((query as { query: string }).query)?.[1] ?? ''
+    const listed = await fetch(`${prometheus.url}/api/v1/label/source/values?match[]=${metric}`)
+    expect(((await listed.json()) as { data: string[] }).data.length).toBeGreaterThan(0)
+  })
 })
 
 describe('the examples', () => {

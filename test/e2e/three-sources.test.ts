@@ -13,7 +13,7 @@ import { tap } from '../../src/sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
 import { Daemon } from '../support/daemon.ts'
 import { until } from '../support/manual-clock.ts'
-import { NEWEST, natsBinary } from '../support/nats.ts'
+import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const KINDS = ['fault', 'event', 'audit', 'state', 'job', 'return']
@@ -101,11 +101,16 @@ describe('opswire demo', () => {
     return child.exitCode
   }
 
-  it('ends by itself after --for, with 0 when every source delivered', async () => {
-    const { child, out } = demo(['--for', '6s'])
+  it('ends by itself after --for, with 0 when every source delivered; into a nats-server that is there already', async () => {
+    const nats = await startNatsServer({ binary: await natsBinary(NEWEST, fail) })
+    closers.push(() => nats.remove())
+    const { child, out } = demo(['--for', '6s', '--nats', nats.url, '--listen', '127.0.0.1:0'])
     expect(await exit(child), out()).toBe(0)
     expect(out()).toMatch(/status +http:\/\/127\.0\.0\.1:\d+\/status/)
+    expect(out()).toContain('listen: "127.0.0.1:0"')
     expect(out()).toMatch(/fabric-a .*apic\./)
+    const held = await contents(natsConfig(nats.url), 1)
+    expect(held.filter(({ subject }) => subject.startsWith('opswire.apic.fabric-a.')).length).toBeGreaterThan(0)
   })
 
   it('stops cleanly on Ctrl-C: exit 0, no process and no folder left', async () => {

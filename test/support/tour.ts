@@ -73,7 +73,7 @@ export class Tour {
   /** Everything runs, and the systems live. */
   static async start(natsBinary: string): Promise<Tour> {
     const nats = await startNatsServer({ binary: natsBinary })
-    const world = await makeWorld(systemClock, nats.url)
+    const world = await makeWorld(systemClock, nats.url, '127.0.0.1:0')
     const text = world.configText
       .replace('      - { class: fabricNode }\n', MORE)
       .replace('    backfill: 1h\n', '    backfill: 1h\n    audit: true\n')
@@ -81,8 +81,13 @@ export class Tour {
     const { config } = await parseConfig(text, world.configFile)
     if (config.nats === undefined) throw new Error('the world has no nats block')
     const tour = new Tour(nats, world, config.nats)
-    tour.url = await tour.daemon.start()
-    await until(() => tour.daemon.log.some(line => line.includes('sink nats is up')), 'the stream')
+    try {
+      tour.url = await tour.daemon.start()
+      await until(() => tour.daemon.log.some(line => line.includes('sink nats is up')), 'the stream')
+    } catch (error) {
+      await tour.close()
+      throw error
+    }
     tour.#followed = tour.#follow()
     tour.#life = world.live(tour.#stop.signal)
     return tour
