@@ -221,7 +221,8 @@ export class Model {
 
   #gap(source: SourceModel, { feed, reason, summary }: Happening & { type: 'gap' }): void {
     source.gaps++
-    const note = { atMs: this.#clock.wall(), source: source.name, feed, reason, summary: printable(summary) }
+    const label = printable(feed, 120)
+    const note = { atMs: this.#clock.wall(), source: source.name, feed: label, reason, summary: printable(summary) }
     keep(this.recentGaps, note, GAPS)
   }
 

@@ -7,6 +7,10 @@ import type { DeadLetterStatus, GapStatus, StatusDocument, TransitionStatus } fr
 /** Rows that stand open. */
 const OPEN = 8
 
+function short(words: Piece): Html {
+  return html`<span class="short">${words}</span>`
+}
+
 interface Happened {
   readonly at: string | null
 }
@@ -17,19 +21,19 @@ export function historySections(status: StatusDocument, times: Times): Html {
   const text = <T>(head: string, cell: (row: T) => Piece): Column<T> => ({ head, cell })
   return html`${section<GapStatus>('gaps', 'Gaps', 'None since the start: every hole so far was closed whole.', gaps, [
     when(),
-    text('Source', gap => gap.source),
+    text('Source', gap => short(gap.source)),
     text('Feed', gap => html`<span class="name">${gap.feed}</span>`),
-    text('Reason', gap => html`<code>${gap.reason}</code>`),
+    text('Reason', gap => short(html`<code>${gap.reason}</code>`)),
     text('What', gap => gap.summary),
   ])}${section<DeadLetterStatus>('dead-letters', 'Dead letters', 'None since the start.', deadLetters, [
     when(),
-    text('Source', letter => letter.source),
+    text('Source', letter => short(letter.source)),
     text('Key', letter => html`<code>${letter.key}</code>`),
     { head: 'Size', kind: 'number', cell: letter => formatBytes(letter.bytes) },
     text('Reason', letter => letter.reason),
   ])}${section<TransitionStatus>('transitions', 'Changes of state', 'None yet.', transitions, [
     when(),
-    text('What', one => [one.what, one.source !== null && ` ${one.source}`]),
+    text('What', one => short([one.what, one.source !== null && ` ${one.source}`])),
     text('Feed', one => one.feed !== null && html`<span class="name">${one.feed}</span>`),
     text('Change', one => [
       html`<span class="name">${one.to}</span>`,

@@ -40,7 +40,7 @@ function overview(sources: readonly SourceStatus[], secondsOfLast: number, times
       {
         head: 'Source',
         cell: source =>
-          html`<a href="#source-${source.name}">${source.name}</a> <span class="below dim">${source.system}${!source.required && ', not required'}</span>`,
+          html`<a class="short" href="#source-${source.name}">${source.name}</a> <span class="below dim">${source.system}${!source.required && ', not required'}</span>`,
       },
       {
         head: 'State',

@@ -45,7 +45,7 @@ const HEAD = `
 .trouble strong,.trouble strong a{color:var(--mark)}
 .trouble .head{display:flex;flex-wrap:wrap;gap:0 14px;align-items:baseline}
 .trouble .todo{font-size:14px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin-top:12px}
+.tiles{display:grid;grid-template-columns:repeat(8,minmax(0,1fr));gap:10px;margin-top:12px}
 .tiles>div{padding:10px 14px}
 .tiles dt{color:var(--dim);font-size:13px}
 .tiles dd{font-size:21px;font-weight:600;line-height:1.3}
@@ -67,7 +67,7 @@ const PARTS = `
 table{border-collapse:collapse;width:100%;background:var(--panel);border:1px solid var(--line);border-radius:8px;font-size:14px}
 th,td{text-align:left;vertical-align:top;padding:7px 12px;border-top:1px solid var(--line);font-weight:400}
 thead th{border-top:0;color:var(--dim);font-size:13px;white-space:nowrap}
-tbody th{font-weight:600}
+tbody th{font-weight:600;min-width:9em}
 tbody th:has(time){font-weight:400}
 .number{text-align:right}
 td.number{white-space:nowrap}
@@ -92,8 +92,13 @@ summary{cursor:pointer}
 .cursor .facts>div{display:flex;flex-wrap:wrap;gap:0 8px}
 footer{margin-top:32px;color:var(--dim);font-size:14px}`
 
+/** What is short of itself is not squeezed by what stands beside it, where there is room. */
+const WIDE = `
+@media (min-width:1081px){.short{white-space:nowrap}}`
+
 const NARROW = `
 @media (max-width:1080px){
+.tiles{grid-template-columns:repeat(4,minmax(0,1fr))}
 table,tbody,tr,th[role=rowheader],td{display:block;width:auto}
 .source table{width:auto}
 thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
@@ -112,6 +117,7 @@ td.empty{display:none}
 /** On a telephone the row of a source that is well is short: what is left out stands in its own part. */
 const SMALL = `
 @media (max-width:600px){
+.tiles{grid-template-columns:repeat(2,minmax(0,1fr))}
 .facts{grid-template-columns:repeat(auto-fill,minmax(min(100%,140px),1fr))}
 #sources>table tr.ok td[data-head="Leases left"],#sources>table tr.ok td[data-head="Last proof of life"]{display:none}
 }`
@@ -126,5 +132,5 @@ details.source::details-content{content-visibility:visible;display:block;block-s
 
 export const STYLE = `:root{${COLOURS_LIGHT}}
 @media (prefers-color-scheme:dark){:root{${COLOURS_DARK}}}
-@media print{:root{${COLOURS_LIGHT}}}${GROUND}${HEAD}${PARTS}${NARROW}${SMALL}${PRINT}
+@media print{:root{${COLOURS_LIGHT}}}${GROUND}${HEAD}${PARTS}${WIDE}${NARROW}${SMALL}${PRINT}
 `

@@ -223,6 +223,12 @@ sources:
       return value
     })
   }
+  const page = await (await fetch(url)).text()
+  expectPlain('page', page)
+  expect(page).toContain('bad-salt is down')
+  // The words are there, as words; the one script is ours.
+  expect(page).toContain('&lt;img src=x onerror=alert(1)&gt;')
+  expect(page.match(/<(script|img|iframe|object)\b/g)).toEqual(['<script'])
   expectPlain('status', await say(['status', '--url', url]))
   const followed = await say(['tap', '-c', config, '--since', 'start', '--limit', String(3 * names.length)])
   expect(followed.trim().split('\n').length).toBeGreaterThanOrEqual(3 * names.length)

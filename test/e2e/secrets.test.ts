@@ -216,7 +216,7 @@ it('none leaves the running daemon: log at trace, metrics, status, events, notic
 
   const outside = { 'x-forwarded-for': '198.51.100.7' }
   const pages: string[] = []
-  for (const path of ['/metrics', '/status', '/-/ready', '/-/healthy', '/nowhere']) {
+  for (const path of ['/', '/metrics', '/status', '/-/ready', '/-/healthy', '/nowhere']) {
     for (const authorization of [SECRETS.httpToken, `${SECRETS.httpToken}-wrong`]) {
       const answer = await fetch(`${url}${path}`, { headers: { ...outside, authorization: `Bearer ${authorization}` } })
       pages.push(JSON.stringify([...answer.headers]), await answer.text())

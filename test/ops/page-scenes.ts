@@ -135,7 +135,8 @@ export async function twenty(): Promise<Scene> {
   const { report, clock, asked } = scene
   const watched: Watched[] = Array.from({ length: 20 }, (_, index) => {
     const system = (['apic', 'raas', 'vcd'] as const)[index % 3] ?? 'apic'
-    const name = `${['fabric', 'salt', 'cloud'][index % 3]}-${index + 1}`
+    // The longest name that a source may have.
+    const name = index === 19 ? 'w'.repeat(32) : `${['fabric', 'salt', 'cloud'][index % 3]}-${index + 1}`
     const many = Array.from({ length: 100 }, (_, at) => `mo/uni/tn-customer-${at}/ap-shop (subtree)`)
     return {
       ref: { system, name },

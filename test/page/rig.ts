@@ -11,7 +11,7 @@ import { refresh, textOf } from './in-browser.ts'
 
 type Skip = (note: string) => never
 
-export const WIDTHS = [360, 800, 1600] as const
+export const WIDTHS = [360, 800, 1200, 1600] as const
 export const SCHEMES = ['light', 'dark'] as const
 /** Where pictures go, if anybody wants them. */
 const PICTURES = process.env['SCREENSHOTS']
