@@ -90,6 +90,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     store = await openStore({
       onLostState: lost => tellLoss(lost),
       stateDir: config.state_dir,
+      thread: true,
       maxBytes: config.store.max_bytes,
       retainAckedMs: config.nats?.retain_acked ?? 0,
       maxDeadLetters: config.dead_letters.max,

@@ -6,6 +6,7 @@ import { describe, Fatal } from '../errors.ts'
 import { integer } from './columns.ts'
 import { isDamage } from './faults.ts'
 import { createPrivate } from './lock.ts'
+import { BUSY_TIMEOUT_MS, tune } from './pragmas.ts'
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './schema.ts'
 
 /** A damaged file was put out of the way: what it held (events not yet delivered, cursors, mirror, ids) is not here. */
@@ -25,20 +26,11 @@ export interface Again {
 
 export type Reopen = (again: Again) => DatabaseSync
 
-/** How long a statement waits, blocking, for another process that reads or copies the file. */
-const BUSY_TIMEOUT_MS = 100
-
 /**
  * An event of 2.5 KB leaves a third of a page of 4096 bytes empty, and costs a page of the log to itself; larger pages make
  * the small commits of a quiet day dearer. A file that exists keeps its own.
  */
 const PAGE_BYTES = 8192
-/** Pages in the write-ahead log before they are written back: 8 MiB. */
-const CHECKPOINT_PAGES = 1024
-
-/** Page cache, and the size that the write-ahead log shrinks back to after a large transaction. */
-const CACHE_KIB = 16 * 1024
-const WAL_KEPT_BYTES = 32 * 1024 * 1024
 
 /**
  * Opens or makes the database. A damaged one (not SQLite, malformed, `quick_check` fails) is renamed to
@@ -77,11 +69,7 @@ function open(path: string): DatabaseSync {
     database.exec(`PRAGMA page_size = ${PAGE_BYTES}`)
     database.exec('PRAGMA auto_vacuum = INCREMENTAL')
     database.exec('PRAGMA journal_mode = WAL')
-    database.exec('PRAGMA synchronous = FULL')
-    database.exec('PRAGMA temp_store = MEMORY')
-    database.exec(`PRAGMA cache_size = -${CACHE_KIB}`)
-    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
-    database.exec(`PRAGMA journal_size_limit = ${WAL_KEPT_BYTES}`)
+    tune(database)
     if (version > 0) quickCheck(database)
     migrate(database, version)
     return database

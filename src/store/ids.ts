@@ -11,8 +11,8 @@
  * sets can't make it forget early. Every change belongs to the caller's transaction: `adopt` after COMMIT, `discard`
  * after ROLLBACK.
  */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { blob, buffer, integer } from './columns.ts'
+import type { Pen } from './pen.ts'
 
 /** Every id is known this long at least. */
 export const REMEMBER_AT_LEAST_MS = 24 * 3_600_000
@@ -57,13 +57,7 @@ export function idsOf(events: readonly { readonly id: string }[]): Buffer[] {
 
 export class Ids {
   readonly #runSize: number
-  readonly #insertRecent: StatementSync
-  readonly #clearRecent: StatementSync
-  readonly #insertRun: StatementSync
-  readonly #insertChunk: StatementSync
-  readonly #selectChunk: StatementSync
-  readonly #deleteRun: StatementSync
-  readonly #deleteChunks: StatementSync
+  readonly #pen: Pen
   /** By id, as 16 Latin-1 characters: a quarter of the memory of hex. */
   #recent = new Map<string, Recent>()
   /** Rows of `recent_ids`: more than `#recent` when ids were told again. */
@@ -72,16 +66,10 @@ export class Ids {
   #draft: Draft = emptyDraft()
 
   /** Reads what is known. `runSize`: ids in a run, and the most held in memory. */
-  constructor(database: DatabaseSync, runSize = 32_768) {
+  constructor(pen: Pen, runSize = 32_768) {
     this.#runSize = runSize
-    this.#insertRecent = database.prepare('INSERT INTO recent_ids (id, span, expires_ms, seq) VALUES (?, ?, ?, ?)')
-    this.#clearRecent = database.prepare('DELETE FROM recent_ids')
-    this.#insertRun = database.prepare('INSERT INTO id_runs (run, expires_ms, last_seq, filter) VALUES (?, ?, ?, ?)')
-    this.#insertChunk = database.prepare('INSERT INTO id_chunks (chunk, ids) VALUES (?, ?)')
-    this.#selectChunk = database.prepare('SELECT ids FROM id_chunks WHERE chunk = ?')
-    this.#deleteRun = database.prepare('DELETE FROM id_runs WHERE run = ?')
-    this.#deleteChunks = database.prepare('DELETE FROM id_chunks WHERE chunk >= ? AND chunk < ?')
-    for (const row of database.prepare('SELECT id, span, expires_ms, seq FROM recent_ids ORDER BY n').iterate()) {
+    this.#pen = pen
+    for (const row of pen.sql('SELECT id, span, expires_ms, seq FROM recent_ids ORDER BY n').iterate()) {
       this.#recentRows++
       this.#recent.set(buffer(blob(row, 'id')).toString('latin1'), {
         span: integer(row, 'span'),
@@ -89,9 +77,7 @@ export class Ids {
         seq: integer(row, 'seq'),
       })
     }
-    for (const row of database
-      .prepare('SELECT run, expires_ms, last_seq, filter FROM id_runs ORDER BY run')
-      .iterate()) {
+    for (const row of pen.sql('SELECT run, expires_ms, last_seq, filter FROM id_runs ORDER BY run').iterate()) {
       this.#runs.push({
         run: integer(row, 'run'),
         expiresMs: integer(row, 'expires_ms'),
@@ -123,7 +109,13 @@ export class Ids {
     const known = this.#draft.added.get(key) ?? this.#recent.get(key) ?? this.#find(id)
     if (known !== undefined && known.expiresMs - ageMs >= forMs / 2) return false
     const entry = { span, expiresMs: Math.ceil(ageMs + forMs), seq }
-    this.#insertRecent.run(id, entry.span, entry.expiresMs, entry.seq)
+    this.#pen.run(
+      'INSERT INTO recent_ids (id, span, expires_ms, seq) VALUES (?, ?, ?, ?)',
+      id,
+      entry.span,
+      entry.expiresMs,
+      entry.seq,
+    )
     this.#draft.added.set(key, entry)
     this.#draft.rows++
     return known === undefined
@@ -142,15 +134,15 @@ export class Ids {
     }
     let run = this.#runs.at(-1)?.run ?? 0
     this.#draft.sealed = [...spans.values()].map(group => this.#write(++run, group))
-    this.#clearRecent.run()
+    this.#pen.run('DELETE FROM recent_ids')
   }
 
   /** Forgets one run whose time is over, if there is one; true when it did. */
   forget(ageMs: number, floor: number): boolean {
     const over = this.#runs.find(run => run.expiresMs <= ageMs && run.lastSeq <= floor)
     if (over === undefined) return false
-    this.#deleteRun.run(over.run)
-    this.#deleteChunks.run(over.run * CHUNKS, (over.run + 1) * CHUNKS)
+    this.#pen.run('DELETE FROM id_runs WHERE run = ?', over.run)
+    this.#pen.run('DELETE FROM id_chunks WHERE chunk >= ? AND chunk < ?', over.run * CHUNKS, (over.run + 1) * CHUNKS)
     this.#draft.forgotten = over
     return true
   }
@@ -190,7 +182,7 @@ export class Ids {
     for (let index = this.#runs.length - 1; index >= 0; index--) {
       const run = this.#runs[index]
       if (run === undefined || !mayHold(run.filter, words)) continue
-      const row = this.#selectChunk.get(run.run * CHUNKS + id.readUInt8(0))
+      const row = this.#pen.sql('SELECT ids FROM id_chunks WHERE chunk = ?').get(run.run * CHUNKS + id.readUInt8(0))
       if (row !== undefined && holds(buffer(blob(row, 'ids')), id)) return run
     }
     return undefined
@@ -211,9 +203,16 @@ export class Ids {
       expiresMs = Math.max(expiresMs, entry.expiresMs)
       lastSeq = Math.max(lastSeq, entry.seq)
     }
-    this.#insertRun.run(run, expiresMs, lastSeq, new Uint8Array(filter.buffer))
+    this.#pen.run(
+      'INSERT INTO id_runs (run, expires_ms, last_seq, filter) VALUES (?, ?, ?, ?)',
+      run,
+      expiresMs,
+      lastSeq,
+      new Uint8Array(filter.buffer),
+    )
     for (const [index, ids] of chunks.entries()) {
-      if (ids.length > 0) this.#insertChunk.run(run * CHUNKS + index, Buffer.concat(ids))
+      if (ids.length > 0)
+        this.#pen.run('INSERT INTO id_chunks (chunk, ids) VALUES (?, ?)', run * CHUNKS + index, Buffer.concat(ids))
     }
     return { run, expiresMs, lastSeq, filter }
   }

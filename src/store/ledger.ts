@@ -4,8 +4,10 @@ import type { EventRecord } from '../record.ts'
 import { integer } from './columns.ts'
 import { isRowFault } from './faults.ts'
 import { Ids } from './ids.ts'
+import { Pen } from './pen.ts'
 import { Rows } from './rows.ts'
 import { Tail } from './tail.ts'
+import { type Recorded, Tape } from './tape.ts'
 import { type DeadLimits, type Totals, Transaction, type Upkeep } from './transaction.ts'
 
 /** One thing to write. `write` runs inside the transaction, and again when the transaction has to be made anew. */
@@ -13,7 +15,7 @@ export interface Job {
   write(transaction: Transaction): void
 }
 
-export interface Done<J extends Job> {
+export interface Done<J> {
   /** Jobs that can't be written as they are, and why; the others are durable. */
   readonly refused: ReadonlyMap<J, unknown>
   readonly added: number
@@ -25,6 +27,13 @@ export interface Done<J extends Job> {
   readonly deadDropped: ReadonlyMap<string, number>
 }
 
+/** A transaction spelt out for the thread that writes; it counts once `adopt` was told that it is durable. */
+export interface Draft {
+  readonly transaction: Transaction
+  readonly trimmedThrough: number
+  readonly recorded: Recorded
+}
+
 /** Free pages are given back to the file system when there are more than this and more than a quarter of the file. */
 const FREE_PAGES_KEPT = 512
 const VACUUM_PAGES = 128
@@ -32,8 +41,11 @@ const VACUUM_PAGES = 128
 export class Ledger {
   readonly rows: Rows
   readonly #database: DatabaseSync
+  readonly #pen: Pen
+  readonly #tape = new Tape()
   readonly #ids: Ids
   readonly #limits: DeadLimits
+  readonly #idRunSize: number | undefined
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #buried: Set<number>
@@ -43,8 +55,10 @@ export class Ledger {
   constructor(database: DatabaseSync, limits: DeadLimits, idRunSize?: number) {
     this.#database = database
     this.#limits = limits
-    this.rows = new Rows(database)
-    this.#ids = new Ids(database, idRunSize)
+    this.#idRunSize = idRunSize
+    this.#pen = new Pen(database)
+    this.rows = new Rows(this.#pen)
+    this.#ids = new Ids(this.#pen, idRunSize)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     const { floor, bytes } = this.rows.meta()
@@ -70,7 +84,7 @@ export class Ledger {
 
   /** As `Store.read`. */
   read(after: number, limit: number): EventRecord[] {
-    return this.#tail.read(after, limit) ?? this.rows.readEvents(after, limit)
+    return this.#tail.read(after, limit) ?? this.rows.readEvents(after, this.#totals.lastSeq, limit)
   }
 
   nextExpiryMs(): number | undefined {
@@ -96,10 +110,7 @@ export class Ledger {
         current = undefined
         const trimmedThrough = transaction.finish()
         this.#commit.run()
-        const before = this.#totals.bytes
-        this.#adopt(transaction)
-        const { records, deadDropped } = transaction
-        return { refused, added: records.length, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
+        return this.#adopt(transaction, trimmedThrough, refused)
       } catch (error) {
         this.#ids.discard()
         // SQLite rolls back by itself after some errors (full, I/O).
@@ -110,7 +121,56 @@ export class Ledger {
     }
   }
 
-  #adopt(transaction: Transaction): void {
+  /**
+   * The same transaction as `commit`, not written but spelt out. Undefined, and nothing has happened, when a job has to be
+   * written by `commit` (it is at fault), or nothing is to be written.
+   */
+  draft(jobs: readonly Job[], upkeep: Upkeep): Draft | undefined {
+    const transaction = new Transaction(this.rows, this.#ids, this.#limits, this.#totals, upkeep)
+    let trimmedThrough = 0
+    try {
+      this.#pen.onto(this.#tape, () => {
+        for (const job of jobs) job.write(transaction)
+        trimmedThrough = transaction.finish()
+      })
+      if (!this.#tape.empty) return { transaction, trimmedThrough, recorded: this.#tape.take() }
+    } catch {
+      // `commit` meets the same error, and knows what to do about it.
+    }
+    this.drop()
+    return undefined
+  }
+
+  /** The draft is durable; `bytes` is its memory. */
+  adopt<J>({ transaction, trimmedThrough }: Draft, bytes: ArrayBuffer): Done<J> {
+    this.#tape.reuse(bytes)
+    return this.#adopt(transaction, trimmedThrough, new Map<J, unknown>())
+  }
+
+  /** The draft was not written. */
+  drop(): void {
+    this.#ids.discard()
+    this.#tape.clear()
+  }
+
+  /** What the same file says now, when nobody knows whether a draft was written. */
+  reread(): Ledger {
+    return new Ledger(this.#database, this.#limits, this.#idRunSize)
+  }
+
+  /** The most pages that the file may have. */
+  get maxPages(): number {
+    return integer(this.#database.prepare('PRAGMA max_page_count').get(), 'max_page_count')
+  }
+
+  #adopt<J>(transaction: Transaction, trimmedThrough: number, refused: ReadonlyMap<J, unknown>): Done<J> {
+    const { records, deadDropped } = transaction
+    const before = this.#totals.bytes
+    this.#count(transaction)
+    return { refused, added: records.length, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
+  }
+
+  #count(transaction: Transaction): void {
     this.#ids.adopt()
     const floorBefore = this.#totals.floor
     this.#totals = transaction.totals()

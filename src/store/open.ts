@@ -8,6 +8,8 @@ import { SqliteStore } from './store.ts'
 export interface StoreOptions extends StoreLimits {
   /** Undefined: in memory; nothing outlives the process, and nothing is locked. */
   readonly stateDir: string | undefined
+  /** Appends to a file are written by a thread of its own: see docs/decisions/0020-a-thread-that-writes.md. */
+  readonly thread?: boolean
 }
 
 /**
@@ -24,7 +26,12 @@ export async function openStore(options: StoreOptions): Promise<SqliteStore> {
     const path = join(stateDir, 'opswire.db')
     const { database, lost } = openDatabase(path, clock.wall())
     const reopen: Reopen = again => openDatabase(path, clock.wall(), again).database
-    return new SqliteStore(database, options, { lock, lostState: lost, reopen })
+    return new SqliteStore(database, options, {
+      lock,
+      lostState: lost,
+      reopen,
+      threadFor: options.thread === true ? path : undefined,
+    })
   } catch (error) {
     lock.release()
     throw error

@@ -1,8 +1,9 @@
 /** The statements on every table but the ids', prepared once. Nothing here opens or ends a transaction. */
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { StatementSync } from 'node:sqlite'
 import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record.ts'
 import { blob, buffer, integer, type Row, text } from './columns.ts'
 import type { EventKey, Marks, NewEvent, StoredDeadLetter, WhichLetters } from './contract.ts'
+import type { Pen } from './pen.ts'
 
 /** What a row is taken to cost beside its body and names: keys, ids, page headers. */
 const ROW_OVERHEAD_BYTES = 192
@@ -39,20 +40,14 @@ export interface Burial {
 }
 
 export class Rows {
-  readonly #database: DatabaseSync
-  readonly #prepared = new Map<string, StatementSync>()
+  readonly #pen: Pen
 
-  constructor(database: DatabaseSync) {
-    this.#database = database
+  constructor(pen: Pen) {
+    this.#pen = pen
   }
 
   #sql(source: string): StatementSync {
-    let statement = this.#prepared.get(source)
-    if (statement === undefined) {
-      statement = this.#database.prepare(source)
-      this.#prepared.set(source, statement)
-    }
-    return statement
+    return this.#pen.sql(source)
   }
 
   meta(): Meta {
@@ -61,7 +56,7 @@ export class Rows {
   }
 
   saveMeta(meta: Meta): void {
-    this.#sql('UPDATE meta SET floor = ?, bytes = ?, age_ms = ? WHERE one = 1').run(meta.floor, meta.bytes, meta.ageMs)
+    this.#pen.run('UPDATE meta SET floor = ?, bytes = ?, age_ms = ? WHERE one = 1', meta.floor, meta.bytes, meta.ageMs)
   }
 
   /** Lowest and highest seq in the log; 0 and 0 when it is empty. */
@@ -73,15 +68,25 @@ export class Rows {
   }
 
   insertEvent(seq: number, id: Uint8Array, bytes: number, source: string, feed: string, event: NewEvent): void {
-    this.#sql(
+    this.#pen.run(
       'INSERT INTO events (seq, bytes, recorded_ms, dead, id, source, feed, subject, partitionkey, body) VALUES (?, ?, ?, NULL, ?, ?, ?, ?, ?, ?)',
-    ).run(seq, bytes, Math.trunc(event.recordedMs), id, source, feed, event.subject, event.partitionkey, event.body)
+      seq,
+      bytes,
+      Math.trunc(event.recordedMs),
+      id,
+      source,
+      feed,
+      event.subject,
+      event.partitionkey,
+      event.body,
+    )
   }
 
-  readEvents(after: number, limit: number): EventRecord[] {
+  /** Events with `after < seq <= through`: what another connection has committed beyond is not known of yet. */
+  readEvents(after: number, through: number, limit: number): EventRecord[] {
     const found = this.#sql(
-      'SELECT seq, id, subject, partitionkey, recorded_ms, body FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT ?',
-    ).all(after, limit)
+      'SELECT seq, id, subject, partitionkey, recorded_ms, body FROM events WHERE seq > ? AND seq <= ? AND dead IS NULL ORDER BY seq LIMIT ?',
+    ).all(after, through, limit)
     return found.map(row => ({
       seq: integer(row, 'seq'),
       id: buffer(blob(row, 'id')).toString('hex'),
@@ -93,10 +98,10 @@ export class Rows {
   }
 
   /** The rows of `readEvents` without what stands behind them in the file. */
-  readKeys(after: number, limit: number): EventKey[] {
+  readKeys(after: number, through: number, limit: number): EventKey[] {
     const found = this.#sql(
-      'SELECT seq, id, recorded_ms FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT ?',
-    ).all(after, limit)
+      'SELECT seq, id, recorded_ms FROM events WHERE seq > ? AND seq <= ? AND dead IS NULL ORDER BY seq LIMIT ?',
+    ).all(after, through, limit)
     return found.map(row => ({
       seq: integer(row, 'seq'),
       id: buffer(blob(row, 'id')).toString('hex'),
@@ -105,10 +110,10 @@ export class Rows {
   }
 
   /** When the oldest event after `floor` was taken down. */
-  oldestMs(floor: number): number | undefined {
-    const row = this.#sql('SELECT recorded_ms FROM events WHERE seq > ? AND dead IS NULL ORDER BY seq LIMIT 1').get(
-      floor,
-    )
+  oldestMs(floor: number, through: number): number | undefined {
+    const row = this.#sql(
+      'SELECT recorded_ms FROM events WHERE seq > ? AND seq <= ? AND dead IS NULL ORDER BY seq LIMIT 1',
+    ).get(floor, through)
     return row === undefined ? undefined : integer(row, 'recorded_ms')
   }
 
@@ -119,7 +124,7 @@ export class Rows {
   }
 
   deleteEvents(through: number): void {
-    this.#sql('DELETE FROM events WHERE seq <= ?').run(through)
+    this.#pen.run('DELETE FROM events WHERE seq <= ?', through)
   }
 
   /** Seqs of the buried events after `floor`. */
@@ -143,7 +148,7 @@ export class Rows {
 
   /** Empties the row: `readEvents` passes over it from now on. Gives what it still counts. */
   markBuried(seq: number, dead: number): number {
-    this.#sql("UPDATE events SET dead = ?, bytes = ?, body = x'' WHERE seq = ?").run(dead, ROW_OVERHEAD_BYTES, seq)
+    this.#pen.run("UPDATE events SET dead = ?, bytes = ?, body = x'' WHERE seq = ?", dead, ROW_OVERHEAD_BYTES, seq)
     return ROW_OVERHEAD_BYTES
   }
 
@@ -157,9 +162,12 @@ export class Rows {
   }
 
   saveCursor(source: string, feed: string, cursor: Cursor): void {
-    this.#sql(
+    this.#pen.run(
       'INSERT INTO cursors (source, feed, value) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
-    ).run(source, feed, JSON.stringify(cursor))
+      source,
+      feed,
+      JSON.stringify(cursor),
+    )
   }
 
   object(source: string, key: string): ManagedObject | undefined {
@@ -181,15 +189,20 @@ export class Rows {
 
   changeObject(source: string, change: MirrorChange): void {
     if (change.object === null) {
-      this.#sql('DELETE FROM mirror WHERE source = ? AND key = ?').run(source, change.key)
+      this.#pen.run('DELETE FROM mirror WHERE source = ? AND key = ?', source, change.key)
       return
     }
     const { family, version, attributes } = change.object
-    this.#sql(
+    this.#pen.run(
       `INSERT INTO mirror (source, key, family, version, attributes) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (source, key) DO UPDATE
        SET family = excluded.family, version = excluded.version, attributes = excluded.attributes`,
-    ).run(source, change.key, family, version, JSON.stringify(attributes))
+      source,
+      change.key,
+      family,
+      version,
+      JSON.stringify(attributes),
+    )
   }
 
   deadTotals(): { count: number; bytes: number } {
@@ -197,7 +210,7 @@ export class Rows {
     return { count: integer(row, 'n'), bytes: integer(row, 'bytes') }
   }
 
-  /** Gives the key of the new letter. */
+  /** Gives the key of the new letter, so it can't be put on a tape. */
   insertDead(letter: Omit<StoredDeadLetter, 'key'>): number {
     const { lastInsertRowid } = this.#sql(
       'INSERT INTO dead_letters (source, feed, reason, at_ms, bytes, digest, content) VALUES (?, ?, ?, ?, ?, ?, ?)',
@@ -225,7 +238,7 @@ export class Rows {
   }
 
   relabelDead(key: number, reason: string): void {
-    this.#sql('UPDATE dead_letters SET reason = ? WHERE key = ?').run(reason, key)
+    this.#pen.run('UPDATE dead_letters SET reason = ? WHERE key = ?', reason, key)
   }
 
   /** Ids of the events after `seq`, in hex. */
@@ -235,7 +248,7 @@ export class Rows {
   }
 
   deleteDead(key: number): void {
-    this.#sql('DELETE FROM dead_letters WHERE key = ?').run(key)
+    this.#pen.run('DELETE FROM dead_letters WHERE key = ?', key)
   }
 
   deadLetters(limit: number, { after = '0', source, newestFirst = false }: WhichLetters = {}): StoredDeadLetter[] {

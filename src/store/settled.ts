@@ -6,8 +6,8 @@ export class Settled {
   readonly #retention: Retention
   #seq: number
   #mark: Cursor | undefined
-  /** What is below the floor was acked once more. */
-  #anew = false
+  /** What is below the floor was acked once more: the mark that came with it. */
+  #anew: Cursor | undefined
 
   /** As the file has it. Nobody knows when that was acked: it is kept for the whole time again. */
   constructor(retainMs: number, floor: number, now: number, mark: Cursor | undefined) {
@@ -19,14 +19,14 @@ export class Settled {
   /** As `Store.settle`; `floor` is the durable one. */
   settle(seq: number, mark: Cursor | undefined, floor: number): void {
     if (seq < this.#seq) return
-    if (seq === floor && mark !== undefined) this.#anew = true
+    if (seq === floor && mark !== undefined) this.#anew = mark
     this.#seq = seq
     this.#mark = mark ?? this.#mark
   }
 
   /** There is something that the next commit makes durable. */
   isDue(floor: number): boolean {
-    return this.#seq > floor || this.#anew
+    return this.#seq > floor || this.#anew !== undefined
   }
 
   /** For the next commit. */
@@ -35,11 +35,12 @@ export class Settled {
     return { floor: this.#seq, mark, trim: this.#retention.through(now, need) }
   }
 
-  /** It is durable, and rows up to `trimmed` are gone. */
-  committed(floorBefore: number, floor: number, now: number, trimmed: number): void {
-    if (floor > floorBefore) this.#retention.acked(floor, now, this.#mark)
-    else if (this.#anew && this.#mark !== undefined) this.#retention.ackedAnew(floor, now, this.#mark)
-    this.#anew = false
+  /** It is durable, with the mark that `upkeep` gave, and rows up to `trimmed` are gone. What was settled meanwhile is still due. */
+  committed(floorBefore: number, floor: number, now: number, trimmed: number, mark: Cursor | undefined): void {
+    const anew = this.#anew !== undefined && this.#anew === mark
+    if (floor > floorBefore) this.#retention.acked(floor, now, mark)
+    else if (anew && mark !== undefined) this.#retention.ackedAnew(floor, now, mark)
+    if (anew) this.#anew = undefined
     this.#retention.trimmed(trimmed)
   }
 

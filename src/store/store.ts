@@ -1,31 +1,38 @@
 /** The store on SQLite: who waits, when it is written, what is said when it can't be. The writing itself: ledger.ts. */
 import type { DatabaseSync } from 'node:sqlite'
-import { describe, Retryable } from '../errors.ts'
+import { Retryable } from '../errors.ts'
 import type { Cursor, EventRecord, MirrorView } from '../record.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import { Alarm } from './alarm.ts'
 import { Condition } from './condition.ts'
 import type { Append, Appended, EventKey, Marks, NoticeOf, Store, StoredDeadLetter, StoreStats } from './contract.ts'
 import type { LostState } from './database.ts'
+import { Desk } from './desk.ts'
 import { idsOf } from './ids.ts'
 import type { Done, Ledger } from './ledger.ts'
 import type { StoreLimits } from './limits.ts'
+import { Listeners } from './listeners.ts'
 import type { Lock } from './lock.ts'
 import { mirrorOf } from './mirror.ts'
-import { rowBytes } from './rows.ts'
+import { Request, type Size, sizeOf } from './request.ts'
 import { Settled } from './settled.ts'
+import { Timing } from './timing.ts'
+import type { Transaction, Upkeep } from './transaction.ts'
 import { Vault, type VaultOptions } from './vault.ts'
 import { type Group, type Waiting, WaitingLine } from './waiting.ts'
 
-/** The longest that a commit is put off for others to join it. */
-const GROUP_MS = 5
 /** A floor that no append carries along is written after this long. */
 const SETTLE_MS = 50
 /** Pages are given back in small steps, this far apart. */
 const SHRINK_MS = 20
 
-/** What a notice of a dead letter is taken to cost before it is made. */
-const NOTICE_BYTES = 1024
+/** A commit under way: what it holds, and how it was when it began. */
+interface Begun {
+  readonly jobs: readonly Waiting[]
+  readonly upkeep: Upkeep
+  readonly now: number
+  readonly floor: number
+}
 
 export class SqliteStore implements Store {
   /** Set when a damaged file was found at the start (later: `onLostState`): everything that was in it is gone, and nobody else will say so. */
@@ -36,16 +43,16 @@ export class SqliteStore implements Store {
   readonly #lock: Lock | undefined
   readonly #line = new WaitingLine()
   readonly #settled: Settled
-  readonly #callbacks = new Set<() => void>()
+  readonly #listeners: Listeners
   readonly #alarm: Alarm
   readonly #condition: Condition
-  /** The store's running time when it was opened, and when that was. */
-  readonly #ageAtStart: number
-  readonly #startedAt: number
+  readonly #timing: Timing
   /** Rows have gone since the file was last looked at for pages to give back. */
   #slack = false
-  #commitMs = 0
-  #commitEnd = Number.NEGATIVE_INFINITY
+  readonly #desk: Desk | undefined
+  /** What the thread does now, until its answer was dealt with: nothing else writes meanwhile. */
+  #busy: Promise<void> | undefined
+  #flying: readonly Waiting[] = []
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -57,12 +64,15 @@ export class SqliteStore implements Store {
       readonly lostState?: LostState | undefined
       readonly idRunSize?: number
       readonly reopen?: VaultOptions['reopen']
+      /** The file, for a thread that writes it: without it this thread does. */
+      readonly threadFor?: string | undefined
     } = {},
   ) {
     this.#limits = limits
     this.#clock = limits.clock
     this.#alarm = new Alarm(limits.clock, () => this.#turn())
     this.#condition = new Condition(limits)
+    this.#listeners = new Listeners(limits.report)
     this.#lock = opened.lock
     this.lostState = opened.lostState
     this.#vault = new Vault(database, {
@@ -71,11 +81,13 @@ export class SqliteStore implements Store {
       reopen: opened.reopen,
       onDamage: error => this.#failed(error),
     })
-    this.#startedAt = this.#clock.now()
-    this.#ageAtStart = this.#ledger.rows.meta().ageMs
+    this.#timing = new Timing(limits.clock, this.#ledger.rows.meta().ageMs)
     const { acked } = this.#ledger.rows.marks()
-    this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#startedAt, acked)
+    this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#clock.now(), acked)
     this.#condition.holds(this.#ledger.totals.bytes, this.#group())
+    const { threadFor: path } = opened
+    const orders = path && (() => ({ path, maxPages: this.#ledger.maxPages }))
+    this.#desk = orders ? new Desk(orders, limits.clock, limits.report) : undefined
     this.#plan(false)
   }
 
@@ -83,70 +95,42 @@ export class SqliteStore implements Store {
     return this.#vault.ledger
   }
 
+  /** What the thread that writes does now; undefined when there is none. */
+  get thread(): 'idle' | 'writing' | undefined {
+    if (this.#busy !== undefined) return 'writing'
+    return this.#desk?.ready === true ? 'idle' : undefined
+  }
+
   get floor(): number {
     return this.#ledger.totals.floor
   }
 
   async append(append: Append, signal?: AbortSignal): Promise<Appended> {
-    const { events, mirror = [], dead = [] } = append
-    const ids = idsOf(events)
-    return this.#enqueue<Appended>(
-      {
-        source: append.againAfter === undefined ? append.source : `${append.source} once more`,
-        rows: events.length + mirror.length + dead.length + 1,
-        bytes: events.reduce((sum, event) => sum + rowBytes(event), append.notice ? dead.length * NOTICE_BYTES : 0),
-        overdraft: append.overdraft,
-      },
-      transaction => transaction.append(append, ids),
-      signal,
-    )
+    const ids = idsOf(append.events)
+    return this.#enqueue(sizeOf(append), transaction => transaction.append(append, ids), signal)
   }
 
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string> {
-    return this.#enqueue({ source: '', rows: 1, bytes: 0, overdraft: true }, transaction =>
+    return this.#enqueue({ source: '', rows: 1, bytes: 0, overdraft: true, plain: false }, transaction =>
       transaction.bury(event, reason, notice),
     )
   }
 
-  #enqueue<T>(
-    size: Pick<Waiting, 'source' | 'rows' | 'bytes' | 'overdraft'>,
-    write: (transaction: Parameters<Waiting['write']>[0]) => T,
-    signal?: AbortSignal,
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) {
-        reject(signal.reason)
-        return
-      }
-      if (this.#closed) {
-        reject(new Retryable('store', 'the store is closed'))
-        return
-      }
-      let result: { value: T } | undefined
-      const onAbort = (): void => {
-        this.#line.remove(new Set([job]))
-        reject(signal?.reason)
-        // Others may have waited behind it.
-        this.#wake(0)
-      }
-      const job: Waiting = {
-        ...size,
-        write: transaction => {
-          result = { value: write(transaction) }
-        },
-        resolve: () => {
-          signal?.removeEventListener('abort', onAbort)
-          if (result !== undefined) resolve(result.value)
-        },
-        reject: error => {
-          signal?.removeEventListener('abort', onAbort)
-          reject(error)
-        },
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
-      this.#line.add(job)
-      this.#wake(this.#pause())
-    })
+  async #enqueue<T>(size: Size, write: (transaction: Transaction) => T, signal?: AbortSignal): Promise<T> {
+    signal?.throwIfAborted()
+    if (this.#closed) throw new Retryable('store', 'the store is closed')
+    const request = new Request(size, write, signal, gone => this.#giveUp(gone))
+    this.#line.add(request)
+    this.#wake(this.#pause())
+    return request.promise
+  }
+
+  #giveUp(gone: Waiting): boolean {
+    if (this.#flying.includes(gone)) return false
+    this.#line.remove(new Set([gone]))
+    // Others may have waited behind it.
+    this.#wake(0)
+    return true
   }
 
   settle(seq: number, mark?: Cursor): void {
@@ -177,7 +161,7 @@ export class SqliteStore implements Store {
   }
 
   ids(after: number, limit: number): EventKey[] {
-    return this.#vault.read('ids', rows => rows.readKeys(after, limit))
+    return this.#vault.read('ids', (rows, { totals }) => rows.readKeys(after, totals.lastSeq, limit))
   }
 
   deadLetters(...which: Parameters<Store['deadLetters']>): StoredDeadLetter[] {
@@ -186,7 +170,7 @@ export class SqliteStore implements Store {
 
   stats(): StoreStats {
     const { lastSeq, floor, bytes, deadLetters } = this.#ledger.totals
-    const oldestMs = this.#vault.read('the oldest event', rows => rows.oldestMs(floor))
+    const oldestMs = this.#vault.read('the oldest event', rows => rows.oldestMs(floor, lastSeq))
     return { unacked: this.#ledger.unacked, bytes, oldestMs, deadLetters, lastSeq, floor }
   }
 
@@ -195,8 +179,7 @@ export class SqliteStore implements Store {
   }
 
   onCommit(callback: () => void): () => void {
-    this.#callbacks.add(callback)
-    return () => this.#callbacks.delete(callback)
+    return this.#listeners.add(callback)
   }
 
   /** Writes what waits and has room, then gives the file and the lock free. What could not be written is rejected. */
@@ -209,6 +192,9 @@ export class SqliteStore implements Store {
     this.#closed = true
     this.#alarm.cancel()
     try {
+      // Without a thread all of it happens at once.
+      if (this.#desk !== undefined) await this.#busy
+      if (this.#desk !== undefined) await this.#desk.clear()
       let group = this.#group()
       while (group.jobs.length > 0 && this.#write(group.jobs)) group = this.#group()
       this.#write([], true)
@@ -221,18 +207,13 @@ export class SqliteStore implements Store {
     }
   }
 
-  /**
-   * How long the next commit waits for others to join it. A commit blocks the event loop, so on a slow disk it waits
-   * as long as the last one took, up to 5 ms; else only for the other work of this turn of the loop.
-   */
   #pause(): number {
-    if (this.#line.full) return 0
-    return Math.min(GROUP_MS, this.#commitMs - (this.#clock.now() - this.#commitEnd))
+    return this.#line.full ? 0 : this.#timing.pause()
   }
 
   /** Makes sure that a turn comes within `inMs`, or when a failed commit is to be tried again. */
   #wake(inMs: number): void {
-    if (this.#closed) return
+    if (this.#closed || this.#busy !== undefined) return
     this.#alarm.within(Math.max(inMs, this.#condition.retryMs))
   }
 
@@ -241,12 +222,14 @@ export class SqliteStore implements Store {
   }
 
   #turn(): void {
+    // Its end turns again.
+    if (this.#busy !== undefined) return
     if (this.#vault.damaged && !this.#mend()) return
     // Room first: on a full disk the rows that may go are what lets the others in.
     if (this.#condition.failing && !this.#write([], true)) return
     const group = this.#group()
     this.#condition.holds(this.#ledger.totals.bytes, group)
-    if (!this.#write(group.jobs)) return
+    if (this.#dictate(group.jobs) || !this.#write(group.jobs)) return
     this.#condition.recovered()
     if (this.#slack && group.jobs.length === 0) this.#slack = this.#ledger.shrink()
     this.#plan(group.more)
@@ -254,9 +237,16 @@ export class SqliteStore implements Store {
 
   /** A damaged file is replaced; what waits goes into the next one. False when it has to be tried again. */
   #mend(): boolean {
+    if (this.#desk?.occupied === true) {
+      this.#busy = this.#desk.clear().then(() => {
+        this.#busy = undefined
+        this.#wake(0)
+      })
+      return false
+    }
     let lost: LostState | undefined
     try {
-      lost = this.#vault.mend(this.#ageMs())
+      lost = this.#vault.mend(this.#timing.ageMs())
     } catch (error) {
       this.#failed(error)
       return false
@@ -264,7 +254,7 @@ export class SqliteStore implements Store {
     if (lost === undefined) return true
     this.#settled.lost(this.floor)
     const { onLostState } = this.#limits
-    if (onLostState !== undefined) this.#call(() => onLostState(lost))
+    if (onLostState !== undefined) this.#listeners.call(() => onLostState(lost))
     return true
   }
 
@@ -275,41 +265,62 @@ export class SqliteStore implements Store {
     if (this.#settled.isDue(this.floor)) this.#wake(SETTLE_MS)
     if (this.#slack) this.#wake(SHRINK_MS)
     const nextAt = this.#settled.nextAt(this.#condition.need)
-    if (nextAt !== undefined) this.#wake(Math.max(nextAt - now, this.#rest()))
+    if (nextAt !== undefined) this.#wake(Math.max(nextAt - now, this.#timing.rest()))
     const expiryMs = this.#ledger.nextExpiryMs()
-    if (expiryMs !== undefined) this.#wake(Math.max(expiryMs - this.#ageMs(), this.#rest()))
+    if (expiryMs !== undefined) this.#wake(Math.max(expiryMs - this.#timing.ageMs(), this.#timing.rest()))
   }
 
-  /** Trimming and forgetting leave the loop to others for as long as they took it. */
-  #rest(): number {
-    return Math.max(1, Math.min(this.#commitMs, 50))
-  }
-
-  #ageMs(): number {
-    return this.#ageAtStart + (this.#clock.now() - this.#startedAt)
+  /** What a commit does beside the jobs; undefined when there is nothing to write at all. */
+  #upkeep(jobs: readonly Waiting[], probe: boolean): Upkeep | undefined {
+    const ageMs = this.#timing.ageMs()
+    const settled = this.#settled.upkeep(this.floor, this.#clock.now(), this.#condition.need)
+    const expiry = this.#ledger.nextExpiryMs()
+    const isDue = this.#settled.isDue(this.floor) || settled.trim.seq > 0
+    const due = isDue || (expiry !== undefined && expiry <= ageMs)
+    if (jobs.length === 0 && !due && !probe) return undefined
+    return { ...settled, ageMs, wallMs: this.#clock.wall(), probe }
   }
 
   /** One transaction; true when it is durable, or when there was nothing to write. */
   #write(jobs: readonly Waiting[], probe = false): boolean {
     if (this.#vault.damaged) return false
-    const now = this.#clock.now()
-    const ageMs = this.#ageMs()
-    const floorBefore = this.floor
-    const settled = this.#settled.upkeep(floorBefore, now, this.#condition.need)
-    const expiry = this.#ledger.nextExpiryMs()
-    const isDue = this.#settled.isDue(floorBefore) || settled.trim.seq > 0
-    const due = isDue || (expiry !== undefined && expiry <= ageMs)
-    if (jobs.length === 0 && !due && !probe) return true
+    const upkeep = this.#upkeep(jobs, probe)
+    if (upkeep === undefined) return true
+    const begun = { jobs, upkeep, now: this.#clock.now(), floor: this.floor }
     let done: Done<Waiting>
     try {
-      done = this.#vault.commit(jobs, { ...settled, ageMs, wallMs: this.#clock.wall(), probe })
+      done = this.#vault.commit(jobs, upkeep)
     } catch (error) {
       this.#failed(error)
       return false
     }
-    this.#commitEnd = this.#clock.now()
-    this.#commitMs = this.#commitEnd - now
-    this.#settled.committed(floorBefore, this.floor, this.#commitEnd, done.trimmedThrough)
+    this.#desk?.relieved()
+    this.#written(begun, done)
+    return true
+  }
+
+  /** Gives it to the thread; false when it is to be written here. */
+  #dictate(jobs: readonly Waiting[]): boolean {
+    if (this.#desk?.ready !== true || this.#condition.failing || !jobs.every(job => job.plain)) return false
+    const upkeep = this.#upkeep(jobs, false)
+    if (upkeep === undefined) return false
+    const begun = { jobs, upkeep, now: this.#clock.now(), floor: this.floor }
+    const answer = this.#desk.write<Waiting>(this.#vault, jobs, upkeep)
+    if (answer === undefined) return false
+    this.#flying = jobs
+    this.#busy = answer.then(done => {
+      this.#busy = undefined
+      this.#flying = []
+      if (done === undefined) for (const job of jobs) job.again()
+      else this.#written(begun, done)
+      // A read may have found damage meanwhile.
+      this.#plan(this.#line.length > 0 || this.#condition.failing)
+    })
+    return true
+  }
+
+  #written({ jobs, upkeep, now, floor }: Begun, done: Done<Waiting>): void {
+    this.#settled.committed(floor, this.floor, this.#timing.committed(now), done.trimmedThrough, upkeep.mark)
     this.#line.remove(new Set(jobs))
     for (const job of jobs) {
       if (done.refused.has(job)) job.reject(done.refused.get(job))
@@ -323,18 +334,7 @@ export class SqliteStore implements Store {
       this.#condition.holds(this.#ledger.totals.bytes, this.#group())
       if (this.#line.length > 0) this.#wake(this.#pause())
     }
-    if (done.added > 0 || done.freed) for (const callback of this.#callbacks) this.#call(callback)
-    return true
-  }
-
-  /** What a listener throws is its own: the commit stands, and the other listeners hear of it. */
-  #call(callback: () => void): void {
-    try {
-      callback()
-    } catch (error) {
-      const text = `bug: one who listens to the store failed: ${describe(error)}`
-      this.#limits.report({ type: 'advice', source: 'store', text })
-    }
+    if (done.added > 0 || done.freed) this.#listeners.callAll()
   }
 
   #failed(error: unknown): void {

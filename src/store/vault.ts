@@ -3,7 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { describe, Retryable } from '../errors.ts'
 import type { LostState, Reopen } from './database.ts'
 import { isDamage, reading } from './faults.ts'
-import { type Done, type Job, Ledger } from './ledger.ts'
+import { type Done, type Draft, type Job, Ledger } from './ledger.ts'
 import type { Rows } from './rows.ts'
 import type { DeadLimits, Upkeep } from './transaction.ts'
 
@@ -60,6 +60,32 @@ export class Vault {
       this.#suspect(error)
       throw error
     }
+  }
+
+  /** As the ledger's. Undefined while the file is damaged, too. */
+  draft(jobs: readonly Job[], upkeep: Upkeep): Draft | undefined {
+    return this.#damage === undefined ? this.#ledger.draft(jobs, upkeep) : undefined
+  }
+
+  /**
+   * The thread ended while it wrote the draft: what the file says counts. What became of the draft, or undefined when
+   * nothing of it is there, or when that can't be read.
+   */
+  recover<J>({ transaction, trimmedThrough }: Draft): Done<J> | undefined {
+    const before = this.#ledger.totals
+    try {
+      this.#ledger = this.#ledger.reread()
+    } catch (error) {
+      // Nothing in memory is sure now. Opening the file again makes it so.
+      this.#damage = error
+      this.#options.onDamage(error)
+      return undefined
+    }
+    const { lastSeq, bytes } = this.#ledger.totals
+    // A draft without events may be written twice.
+    if (lastSeq === before.lastSeq) return undefined
+    const { records, deadDropped } = transaction
+    return { refused: new Map(), added: records.length, trimmedThrough, deadDropped, freed: bytes < before.bytes }
   }
 
   /**

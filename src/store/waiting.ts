@@ -9,9 +9,13 @@ export interface Waiting extends Job {
   readonly rows: number
   readonly bytes: number
   readonly overdraft: boolean
+  /** Writes only what the thread can write: its result depends on nothing that the file makes. */
+  readonly plain: boolean
   /** It is durable. */
   resolve(): void
   reject(error: unknown): void
+  /** It was being written and was not: it waits again, unless it was given up meanwhile. */
+  again(): void
 }
 
 /** A commit takes no more than this, but always one job: the event loop stands still meanwhile. */

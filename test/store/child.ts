@@ -1,5 +1,5 @@
-/** A process of its own that uses a store: `node child.ts append|hold|open DIR`. */
-import { systemClock } from '../../src/scheduler/clock.ts'
+/** A process of its own that uses a store: `node child.ts append|append-threaded|hold|open DIR`. */
+import { sleep, systemClock } from '../../src/scheduler/clock.ts'
 import { StoreLocked } from '../../src/store/lock.ts'
 import { openStore } from '../../src/store/open.ts'
 import { append, range } from './numbers.ts'
@@ -23,12 +23,14 @@ try {
     retainAckedMs: 180_000,
     maxDeadLetters: 100,
     clock: systemClock,
+    thread: mode === 'append-threaded',
     report: () => {},
   })
   if (mode === 'hold') {
     say('open')
     process.stdin.resume()
-  } else if (mode === 'append') {
+  } else if (mode?.startsWith('append') === true) {
+    while (mode === 'append-threaded' && store.thread === undefined) await sleep(systemClock, 1)
     // Two sources at once, so that one commit holds several appends; each line names what is durable now. Like a real
     // source, each reads an overlap again when it comes back.
     await Promise.all(

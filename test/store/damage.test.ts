@@ -22,10 +22,10 @@ function scribbleAll(path: string): void {
 }
 
 /** A store of 30 MB, which no page cache holds, damaged while it is open. */
-async function damaged() {
+async function damaged(thread = false) {
   const dir = folder()
   const lost: LostState[] = []
-  const all = await opened(dir, { onLostState: state => lost.push(state) })
+  const all = await opened(dir, { thread, onLostState: state => lost.push(state) })
   for (let first = 1; first <= 3600; first += 400) {
     await all.store.append(append(range(first, 400, 8000), { cursor: { last: first + 399 } }))
   }
@@ -33,38 +33,47 @@ async function damaged() {
   return { ...all, dir, lost, aside: join(dir, 'opswire.db.damaged-20260203T040506Z') }
 }
 
-it('damage that a read finds: moved aside, told once, what waits is written, and seqs go on', async () => {
-  const { store, clock, states, dir, lost, aside } = await damaged()
-  const mirror = store.mirror('fabric-a')
-  expect(() => store.read(0, 10)).toThrow('the store could not read events')
-  expect(states()).toEqual(['failing'])
-  expect(() => store.read(0, 10)).toThrow('it is damaged')
-  const object = { key: 'uni', family: 'polUni', version: '', attributes: {} }
-  const waiting = store.append(append(range(4001, 5), { cursor: { last: 4005 }, mirror: [{ key: 'uni', object }] }))
-  await clock.advance(1000)
-  expect(await waiting).toMatchObject({ fresh: [0, 1, 2, 3, 4] })
-  expect(states()).toEqual(['failing', 'recovered'])
-  expect(lost).toEqual([{ movedTo: aside, reason: expect.stringMatching(/./) }])
-  expect(existsSync(aside)).toBe(true)
-  expect(store.floor).toBe(3600)
-  expect(store.read(0, 10).map(event => [event.seq, numberOf(event)])).toEqual(
-    [1, 2, 3, 4, 5].map(n => [3600 + n, 4000 + n]),
-  )
-  expect(store.cursor('fabric-a', 'class/eventRecord')).toEqual({ last: 4005 })
-  // A view that was given out before shows the new file.
-  expect(mirror.get('uni')).toEqual(object)
-  expect(store.stats()).toMatchObject({ unacked: 5, lastSeq: 3605, floor: 3600 })
-  store.settle(3603)
-  await clock.advance(100)
-  expect(store.floor).toBe(3603)
-  await store.close()
-  const again = await opened(dir)
-  expect(again.store.lostState).toBeUndefined()
-  expect(again.store.stats()).toMatchObject({ unacked: 2, lastSeq: 3605, floor: 3603 })
-})
+it.each([
+  ['this thread', false],
+  ['a thread of its own', true],
+])(
+  'damage that a read finds, with %s writing: moved aside, told once, what waits is written, and seqs go on',
+  async (_, thread) => {
+    const { store, clock, states, dir, lost, aside } = await damaged(thread)
+    const mirror = store.mirror('fabric-a')
+    expect(() => store.read(0, 10)).toThrow('the store could not read events')
+    expect(states()).toEqual(['failing'])
+    expect(() => store.read(0, 10)).toThrow('it is damaged')
+    const object = { key: 'uni', family: 'polUni', version: '', attributes: {} }
+    const waiting = store.append(append(range(4001, 5), { cursor: { last: 4005 }, mirror: [{ key: 'uni', object }] }))
+    await clock.advance(1000)
+    expect(await waiting).toMatchObject({ fresh: [0, 1, 2, 3, 4] })
+    expect(states()).toEqual(['failing', 'recovered'])
+    expect(lost).toEqual([{ movedTo: aside, reason: expect.stringMatching(/./) }])
+    expect(existsSync(aside)).toBe(true)
+    expect(store.floor).toBe(3600)
+    expect(store.read(0, 10).map(event => [event.seq, numberOf(event)])).toEqual(
+      [1, 2, 3, 4, 5].map(n => [3600 + n, 4000 + n]),
+    )
+    expect(store.cursor('fabric-a', 'class/eventRecord')).toEqual({ last: 4005 })
+    // A view that was given out before shows the new file.
+    expect(mirror.get('uni')).toEqual(object)
+    expect(store.stats()).toMatchObject({ unacked: 5, lastSeq: 3605, floor: 3600 })
+    store.settle(3603)
+    await clock.advance(100)
+    expect(store.floor).toBe(3603)
+    await store.close()
+    const again = await opened(dir)
+    expect(again.store.lostState).toBeUndefined()
+    expect(again.store.stats()).toMatchObject({ unacked: 2, lastSeq: 3605, floor: 3603 })
+  },
+)
 
-it('damage that a commit finds ends well, too', async () => {
-  const { store, clock, states, lost } = await damaged()
+it.each([
+  ['this thread', false],
+  ['a thread of its own', true],
+])('damage that a commit of %s finds ends well, too', async (_, thread) => {
+  const { store, clock, states, lost } = await damaged(thread)
   const attributes = { filler: 'x'.repeat(2000) }
   const appends = Array.from({ length: 40 }, (_, part) =>
     store.append(

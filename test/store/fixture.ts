@@ -6,7 +6,7 @@ import { afterEach } from 'vitest'
 import type { Happening } from '../../src/report.ts'
 import { openStore, type StoreOptions } from '../../src/store/open.ts'
 import type { SqliteStore } from '../../src/store/store.ts'
-import { ManualClock } from '../support/manual-clock.ts'
+import { ManualClock, until } from '../support/manual-clock.ts'
 
 const open = new Set<SqliteStore>()
 const folders: string[] = []
@@ -22,6 +22,21 @@ export function folder(): string {
   const path = mkdtempSync(join(tmpdir(), 'opswire-store-'))
   folders.push(path)
   return path
+}
+
+/** Stands still while a thread writes: so that takes no time, as a commit of this thread takes none. */
+class PatientClock extends ManualClock {
+  store: SqliteStore | undefined
+
+  override async advance(ms: number): Promise<void> {
+    if (this.store?.thread === undefined) return super.advance(ms)
+    const end = this.now() + ms
+    while (this.now() < end) {
+      await super.advance(Math.min(end - this.now(), this.next ?? ms))
+      await until(() => this.store?.thread !== 'writing', 'the end of what is being written')
+    }
+    await super.advance(0)
+  }
 }
 
 export interface Opened {
@@ -41,7 +56,7 @@ export function watch(store: SqliteStore): SqliteStore {
 export const MIB = 1024 * 1024
 
 export async function opened(stateDir: string | undefined, more: Partial<StoreOptions> = {}): Promise<Opened> {
-  const clock = new ManualClock()
+  const clock = new PatientClock()
   const told: Happening[] = []
   const store = await openStore({
     stateDir,
@@ -53,6 +68,8 @@ export async function opened(stateDir: string | undefined, more: Partial<StoreOp
     ...more,
   })
   watch(store)
+  clock.store = store
+  if (more.thread === true) await until(() => store.thread, 'a thread that writes')
   const states = (): string[] => told.flatMap(happening => (happening.type === 'store_state' ? [happening.state] : []))
   return { store, clock, told, states }
 }

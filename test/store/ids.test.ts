@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { Ids, REMEMBER_AT_LEAST_MS } from '../../src/store/ids.ts'
+import { Pen } from '../../src/store/pen.ts'
 import { migrate } from '../../src/store/schema.ts'
 
 const HOUR = 3_600_000
@@ -16,7 +17,7 @@ function idOf(number: number): Buffer {
 function memory() {
   const database = new DatabaseSync(':memory:')
   migrate(database, 0)
-  let ids = new Ids(database, RUN)
+  let ids = new Ids(new Pen(database), RUN)
   let seq = 0
   let ageMs = 0
   let floor = Number.MAX_SAFE_INTEGER
@@ -51,7 +52,7 @@ function memory() {
       return runs
     },
     restart(): void {
-      ids = new Ids(database, RUN)
+      ids = new Ids(new Pen(database), RUN)
     },
     rows(table: string): number {
       return Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'])

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ManagedObject } from '../../src/record.ts'
-import { folder, opened } from './fixture.ts'
+import { folder, opened as openedBy } from './fixture.ts'
 import { append, numbered, numberOf, range } from './numbers.ts'
 
 function object(key: string, version = ''): ManagedObject {
@@ -8,9 +8,13 @@ function object(key: string, version = ''): ManagedObject {
 }
 
 describe.each([
-  ['on disk', () => folder()],
-  ['in memory', () => undefined],
-])('the store %s', (_, place) => {
+  ['on disk', () => folder(), false],
+  ['on disk, with a thread that writes', () => folder(), true],
+  ['in memory', () => undefined, false],
+])('the store %s', (_, place, thread) => {
+  const opened = (where: string | undefined, more: Parameters<typeof openedBy>[1] = {}) =>
+    openedBy(where, { thread, ...more })
+
   it('gives back what was appended, in order and byte for byte', async () => {
     const { store } = await opened(place())
     const events = range(1, 5)
@@ -194,7 +198,7 @@ describe.each([
 describe('across a restart', () => {
   it('keeps events, floor, cursors, mirror, ids and dead letters', async () => {
     const dir = folder()
-    const first = await opened(dir)
+    const first = await openedBy(dir)
     await first.store.append(
       append(range(1, 6), {
         cursor: { last: 6 },
@@ -209,7 +213,7 @@ describe('across a restart', () => {
     const { bytes } = first.store.stats()
     await first.store.close()
 
-    const { store } = await opened(dir)
+    const { store } = await openedBy(dir)
     expect(store.lostState).toBeUndefined()
     expect(store.stats()).toMatchObject({ unacked: 3, bytes, floor: 2, lastSeq: 6, deadLetters: 2 })
     expect(store.read(store.floor, 10).map(numberOf)).toEqual([3, 4, 6])
@@ -221,25 +225,25 @@ describe('across a restart', () => {
 
   it('never gives a seq twice, even when every row was trimmed', async () => {
     const dir = folder()
-    const first = await opened(dir, { retainAckedMs: 0 })
+    const first = await openedBy(dir, { retainAckedMs: 0 })
     await first.store.append(append(range(1, 3)))
     first.store.settle(3)
     await first.clock.advance(100)
     expect(first.store.read(0, 10)).toEqual([])
     await first.store.close()
-    const { store } = await opened(dir)
+    const { store } = await openedBy(dir)
     await store.append(append(range(4, 1)))
     expect(store.read(0, 10).map(event => [event.seq, numberOf(event)])).toEqual([[4, 4]])
   })
 
   it('keeps acked rows for the whole time again', async () => {
     const dir = folder()
-    const first = await opened(dir, { retainAckedMs: 60_000 })
+    const first = await openedBy(dir, { retainAckedMs: 60_000 })
     await first.store.append(append(range(1, 3)))
     first.store.settle(2)
     await first.clock.advance(59_000)
     await first.store.close()
-    const { store, clock } = await opened(dir, { retainAckedMs: 60_000 })
+    const { store, clock } = await openedBy(dir, { retainAckedMs: 60_000 })
     await clock.advance(59_000)
     expect(store.read(0, 10).map(numberOf)).toEqual([1, 2, 3])
     await clock.advance(3_000)
@@ -249,7 +253,7 @@ describe('across a restart', () => {
 
 describe('retention', () => {
   it('trims acked rows in small steps, whole, and no unacked one', async () => {
-    const { store, clock } = await opened(folder(), { retainAckedMs: 60_000 })
+    const { store, clock } = await openedBy(folder(), { retainAckedMs: 60_000 })
     for (let first = 1; first <= 5000; first += 500) await store.append(append(range(first, 500)))
     store.settle(4500)
     await clock.advance(60_000)
@@ -263,7 +267,7 @@ describe('retention', () => {
   })
 
   it('takes no notice of a wall clock that jumps by years', async () => {
-    const { store, clock } = await opened(folder(), { retainAckedMs: 60_000 })
+    const { store, clock } = await openedBy(folder(), { retainAckedMs: 60_000 })
     await store.append(append(range(1, 3)))
     store.settle(1)
     await clock.advance(50)
