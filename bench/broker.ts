@@ -23,6 +23,17 @@ export interface Arrived {
   readonly bytes: number
 }
 
+/** Throws unless each number below `count` was read, and read once. */
+export function eachOnce(numbers: Iterable<number>, count: number, where: string): void {
+  const times = new Uint8Array(count)
+  for (const number of numbers) {
+    if (number >= count) throw new Error(`${where}: number ${number} is there, which nobody pushed`)
+    times[number] = (times[number] ?? 0) + 1
+  }
+  const wrong = times.findIndex(one => one !== 1)
+  if (wrong >= 0) throw new Error(`${where}: number ${wrong} is there ${times[wrong]} times, not once`)
+}
+
 export class Broker {
   readonly version: string
   readonly #server: RunningNats
@@ -41,11 +52,10 @@ export class Broker {
     const tool = await resolveTool('nats-server', version === undefined ? { atLeast: '2.12' } : { exactly: version })
     if ('missing' in tool) throw new Error(tool.missing)
     const server = await startNatsServer({ binary: tool.path })
-    const { pid } = server
     scratch.onEnd(() => {
-      if (pid !== undefined && server.pid === pid) process.kill(pid, 'SIGKILL')
+      if (server.pid !== undefined) process.kill(server.pid, 'SIGKILL')
     })
-    const connection = await connect({ servers: server.url })
+    const connection = await connect({ servers: server.url, maxReconnectAttempts: -1, reconnectTimeWait: 100 })
     return new Broker(tool, server, connection, await jetstreamManager(connection))
   }
 
@@ -55,6 +65,27 @@ export class Broker {
 
   get pid(): number {
     return this.#server.pid ?? 0
+  }
+
+  /** Away for everybody, until `back`. */
+  async away(): Promise<void> {
+    await this.#server.stop()
+  }
+
+  /** Resolves when the server is there again, with all that it had. */
+  async back(): Promise<void> {
+    await this.#server.restart()
+    // The client connects again by itself, and refuses everything until then.
+    while (!(await this.#answers())) await sleep(systemClock, POLL_MS)
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#connection.flush()
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** The `nats` block of a config file. Each run has a stream of its own. */
@@ -94,18 +125,17 @@ export class Broker {
   /** Reads the whole stream. Throws unless each number below `count` is there, and there once. */
   async judge(stream: string, count: number): Promise<Arrived[]> {
     const found: Arrived[] = []
-    const times = new Uint8Array(count)
     const over = new AbortController()
     for await (const message of tap(this.config(stream), { signal: over.signal, from: 'start' })) {
       const arrived = read(message.event, message.storedMs)
-      if (arrived !== undefined) {
-        found.push(arrived)
-        times[arrived.number] = (times[arrived.number] ?? 0) + 1
-      }
+      if (arrived !== undefined) found.push(arrived)
       if (message.left === 0) break
     }
-    const wrong = times.findIndex(one => one !== 1)
-    if (wrong >= 0) throw new Error(`${stream}: number ${wrong} is there ${times[wrong]} times, not once`)
+    eachOnce(
+      found.map(one => one.number),
+      count,
+      stream,
+    )
     return found
   }
 
@@ -124,7 +154,7 @@ function read(event: unknown, storedMs: number): Arrived | undefined {
     number: Number(number),
     storedMs,
     recordedMs: Date.parse(recordedtime ?? ''),
-    createdMs: Date.parse(object?.attributes?.['created'] ?? ''),
+    createdMs: Date.parse(object?.attributes?.['lastTransition'] ?? object?.attributes?.['created'] ?? ''),
     bytes: Buffer.byteLength(JSON.stringify(event)),
   }
 }

@@ -13,6 +13,7 @@ export const FROM_SOURCE = resolve(import.meta.dirname, '../src/main.ts')
 
 const LIVE_WITHIN_MS = 60_000
 const POLL_MS = 25
+const READY_POLL_MS = 5
 const LOG_LINES = 50
 
 export interface DaemonOptions {
@@ -27,8 +28,14 @@ export interface DaemonOptions {
   /** More lines of the source's block, e.g. `    max_concurrency: 8`, and its subscriptions besides `classes`, as flow YAML. */
   readonly source?: readonly string[]
   readonly subscriptions?: readonly string[]
+  /** Blocks of other sources. */
+  readonly sources?: string
+  /** More lines of the top of the file, and of the stream's settings, e.g. `max_bytes: 8GiB`. */
+  readonly top?: readonly string[]
+  readonly streamSettings?: readonly string[]
   /** For Node, before the program. */
   readonly nodeOptions?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
   readonly logLevel?: 'info' | 'debug'
 }
 
@@ -80,6 +87,7 @@ export class Daemon {
     writeFileSync(file, configOf(options, home))
     const child = spawn(process.execPath, [...nodeOptions, entry, 'run', '-c', file], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...options.env },
       // A group of its own: Ctrl-C in a terminal reaches whoever measures, who ends the daemon in order.
       detached: true,
     })
@@ -100,6 +108,16 @@ export class Daemon {
       if (this.isReady && probe(JSON.parse(await this.get('/status')) as StatusDocument)) return
       if (systemClock.now() > end) throw this.#trouble('the daemon is not where it should be')
       await sleep(systemClock, POLL_MS)
+    }
+  }
+
+  /** Resolves when `/-/ready` says yes. */
+  async untilReady(): Promise<void> {
+    const end = systemClock.now() + LIVE_WITHIN_MS
+    for (;;) {
+      if (this.isReady && (await fetch(`${this.#url}/-/ready`)).ok) return
+      if (systemClock.now() > end) throw this.#trouble(`not ready: ${await this.get('/-/ready')}`)
+      await sleep(systemClock, READY_POLL_MS)
     }
   }
 
@@ -132,13 +150,14 @@ function isLive(status: StatusDocument, feed: string): boolean {
 
 function configOf(options: DaemonOptions, home: string): string {
   const { fabric, certificateFile, nats, stream, classes, logLevel = 'info', source = [], subscriptions = [] } = options
+  const settings = [`name: ${stream}`, ...(options.streamSettings ?? [])].join(', ')
   const all = [...classes.map(cls => `{ class: ${cls} }`), ...subscriptions]
   return `
 state_dir: ${home}/state
 http: { listen: "127.0.0.1:0" }
 log: { level: ${logLevel} }
-nats: { servers: ["${nats}"], prefix: ${stream.toLowerCase()}, stream: { name: ${stream} } }
-sources:
+nats: { servers: ["${nats}"], prefix: ${stream.toLowerCase()}, stream: { ${settings} } }
+${(options.top ?? []).map(line => `${line}\n`).join('')}sources:
   - name: fabric-a
     kind: apic
     controllers: ["${fabric}"]
@@ -146,5 +165,5 @@ sources:
     password_file: ${home}/password
     tls: { ca_file: ${certificateFile} }
 ${source.map(line => `${line}\n`).join('')}    subscriptions:
-${all.map(one => `      - ${one}\n`).join('')}`
+${all.map(one => `      - ${one}\n`).join('')}${options.sources ?? ''}`
 }

@@ -105,7 +105,8 @@ export function frameOf(cls: string, attributes: Attributes): string {
   return `{"subscriptionId":["${SUBSCRIPTION_IDS[cls]}"],"imdata":[${JSON.stringify({ [cls]: { attributes } })}]}`
 }
 
-/** One push, one object to a frame. */
+/** One push, one object to a frame of about 1 KB. The change of a fault names its text of changes, which is as it was. */
 export function frame(cls: Pushed, n: number, objects: number, atMs: number): string {
-  return frameOf(cls, cls === 'eventRecord' ? eventRecord(n, objects, atMs) : faultChange(n, objects, atMs))
+  if (cls === 'eventRecord') return frameOf(cls, eventRecord(n, objects, atMs))
+  return frameOf(cls, { ...faultChange(n, objects, atMs), changeSet: CHANGE_SET })
 }

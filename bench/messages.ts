@@ -1,4 +1,5 @@
 /** What the processes of the benchmark tell each other. Times are wall ms: all run on one machine. */
+import type { ContestRow } from './contest.ts'
 import type { Pushed } from './frames.ts'
 
 export interface Load {
@@ -6,6 +7,8 @@ export interface Load {
   readonly count: number
   /** Different objects that the pushes are about. */
   readonly objects: number
+  /** Number of the first push (0). */
+  readonly first?: number
 }
 
 export type SourceHears =
@@ -14,12 +17,17 @@ export type SourceHears =
   | { readonly ask: 'push' }
   /** Push records stamped with the moment of sending, at this rate. */
   | ({ readonly ask: 'pace'; readonly perSecond: number } & Load)
+  /** End the pacing early. */
+  | { readonly ask: 'halt' }
 
 export type SourceSays =
   | { readonly say: 'listening'; readonly url: string }
   | { readonly say: 'prepared'; readonly frameBytes: number }
   | { readonly say: 'started'; readonly atMs: number }
-  | { readonly say: 'pushed'; readonly atMs: number }
+  | { readonly say: 'pushed'; readonly atMs: number; readonly count: number }
+
+/** `subscribed`: push now. */
+export type PartSays = { readonly say: 'subscribed' } | { readonly say: 'parts'; readonly rows: readonly ContestRow[] }
 
 export type BareSays = { readonly say: 'subscribed' } | { readonly say: 'done'; readonly atMs: number }
 
@@ -54,6 +62,6 @@ export interface ControllerReport {
 }
 
 /** To the process that started this one. */
-export function tell(message: SourceSays | BareSays): void {
+export function tell(message: SourceSays | BareSays | PartSays): void {
   process.send?.(message)
 }

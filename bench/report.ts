@@ -1,77 +1,106 @@
-/** The result as tables, ready for docs/BENCHMARKS.md. */
-import type { Spread } from './figures.ts'
-import type { Latency, Quantiles } from './latency.ts'
-import { type Machine, machineLine } from './machine.ts'
-import type { Memory } from './memory.ts'
+/** The tables of each part, as docs/BENCHMARKS.md shows them. */
+import type { ContestRow } from './contest.ts'
+import type { Latency } from './latency.ts'
+import { machineLine } from './machine.ts'
 import type { ClassRate } from './normalise.ts'
-import type { Hot } from './profile.ts'
 import type { RaasPolls } from './raas.ts'
+import { catchUpTable, subscriptionsTable } from './report-life.ts'
+import { type Figures, PARTS, type Part, type Result } from './result.ts'
 import type { StartUp } from './start-up.ts'
+import { type Cells, fixed, mebi, range, ratio, table, whole } from './table.ts'
 import type { VcdPolls } from './vcd.ts'
 import type { Row } from './whole-way.ts'
 
-/** A part that was not asked for is undefined. */
-export interface Result {
-  readonly date: string
-  readonly machine: Machine
-  readonly wholeWay: readonly Row[] | undefined
-  readonly startUp: readonly StartUp[] | undefined
-  readonly memory: readonly Memory[] | undefined
-  readonly latency: Latency | undefined
-  readonly raas: RaasPolls | undefined
-  readonly vcd: VcdPolls | undefined
-  readonly normalise: readonly ClassRate[] | undefined
-  readonly profile: readonly Hot[] | undefined
+/** `result`: for what stands beside the figures of other parts. */
+const TABLES: { readonly [P in Part]: (figures: Figures[P], result: Result) => readonly string[] } = {
+  start: rows => [startTable(rows)],
+  latency: rows => [latencyTable(rows)],
+  way: rows => [wholeWayTable(rows)],
+  parts: (rows, { way }) => [partsTable(rows, way?.figures ?? [])],
+  memory: one => {
+    const cells = [one.idleBytes, one.firstBytes, one.secondBytes, one.peakBytes].map(mebi)
+    const head = `resident memory, MiB (${one.events} events each)`
+    return [table([head, 'idle', 'after the first', 'after the second', 'peak'], [['dist/main.js', ...cells]])]
+  },
+  subscriptions: rows => [subscriptionsTable(rows)],
+  raas: raasTables,
+  vcd: vcdTables,
+  normalise: rows => [normaliseTable(rows)],
+  profile: ({ work, hottest }) => [
+    table(['part of the busy time', 'of all'], work.map(share)),
+    table(['function', 'self time'], hottest.map(share)),
+  ],
+  catchup: one => [catchUpTable(one)],
 }
 
-export type Cells = readonly (string | number)[]
+const share = ({ name, self }: { readonly name: string; readonly self: number }): Cells => [
+  name,
+  `${fixed(self * 100, 1)} %`,
+]
 
-export function tables(result: Result): string {
-  const parts = [machineLine(result.date, result.machine)]
-  if (result.wholeWay !== undefined) parts.push(wholeWayTable(result.wholeWay))
-  if (result.startUp !== undefined) {
-    const rows = result.startUp.map(one => [one.from, one.times, whole(one.readyMs), whole(one.liveMs)])
-    parts.push(table(['start-up, median', 'starts', 'ready, ms', 'first subscription live, ms'], rows))
-  }
-  if (result.memory !== undefined) {
-    const rows = result.memory.map(one => [
+/** What stands between the marks of a part in the document: when and where it was measured, and its tables. */
+export function block(result: Result, part: Part): string {
+  const recorded = result[part]
+  if (recorded === undefined) return 'Not measured yet.'
+  const { date, commit, machine, figures } = recorded
+  return [`Measured on ${machineLine(`${date}, commit ${commit}`, machine)}.`, ...tablesOf(part, figures, result)].join(
+    '\n\n',
+  )
+}
+
+/** The type of the figures goes with the name of the part; that much the compiler can't see. */
+function tablesOf(part: Part, figures: Figures[Part], result: Result): readonly string[] {
+  const make = TABLES[part] as (figures: Figures[Part], result: Result) => readonly string[]
+  return make(figures, result)
+}
+
+/** All parts that were measured. */
+export function report(result: Result): string {
+  return `${PARTS.filter(part => result[part] !== undefined)
+    .map(part => block(result, part))
+    .join('\n\n')}\n`
+}
+
+function startTable(rows: readonly StartUp[]): string {
+  return table(
+    [
+      'ms from spawn: median (lowest–highest)',
+      'starts',
+      'ready',
+      'first subscription live',
+      'three kinds proved alive',
+    ],
+    rows.map(one => [
       one.from,
-      ...[one.idleBytes, one.afterBytes, one.settledBytes, one.peakBytes].map(mebi),
-      one.events,
-    ])
-    parts.push(table(['resident memory, MiB', 'idle', 'after the events', '5 s later', 'peak', 'events'], rows))
-  }
-  if (result.latency !== undefined) parts.push(latencyTable(result.latency))
-  if (result.raas !== undefined) parts.push(...raasTables(result.raas))
-  if (result.vcd !== undefined) parts.push(...vcdTables(result.vcd))
-  if (result.normalise !== undefined) parts.push(normaliseTable(result.normalise))
-  if (result.profile !== undefined) {
-    const rows = result.profile.map(one => [one.where, `${(one.self * 100).toFixed(1)} %`])
-    parts.push(table(['function', 'self time'], rows))
-  }
-  return `${parts.join('\n\n')}\n`
+      one.times,
+      ...[one.readyMs, one.liveMs, one.threeMs].map(ms => `${whole(ms.median)} (${range(ms)})`),
+    ]),
+  )
 }
 
 function wholeWayTable(rows: readonly Row[]): string {
+  const head = [
+    'events per second',
+    'median',
+    'lowest–highest',
+    'by bare, smallest',
+    'by bare, full size',
+    'CPU s/10,000',
+    'nats-server',
+    'frame B',
+    'event B',
+    'events × rounds',
+  ]
   return table(
-    [
-      'events per second',
-      'median',
-      'lowest–highest',
-      'by bare',
-      'CPU µs/event',
-      'nats-server CPU',
-      'frame B',
-      'event B',
-      'events × rounds',
-    ],
+    head,
     rows.map(row => [
       row.name,
       whole(row.perSecond.median),
       range(row.perSecond),
-      `${row.ratio.median.toFixed(2)} (${row.ratio.lowest.toFixed(2)}–${row.ratio.highest.toFixed(2)})`,
-      whole(row.cpuUs),
-      whole(row.natsCpuUs),
+      ratio(row.bySmallest),
+      ratio(row.byFull),
+      fixed(row.cpuUs / 100, 2),
+      fixed(row.natsCpuUs / 100, 2),
       whole(row.frameBytes),
       whole(row.eventBytes),
       `${row.events} × ${row.rounds}`,
@@ -79,10 +108,73 @@ function wholeWayTable(rows: readonly Row[]): string {
   )
 }
 
+function partsTable(rows: readonly ContestRow[], way: readonly Row[]): string {
+  return table(
+    ['part', 'bare', 'events/s', 'bare', 'by bare', 'CPU µs/event', 'bare', 'by bare', 'events × rounds'],
+    [
+      ...rows.map(row => [
+        row.name,
+        row.bareName,
+        whole(row.ours.perSecond.median),
+        whole(row.bare.perSecond.median),
+        ratio(row.ratio),
+        fixed(row.ours.cpuUs, 1),
+        fixed(row.bare.cpuUs, 1),
+        fixed(row.cpuRatio, 2),
+        `${row.events} × ${row.rounds}`,
+      ]),
+      ...allOf(way, 'eventRecord', 'all'),
+      ...allOf(way, 'faultInst', 'all with mirror'),
+    ],
+  )
+}
+
+/** The whole way as a row of its parts. */
+function allOf(way: readonly Row[], cls: Row['cls'], name: string): Cells[] {
+  const ours = way.find(row => row.cls === cls && row.course === 'whole way')
+  const bare = way.find(row => row.cls === cls && row.course === 'smallest')
+  if (ours === undefined || bare === undefined) return []
+  return [
+    [
+      name,
+      'bare loop, smallest envelope',
+      whole(ours.perSecond.median),
+      whole(bare.perSecond.median),
+      ratio(ours.bySmallest),
+      fixed(ours.cpuUs, 1),
+      fixed(bare.cpuUs, 1),
+      fixed(bare.cpuUs / ours.cpuUs, 2),
+      `${ours.events} × ${ours.rounds}`,
+    ],
+  ]
+}
+
+function latencyTable(rows: readonly Latency[]): string {
+  return table(
+    [
+      'ms',
+      'events',
+      'recorded → acked: p50',
+      'p99',
+      'max',
+      'recorded → in the stream: p50',
+      'p99',
+      'pushed → in the stream: p50',
+      'p99',
+    ],
+    rows.map(row => [
+      `${row.cls} at ${row.perSecond}/s`,
+      row.events,
+      ...[row.recordedToAcked.p50, row.recordedToAcked.p99, row.recordedToAcked.max].map(whole),
+      ...[row.recordedToStored, row.pushedToStored].flatMap(({ p50, p99 }) => [whole(p50), whole(p99)]),
+    ]),
+  )
+}
+
 function raasTables({ quiet, catchUp }: RaasPolls): string[] {
   const rows = quiet.map(one => [
     `${one.rowsPerSecond} rows a second`,
-    ...[one.perMinute, one.returns, one.runs, one.definitions, one.others].map(value => value.toFixed(1)),
+    ...[one.perMinute, one.returns, one.runs, one.definitions, one.others].map(value => fixed(value, 1)),
   ])
   return [
     table(['RaaS, requests a minute', 'all', 'returns', 'runs', 'definitions', 'others'], rows),
@@ -96,7 +188,7 @@ function raasTables({ quiet, catchUp }: RaasPolls): string[] {
 function vcdTables({ quiet, catchUp }: VcdPolls): string[] {
   const rows = quiet.map(one => [
     `${one.rowsPerSecond} rows a second`,
-    ...[one.perMinute, one.pages, one.counts, one.others].map(value => value.toFixed(1)),
+    ...[one.perMinute, one.pages, one.counts, one.others].map(value => fixed(value, 1)),
   ])
   const { rows: all, requests, pacedRowsPerSecond, rowsPerSecond } = catchUp
   return [
@@ -116,45 +208,8 @@ function normaliseTable(rows: readonly ClassRate[]): string {
       whole(row.frameBytes),
       whole(row.parsed.median),
       whole(row.normalised.median),
-      (1_000_000 / row.normalised.median).toFixed(1),
-      `${row.ratio.median.toFixed(2)} (${row.ratio.lowest.toFixed(2)}–${row.ratio.highest.toFixed(2)})`,
+      fixed(1_000_000 / row.normalised.median, 1),
+      ratio(row.ratio),
     ]),
   )
-}
-
-function latencyTable({ perSecond, events, pushedToStored, recordedToStored, recordedToAcked }: Latency): string {
-  const row = (name: string, { p50, p99, max }: Quantiles): Cells => [
-    name,
-    p50.toFixed(1),
-    p99.toFixed(1),
-    max.toFixed(0),
-  ]
-  return table(
-    [`ms at ${perSecond}/s (${events} events)`, 'p50', 'p99', 'max'],
-    [
-      row('pushed → in the stream', pushedToStored),
-      row('recorded → in the stream', recordedToStored),
-      [
-        'recorded → acked, opswire_delivery_seconds',
-        recordedToAcked.p50.toFixed(1),
-        recordedToAcked.p99.toFixed(1),
-        '–',
-      ],
-    ],
-  )
-}
-
-const whole = (value: number): string => (Number.isFinite(value) ? Math.round(value).toString() : '–')
-const mebi = (bytes: number): string => whole(bytes / 1024 / 1024)
-const range = ({ lowest, highest }: Spread): string => `${whole(lowest)}–${whole(highest)}`
-
-/** A table in Markdown: the first column to the left, the others to the right. */
-export function table(head: Cells, rows: readonly Cells[]): string {
-  const all = [head, ...rows].map(row => row.map(String))
-  const widths = head.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`
-  const rule = `|${widths.map((width, column) => `${'-'.repeat(width + 1)}${column === 0 ? '-' : ':'}`).join('|')}|`
-  const [first = [], ...others] = all
-  return [line(first), rule, ...others.map(line)].join('\n')
 }

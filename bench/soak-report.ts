@@ -2,9 +2,9 @@
 import { describe } from '../src/errors.ts'
 import type { ApicRecord } from '../src/simulators/apic/record.ts'
 import { quantile } from './figures.ts'
-import { type Cells, table } from './report.ts'
 import { FAMILIES, type Ledger, type Passage } from './soak-ledger.ts'
 import { type Blow, type BlowKind, recoveryMs } from './soak-recovery.ts'
+import { type Cells, table } from './table.ts'
 
 export interface HourResult {
   /** How long the fabric lived. */

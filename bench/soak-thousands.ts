@@ -10,10 +10,10 @@ import { Broker } from './broker.ts'
 import { Daemon, FROM_SOURCE } from './daemon.ts'
 import { load, machine, machineLine, today } from './machine.ts'
 import type { ControllerHears, ControllerReport, ControllerSays } from './messages.ts'
-import { type Cells, table } from './report.ts'
 import { valuesOf } from './scrape.ts'
 import { Partner, type Scratch } from './scratch.ts'
 import { mebi, seconds } from './soak-report.ts'
+import { type Cells, table } from './table.ts'
 import { peakBytes, residentBytes } from './usage.ts'
 
 export interface ThousandsOptions {

@@ -22,12 +22,15 @@ const OTHER_IDS = 72_058_418_689_320_000n
 const TICK_MS = 2
 
 const sockets = new Map<string, WebSocket>()
-/** By class, or by the path of anything else that was subscribed. */
-const subscribed = new Map<string, { readonly id: string; readonly token: string }>()
+/** By class, or by the path of anything else that was subscribed, the token of the session. */
+const subscribed = new Map<string, string>()
+/** By subscription id, the token of its session. */
+const owners = new Map<string, string>()
 const tokens = new Set<string>()
 let lastToken = 0
 let load: Load = { cls: 'eventRecord', count: 0, objects: 1 }
 let frames: Buffer[] = []
+let halted = false
 let preparedMs = systemClock.wall()
 /** The newest push, for who asks whether it missed one. */
 let newest: { readonly cls: string; readonly text: string } | undefined
@@ -71,7 +74,7 @@ async function reply(request: IncomingMessage): Promise<object> {
       sockets.get(token)?.close(1000)
       return objects([])
     case '/api/subscriptionRefresh.json':
-      if (![...subscribed.values()].some(one => one.token === token && one.id === url.searchParams.get('id'))) {
+      if (owners.get(url.searchParams.get('id') ?? '') !== token) {
         throw new Refusal(400, 'Unable to process the query, no such subscription')
       }
       return objects([])
@@ -81,8 +84,9 @@ async function reply(request: IncomingMessage): Promise<object> {
   const found = kind === 'mo' ? ofObject(name) : ofClass(name, url.searchParams)
   if (url.searchParams.get('subscription') !== 'yes') return objects(found)
   if (!sockets.has(token)) throw new Refusal(405, 'Unable to find web socket of this session')
-  const subscriptionId = SUBSCRIPTION_IDS[name] ?? String(OTHER_IDS + BigInt(subscribed.size))
-  subscribed.set(name, { id: subscriptionId, token })
+  const subscriptionId = SUBSCRIPTION_IDS[name] ?? String(OTHER_IDS + BigInt(owners.size))
+  subscribed.set(name, token)
+  owners.set(subscriptionId, token)
   return { ...objects(found), subscriptionId }
 }
 
@@ -115,7 +119,7 @@ function ofClass(cls: string, options: URLSearchParams): object[] {
 }
 
 function subscriber(): WebSocket {
-  const socket = sockets.get(subscribed.get(load.cls)?.token ?? '')
+  const socket = sockets.get(subscribed.get(load.cls) ?? '')
   if (socket === undefined) throw new Error(`nobody subscribes ${load.cls}`)
   return socket
 }
@@ -134,34 +138,42 @@ async function push(): Promise<void> {
   }
   const text = frames.at(-1)?.toString('utf8')
   newest = text === undefined ? undefined : { cls: load.cls, text }
-  tell({ say: 'pushed', atMs: systemClock.wall() })
+  tell({ say: 'pushed', atMs: systemClock.wall(), count: frames.length })
 }
 
 async function pace(perSecond: number): Promise<void> {
   const socket = subscriber()
   const start = systemClock.now()
   tell({ say: 'started', atMs: systemClock.wall() })
-  for (let n = 0; n < load.count; ) {
+  const { first = 0 } = load
+  halted = false
+  let n = 0
+  while (n < load.count && !halted) {
     const due = Math.min(load.count, Math.ceil(((systemClock.now() - start) / 1000) * perSecond))
     for (; n < due; n++) {
-      const text = frame(load.cls, n, load.objects, systemClock.wall())
+      const text = frame(load.cls, first + n, load.objects, systemClock.wall())
       socket.send(text)
       newest = { cls: load.cls, text }
     }
     await sleep(systemClock, TICK_MS)
   }
-  tell({ say: 'pushed', atMs: systemClock.wall() })
+  tell({ say: 'pushed', atMs: systemClock.wall(), count: n })
 }
 
 async function heed(message: SourceHears): Promise<void> {
   if (message.ask === 'push') return push()
-  load = { cls: message.cls, count: message.count, objects: message.objects }
+  if (message.ask === 'halt') {
+    halted = true
+    return
+  }
+  const { cls, count, objects, first: from = 0 } = message
+  load = { cls, count, objects, first: from }
   if (message.ask === 'pace') return pace(message.perSecond)
   preparedMs = systemClock.wall()
   newest = undefined
   // One a millisecond, all after the snapshot: a change that is older than what is known would be none.
   const first = preparedMs - load.count
-  frames = Array.from({ length: load.count }, (_, n) => Buffer.from(frame(load.cls, n, load.objects, first + n)))
+  frames = Array.from({ length: count }, (_, n) => Buffer.from(frame(cls, from + n, objects, first + n)))
   tell({ say: 'prepared', frameBytes: frames.reduce((sum, one) => sum + one.length, 0) / Math.max(1, frames.length) })
 }
 

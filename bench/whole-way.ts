@@ -1,6 +1,7 @@
 /** Events per second through the whole way, beside a bare loop in the same run: rounds of both, by turns. */
 
 import { quantile, type Spread, spread } from './figures.ts'
+import type { Pushed } from './frames.ts'
 import type { BareSays, Load } from './messages.ts'
 import type { Rig } from './rig.ts'
 import { Partner } from './scratch.ts'
@@ -17,6 +18,8 @@ export interface Lap {
 
 export interface Row {
   readonly name: string
+  readonly cls: Pushed
+  readonly course: Course['kind']
   readonly events: number
   readonly rounds: number
   readonly perSecond: Spread
@@ -24,8 +27,9 @@ export interface Row {
   readonly natsCpuUs: number
   readonly frameBytes: number
   readonly eventBytes: number
-  /** Over the rounds: this row's speed by the bare loop's speed in the same round. */
-  readonly ratio: Spread
+  /** Over the rounds: this row's speed by that of each bare loop of the same class in the same round. */
+  readonly bySmallest: Spread
+  readonly byFull: Spread
 }
 
 export interface WholeWayOptions {
@@ -35,28 +39,59 @@ export interface WholeWayOptions {
 }
 
 interface Course {
+  readonly kind: 'whole way' | 'smallest' | 'full' | 'one object' | 'source'
   readonly name: string
   readonly load: Load
   run(rig: Rig, load: Load): Promise<Lap>
 }
 
+/** The courses of one class: the daemon, and the two bare loops it is held against. */
+interface Beside {
+  readonly cls: Pushed
+  readonly smallest: Course
+  readonly full: Course
+}
+
+function coursesOf({ events, objects }: WholeWayOptions): { courses: Course[]; besides: Beside[] } {
+  const flood = { cls: 'eventRecord', count: events, objects } as const
+  const faults = { ...flood, cls: 'faultInst' } as const
+  const bare = (name: string, load: Load, mode: 'smallest' | 'full'): Course => ({
+    kind: mode,
+    name: `bare loop, ${name}, ${load.cls}`,
+    load,
+    run: (rig, of) => bareLap(rig, of, mode),
+  })
+  const besides: Beside[] = [
+    {
+      cls: 'eventRecord',
+      smallest: bare('smallest envelope', flood, 'smallest'),
+      full: bare('full size', flood, 'full'),
+    },
+    {
+      cls: 'faultInst',
+      smallest: bare('smallest envelope', faults, 'smallest'),
+      full: bare('full size, last versions kept', faults, 'full'),
+    },
+  ]
+  const one = { ...flood, count: Math.max(1, Math.round(events / 5)), objects: 1 }
+  const [records, states] = besides.map(beside => [beside.smallest, beside.full])
+  return {
+    besides,
+    courses: [
+      { kind: 'whole way', name: `whole way, eventRecord of ${objects} objects`, load: flood, run: daemonLap },
+      ...(records ?? []),
+      { kind: 'whole way', name: `whole way, faultInst (mirrored), ${objects} faults`, load: faults, run: daemonLap },
+      ...(states ?? []),
+      { kind: 'one object', name: 'whole way, eventRecord of one object', load: one, run: daemonLap },
+      { kind: 'source', name: 'source alone: read and counted', load: flood, run: countLap },
+    ],
+  }
+}
+
 /** Each round runs every course once; the order turns, so that no course always runs after the same one. */
 export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: string) => void): Promise<Row[]> {
-  const { events, objects, rounds } = options
-  const one = Math.max(1, Math.round(events / 5))
-  const flood = { cls: 'eventRecord', count: events, objects } as const
-  const bare: Course = { name: 'bare loop, no store', load: flood, run: bareLap }
-  const courses: Course[] = [
-    { name: `whole way, eventRecord of ${objects} objects`, load: flood, run: daemonLap },
-    bare,
-    {
-      name: `whole way, faultInst (mirrored), ${objects} faults`,
-      load: { ...flood, cls: 'faultInst' },
-      run: daemonLap,
-    },
-    { name: 'whole way, eventRecord of one object', load: { ...flood, count: one, objects: 1 }, run: daemonLap },
-    { name: 'source alone: read and counted', load: flood, run: countLap },
-  ]
+  const { rounds } = options
+  const { courses, besides } = coursesOf(options)
   const laps = new Map<Course, Lap[]>(courses.map(course => [course, []]))
   const sizes = new Map<Course, number>()
   for (let round = 0; round < rounds; round++) {
@@ -69,11 +104,17 @@ export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: s
       say(`round ${round + 1}/${rounds}: ${course.name}: ${Math.round(lap.perSecond)}/s`)
     }
   }
-  const beside = laps.get(bare) ?? []
   return courses.map(course => {
     const own = laps.get(course) ?? []
+    const beside = besides.find(one => one.cls === course.load.cls)
+    const by = (bare: Course | undefined): Spread => {
+      const others = bare === undefined ? [] : (laps.get(bare) ?? [])
+      return spread(own.map((lap, round) => lap.perSecond / (others[round]?.perSecond ?? Number.NaN)))
+    }
     return {
       name: course.name,
+      cls: course.load.cls,
+      course: course.kind,
       events: course.load.count,
       rounds: own.length,
       perSecond: spread(own.map(lap => lap.perSecond)),
@@ -81,7 +122,8 @@ export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: s
       natsCpuUs: median(own.map(lap => lap.natsCpuUs)),
       frameBytes: sizes.get(course) ?? Number.NaN,
       eventBytes: median(own.map(lap => lap.eventBytes)),
-      ratio: spread(own.map((lap, round) => lap.perSecond / (beside[round]?.perSecond ?? Number.NaN))),
+      bySmallest: by(beside?.smallest),
+      byFull: by(beside?.full),
     }
   })
 }
@@ -100,10 +142,10 @@ export async function daemonLap(rig: Rig, load: Load, nodeOptions: readonly stri
   return lap
 }
 
-async function bareLap(rig: Rig, load: Load): Promise<Lap> {
+async function bareLap(rig: Rig, load: Load, mode: string): Promise<Lap> {
   const stream = rig.stream('BARE')
   await rig.broker.create(stream)
-  const bare = await startBare(rig, stream, load, 'publish')
+  const bare = await startBare(rig, stream, load, mode)
   const lap = await time(rig, load, stream, 0, bare.pid, async () => {
     await bare.next('done')
   })
@@ -126,7 +168,7 @@ async function countLap(rig: Rig, load: Load): Promise<Lap> {
 
 async function startBare(rig: Rig, stream: string, load: Load, mode: string): Promise<Partner<BareSays>> {
   const { scratch, fabric, broker, certificateFile } = rig
-  const args = [fabric, broker.url, stream, stream.toLowerCase(), String(load.count), mode]
+  const args = [fabric, broker.url, stream, stream.toLowerCase(), load.cls, String(load.count), mode]
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificateFile }
   const bare = new Partner<BareSays>(scratch, 'bare.ts', args, { env })
   await bare.next('subscribed')
