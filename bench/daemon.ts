@@ -102,12 +102,12 @@ export class Daemon {
   }
 
   /** Resolves when `/status` says so. Throws with the last log lines when it ends, or says nothing of the kind for so long. */
-  async until(probe: (status: StatusDocument) => boolean, withinMs = 600_000): Promise<void> {
+  async until(probe: (status: StatusDocument) => boolean, withinMs = 600_000, everyMs = POLL_MS): Promise<void> {
     const end = systemClock.now() + withinMs
     for (;;) {
       if (this.isReady && probe(JSON.parse(await this.get('/status')) as StatusDocument)) return
       if (systemClock.now() > end) throw this.#trouble('the daemon is not where it should be')
-      await sleep(systemClock, POLL_MS)
+      await sleep(systemClock, everyMs)
     }
   }
 

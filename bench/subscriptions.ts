@@ -18,6 +18,10 @@ const COUNTED_MS = 40_000
 /** After all are live: each has been renewed once by then. */
 const SETTLE_MS = 20_000
 
+const LIVE_WITHIN_MS = 300_000
+/** A status with thousands of feeds is megabytes: asking for it all the time would slow down what is waited for. */
+const LIVE_POLL_MS = 1000
+
 /** A daemon for each number of subscriptions, all at once: they have nothing to do, and wait most of the time. */
 export async function subscriptions(rig: Rig, entry: string, counts: readonly number[]): Promise<Quiet[]> {
   const running: Running[] = []
@@ -59,6 +63,8 @@ async function start(rig: Rig, entry: string, count: number): Promise<Running> {
   })
   await daemon.until(
     ({ sources }) => sources.flatMap(one => one.feeds).filter(one => one.state === 'live').length >= count,
+    LIVE_WITHIN_MS,
+    LIVE_POLL_MS,
   )
   return { count, daemon, stream }
 }
