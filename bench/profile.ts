@@ -1,6 +1,7 @@
-/** Where the daemon's time goes in a flood: V8's profile of one whole-way lap, summed by what the time is for and by function. */
+/** Where the daemon's time goes in a flood: V8's profile of a whole-way lap, summed by what the time is for and by function. */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Pushed } from './frames.ts'
 import type { Load } from './messages.ts'
 import type { Rig } from './rig.ts'
 import { daemonLap } from './whole-way.ts'
@@ -12,7 +13,7 @@ export interface Share {
 }
 
 export interface ProfileSummary {
-  /** Ends of the daemon's work, largest first. */
+  /** What the time was for, the most of it first. */
   readonly work: readonly Share[]
   /** The functions with the most time of their own. */
   readonly hottest: readonly Share[]
@@ -44,24 +45,35 @@ const WORK: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\/ops\/|node_modules\/(?:pino|prom-client)\//, 'metrics, log, status'],
 ]
 
-export async function profile(rig: Rig, load: Load, most: number): Promise<ProfileSummary> {
+export interface LapProfile extends ProfileSummary {
+  readonly cls: Pushed
+}
+
+/** One lap each of a log class and of a mirrored one. */
+export async function profiles(rig: Rig, load: Omit<Load, 'cls'>, most: number): Promise<LapProfile[]> {
+  const laps: LapProfile[] = []
+  for (const cls of ['eventRecord', 'faultInst'] as const) {
+    laps.push({ cls, ...(await profile(rig, { ...load, cls }, most)) })
+  }
+  return laps
+}
+
+async function profile(rig: Rig, load: Load, most: number): Promise<ProfileSummary> {
   await rig.prepare(load)
   const directory = rig.scratch.path('profile')
   mkdirSync(directory)
   await daemonLap(rig, load, ['--cpu-prof', `--cpu-prof-dir=${directory}`])
   // One file a thread.
-  const profiles = readdirSync(directory).map(
-    file => JSON.parse(readFileSync(join(directory, file), 'utf8')) as Profile,
-  )
-  if (profiles.length === 0) throw new Error('the daemon left no profile')
-  return summary(profiles, most)
+  const threads = readdirSync(directory).map(file => JSON.parse(readFileSync(join(directory, file), 'utf8')) as Profile)
+  if (threads.length === 0) throw new Error('the daemon left no profile')
+  return summary(threads, most)
 }
 
-export function summary(profiles: readonly Profile[], most: number): ProfileSummary {
+export function summary(threads: readonly Profile[], most: number): ProfileSummary {
   const work = new Map<string, number>()
   const functions = new Map<string, number>()
   let busy = 0
-  for (const { nodes, samples, timeDeltas } of profiles) {
+  for (const { nodes, samples, timeDeltas } of threads) {
     const names = new Map(nodes.map(node => [node.id, nameOf(node)]))
     const works = worksOf(nodes)
     for (const [index, id] of samples.entries()) {

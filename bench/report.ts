@@ -3,6 +3,7 @@ import type { ContestRow } from './contest.ts'
 import type { Latency } from './latency.ts'
 import { machineLine } from './machine.ts'
 import type { ClassRate } from './normalise.ts'
+import type { LapProfile } from './profile.ts'
 import type { RaasPolls } from './raas.ts'
 import { catchUpTable, subscriptionsTable } from './report-life.ts'
 import { type Figures, PARTS, type Part, type Result } from './result.ts'
@@ -26,17 +27,9 @@ const TABLES: { readonly [P in Part]: (figures: Figures[P], result: Result) => r
   raas: raasTables,
   vcd: vcdTables,
   normalise: rows => [normaliseTable(rows)],
-  profile: ({ work, hottest }) => [
-    table(['part of the busy time', 'of all'], work.map(share)),
-    table(['function', 'self time'], hottest.map(share)),
-  ],
+  profile: profileTables,
   catchup: one => [catchUpTable(one)],
 }
-
-const share = ({ name, self }: { readonly name: string; readonly self: number }): Cells => [
-  name,
-  `${fixed(self * 100, 1)} %`,
-]
 
 /** What stands between the marks of a part in the document: when and where it was measured, and its tables. */
 export function block(result: Result, part: Part): string {
@@ -87,6 +80,7 @@ function wholeWayTable(rows: readonly Row[]): string {
     'by bare, full size',
     'CPU s/10,000',
     'nats-server',
+    'source',
     'frame B',
     'event B',
     'events × rounds',
@@ -101,6 +95,7 @@ function wholeWayTable(rows: readonly Row[]): string {
       ratio(row.byFull),
       fixed(row.cpuUs / 100, 2),
       fixed(row.natsCpuUs / 100, 2),
+      fixed(row.sourceCpuUs / 100, 2),
       whole(row.frameBytes),
       whole(row.eventBytes),
       `${row.events} × ${row.rounds}`,
@@ -146,6 +141,23 @@ function allOf(way: readonly Row[], cls: Row['cls'], name: string): Cells[] {
       fixed(bare.cpuUs / ours.cpuUs, 2),
       `${ours.events} × ${ours.rounds}`,
     ],
+  ]
+}
+
+function profileTables(laps: readonly LapProfile[]): string[] {
+  const percent = (part: number | undefined): string => (part === undefined ? '–' : `${fixed(part * 100, 1)} %`)
+  const [first] = laps
+  const work = laps.map(lap => new Map(lap.work.map(({ name, self }) => [name, self])))
+  const names = [...new Set(laps.flatMap(lap => lap.work.map(one => one.name)))]
+  return [
+    table(
+      ['part of the busy time', ...laps.map(lap => lap.cls)],
+      names.map(name => [name, ...work.map(shares => percent(shares.get(name)))]),
+    ),
+    table(
+      [`function, ${first?.cls}`, 'self time'],
+      (first?.hottest ?? []).map(({ name, self }) => [name, percent(self)]),
+    ),
   ]
 }
 

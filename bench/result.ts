@@ -5,7 +5,7 @@ import type { Latency } from './latency.ts'
 import type { Machine } from './machine.ts'
 import type { Memory } from './memory.ts'
 import type { ClassRate } from './normalise.ts'
-import type { ProfileSummary } from './profile.ts'
+import type { LapProfile } from './profile.ts'
 import type { RaasPolls } from './raas.ts'
 import type { StartUp } from './start-up.ts'
 import type { Quiet } from './subscriptions.ts'
@@ -22,7 +22,7 @@ export interface Figures {
   readonly raas: RaasPolls
   readonly vcd: VcdPolls
   readonly normalise: readonly ClassRate[]
-  readonly profile: ProfileSummary
+  readonly profile: readonly LapProfile[]
   readonly catchup: CatchUp
 }
 

@@ -13,7 +13,7 @@ import { load, machine, today } from './machine.ts'
 import { memory } from './memory.ts'
 import { normaliseRates } from './normalise.ts'
 import { parts } from './parts.ts'
-import { profile } from './profile.ts'
+import { profiles } from './profile.ts'
 import { raasPolls } from './raas.ts'
 import { report } from './report.ts'
 import { type Figures, fromJson, PARTS, type Part, type Recorded, type Result, toJson } from './result.ts'
@@ -93,7 +93,7 @@ function measures(scratch: Scratch): Measures {
     },
     way: rig => wholeWay(rig, { events, rounds, objects: OBJECTS }, say),
     parts: rig => parts(rig, { events: PART_EVENTS, rounds, objects: OBJECTS }),
-    profile: rig => profile(rig, { cls: 'eventRecord', count: events, objects: OBJECTS }, HOTTEST),
+    profile: rig => profiles(rig, { count: events, objects: OBJECTS }, HOTTEST),
     memory: async rig => memory(rig, await emitted(), held),
     subscriptions: async rig => subscriptions(rig, await emitted(), SUBSCRIPTIONS),
     raas: () => raasPolls(events),
@@ -113,9 +113,15 @@ async function measure(scratch: Scratch, wanted: ReadonlySet<Part>): Promise<Res
     return { date: today(), commit: commit(), machine: machine(rig.broker.version, loadBefore), figures }
   }
   try {
-    const result: Partial<Record<Part, Recorded<Part>>> = {}
-    for (const part of PARTS) if (wanted.has(part)) result[part] = await one(part)
-    return fromJson(toJson(result as Result))
+    let result: Result = {}
+    for (const part of PARTS) {
+      if (!wanted.has(part)) continue
+      const measured = fromJson(toJson({ [part]: await one(part) }))
+      result = { ...result, ...measured }
+      // At once: what comes after it may fail.
+      if (values['write-docs']) writeDocuments(measured)
+    }
+    return result
   } finally {
     await rig.close()
   }
@@ -139,7 +145,6 @@ if (values.help) {
     const result = await measure(scratch, partsOf(values.only))
     process[values.json ? 'stderr' : 'stdout'].write(`\n${report(result)}`)
     if (values.json) process.stdout.write(toJson(result))
-    if (values['write-docs']) writeDocuments(result)
   } finally {
     await scratch.close()
   }

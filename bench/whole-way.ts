@@ -9,9 +9,10 @@ import { cpuMs } from './usage.ts'
 
 export interface Lap {
   readonly perSecond: number
-  /** Processor time of the subscriber and of nats-server, µs for each event. */
+  /** Processor time of the subscriber, of nats-server and of the source, µs for each event. */
   readonly cpuUs: number
   readonly natsCpuUs: number
+  readonly sourceCpuUs: number
   /** Mean size in the stream. */
   readonly eventBytes: number
 }
@@ -25,6 +26,7 @@ export interface Row {
   readonly perSecond: Spread
   readonly cpuUs: number
   readonly natsCpuUs: number
+  readonly sourceCpuUs: number
   readonly frameBytes: number
   readonly eventBytes: number
   /** Over the rounds: this row's speed by that of each bare loop of the same class in the same round. */
@@ -120,6 +122,7 @@ export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: s
       perSecond: spread(own.map(lap => lap.perSecond)),
       cpuUs: median(own.map(lap => lap.cpuUs)),
       natsCpuUs: median(own.map(lap => lap.natsCpuUs)),
+      sourceCpuUs: median(own.map(lap => lap.sourceCpuUs)),
       frameBytes: sizes.get(course) ?? Number.NaN,
       eventBytes: median(own.map(lap => lap.eventBytes)),
       bySmallest: by(beside?.smallest),
@@ -156,14 +159,33 @@ async function bareLap(rig: Rig, load: Load, mode: string): Promise<Lap> {
 /** How fast the source is when nobody parses: it must not be what is measured. */
 async function countLap(rig: Rig, load: Load): Promise<Lap> {
   const reader = await startBare(rig, 'none', load, 'count')
-  const cpu = cpuMs(reader.pid)
+  const used = usage(reader.pid, rig)
   const startedMs = await rig.push()
   const { atMs } = await reader.next('done')
-  const cpuUs = ((cpuMs(reader.pid) - cpu) * 1000) / load.count
+  const cpu = used(load.count)
   await rig.source.next('pushed')
   await reader.end()
-  const perSecond = (load.count * 1000) / (atMs - startedMs)
-  return { perSecond, cpuUs, natsCpuUs: Number.NaN, eventBytes: Number.NaN }
+  return {
+    perSecond: (load.count * 1000) / (atMs - startedMs),
+    ...cpu,
+    natsCpuUs: Number.NaN,
+    eventBytes: Number.NaN,
+  }
+}
+
+/** Call the result for the processor time used since then, for each of so many events. */
+function usage(
+  pid: number,
+  { broker, source }: Rig,
+): (events: number) => Pick<Lap, 'cpuUs' | 'natsCpuUs' | 'sourceCpuUs'> {
+  const look = (): number[] => [pid, broker.pid, source.pid].map(cpuMs)
+  const before = look()
+  return events => {
+    const [cpuUs = Number.NaN, natsCpuUs = Number.NaN, sourceCpuUs = Number.NaN] = look().map(
+      (ms, index) => ((ms - (before[index] ?? Number.NaN)) * 1000) / events,
+    )
+    return { cpuUs, natsCpuUs, sourceCpuUs }
+  }
 }
 
 async function startBare(rig: Rig, stream: string, load: Load, mode: string): Promise<Partner<BareSays>> {
@@ -185,18 +207,17 @@ async function time(
   acked: () => Promise<void>,
 ): Promise<Lap> {
   const { broker } = rig
-  const [cpu, natsCpu] = [cpuMs(pid), cpuMs(broker.pid)]
+  const used = usage(pid, rig)
   const startedMs = await rig.push()
   const lastMs = await broker.holds(stream, base + load.count)
   await acked()
-  const [cpuEnd, natsCpuEnd] = [cpuMs(pid), cpuMs(broker.pid)]
+  const cpu = used(load.count)
   await rig.source.next('pushed')
   const arrived = await broker.judge(stream, load.count)
   await broker.remove(stream)
   return {
     perSecond: (load.count * 1000) / (lastMs - startedMs),
-    cpuUs: ((cpuEnd - cpu) * 1000) / load.count,
-    natsCpuUs: ((natsCpuEnd - natsCpu) * 1000) / load.count,
+    ...cpu,
     eventBytes: arrived.reduce((sum, one) => sum + one.bytes, 0) / load.count,
   }
 }
