@@ -51,6 +51,11 @@ export type Happening =
   | { type: 'lease_renewed'; source: string; lease: LeaseKind; result: 'ok' | 'retried' | 'refused' | 'failed' }
   | { type: 'lease_lost'; source: string; lease: LeaseKind; name: string; reason: string }
   | { type: 'reconnect'; source: string; reason: string }
+  /**
+   * What the source pushes is held back, or no more so, after `ms`: it comes faster than it can be stored. `full`:
+   * because the store stands at its limit.
+   */
+  | { type: 'source_paused'; source: string; paused: boolean; full: boolean; ms: number }
   | { type: 'controller'; source: string; address: string }
   | { type: 'credential_expiry'; source: string; atMs: number }
   | { type: 'certificate_expiry'; source: string; atMs: number }

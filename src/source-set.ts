@@ -240,8 +240,8 @@ export function restingSources(
   const paces = new Paces()
   return configs.map(config => {
     const { subscriber } = make(config, paces)
-    const mirror = store.mirror(config.name)
-    return { subscriber, visit: signal => subscriber.visit({ clock, report, signal, mirror, stateDir }) }
+    const context = { clock, report, mirror: store.mirror(config.name), stateDir, backlogged: () => store.full }
+    return { subscriber, visit: signal => subscriber.visit({ ...context, signal }) }
   })
 }
 

@@ -87,6 +87,10 @@ function sourceLines(source: SourceStatus, ago: Ago, cut: Cut, paint: Paint): st
   }
   for (const doubt of doubts.slice(0, DOUBTS)) lines.push(paint('red', cut(doubt, '  ')))
   if (doubts.length > DOUBTS) lines.push(paint('red', cut(`and ${doubts.length - DOUBTS} more lines of doubt`, '  ')))
+  if (source.pausedSince !== null) {
+    const text = `its socket was paused ${ago(source.pausedSince)}: more is pushed than can be stored`
+    lines.push(paint('red', cut(text, '  ')))
+  }
   if (lastError !== null) {
     const text = `last error ${ago(lastError.at)}: ${lastError.code}, ${lastError.text}`
     lines.push(paint(source.up ? 'dim' : 'red', cut(text, '  ')))

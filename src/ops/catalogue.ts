@@ -95,6 +95,12 @@ function counters(tallies: Tallies): MetricSpec[] {
     tallies.gaps,
   )
   counter(
+    'opswire_source_pauses_total',
+    'Counts how often the socket of a source was held back because more was pushed than could be stored.',
+    ['source'],
+    tallies.pauses,
+  )
+  counter(
     'opswire_recovered_events_total',
     'Counts facts that only a sweep, a resync or a reconcile found: they would have been lost without it.',
     ['source', 'feed'],

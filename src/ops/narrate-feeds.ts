@@ -4,6 +4,9 @@ import type { Clock } from '../scheduler/clock.ts'
 import type { Log, LogFields, LogLevel } from './log.ts'
 import { joined } from './text.ts'
 
+/** That a socket is held back is told at most this often, and its end when it lasted so long. */
+const PAUSE_TOLD_MS = 60_000
+const LONG_PAUSE_MS = 10_000
 /** Lines per source and `CROWD_MS`: when thousands fall together, the first ones tell the story. */
 const CROWD_LINES = 20
 const CROWD_MS = 60_000
@@ -24,6 +27,7 @@ export class FeedNarrator {
   /** The state of feeds whose loss was told. */
   readonly #fallen = new Map<string, string>()
   readonly #modes = new Map<string, string>()
+  readonly #pauseTold = new Map<string, number>()
   readonly #crowds = new Map<string, Crowd>()
 
   constructor(log: Log, clock: Clock) {
@@ -40,6 +44,17 @@ export class FeedNarrator {
     const text = `${source}: lost its ${lease} ${name}: ${reason}`
     if (lease === 'subscription') this.#line('warn', text, { source })
     else this.#log.write('warn', text, { source })
+  }
+
+  /** In a flood it may happen often: a line a minute, and one for each that was long. */
+  paused({ source, paused, full, ms }: Of<'source_paused'>): void {
+    const why = full ? 'the store is full' : 'more is pushed than can be stored'
+    const text = paused ? `its socket is held back: ${why}` : `its socket was held back for ${Math.round(ms / 1000)} s`
+    const now = this.#clock.now()
+    const isNews = paused && now - (this.#pauseTold.get(source) ?? Number.NEGATIVE_INFINITY) >= PAUSE_TOLD_MS
+    if (isNews) this.#pauseTold.set(source, now)
+    const isLong = !paused && ms >= LONG_PAUSE_MS
+    this.#log.write(isNews || isLong ? 'warn' : 'debug', `${source}: ${text}`, { source })
   }
 
   /** A line about one feed of perhaps thousands: past the first ones of a minute they are debug, and counted. */

@@ -107,6 +107,9 @@ export class Narrator {
       case 'lease_lost':
         this.#feeds.leaseLost(happening)
         return
+      case 'source_paused':
+        this.#feeds.paused(happening)
+        return
       case 'controller':
         this.#controller(happening)
         return

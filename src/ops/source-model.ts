@@ -31,6 +31,7 @@ export type OfSource = Extract<
       | 'feed_recovered'
       | 'feed_cursor'
       | 'lease_lost'
+      | 'source_paused'
       | 'reconnect'
       | 'controller'
       | 'credential_expiry'
@@ -57,6 +58,8 @@ export class SourceModel {
   retryAt: number | undefined
   /** Monotonic ms of the last thing heard about this source. */
   heardNow: number
+  /** Wall ms since which what it pushes is held back. */
+  pausedSinceMs: number | undefined
   lastEventMs: number | undefined
   lastError: LastError | undefined
   reconnects = 0
@@ -139,6 +142,9 @@ export class SourceModel {
         return
       case 'lease_lost':
         changed('lease', null, null, `${happening.lease} lost`, happening.reason)
+        return
+      case 'source_paused':
+        this.pausedSinceMs = happening.paused ? this.#clock.wall() : undefined
         return
       case 'reconnect':
         this.reconnects++

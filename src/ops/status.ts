@@ -86,6 +86,8 @@ export interface SourceStatus {
   readonly tlsVerified: boolean
   /** Null while there is no session. `handOverSeconds`: until its successor is opened; null for one that needs none. */
   readonly session: { readonly ageSeconds: number; readonly handOverSeconds: number | null } | null
+  /** Since when what it pushes is held back, because it comes faster than it can be stored; null while it is not. */
+  readonly pausedSince: string | null
   readonly lastEvent: string | null
   /** Proof of the feed that was silent longest; null while any feed has none. */
   readonly lastProof: string | null
@@ -241,6 +243,7 @@ function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): Sou
     address: source.address,
     tlsVerified: source.tlsVerified,
     session: session === undefined ? null : sessionStatus(session),
+    pausedSince: isoTime(source.pausedSinceMs),
     lastEvent: isoTime(source.lastEventMs),
     lastProof: isoTime(source.provedAtMs),
     lastError: errorStatus(source.lastError),

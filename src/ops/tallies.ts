@@ -67,6 +67,7 @@ export class Tallies {
   readonly leaseRenewals = new Tally()
   readonly reconnects = new Tally()
   readonly gaps = new Tally()
+  readonly pauses = new Tally()
   readonly recovered = new Tally(1, LABELLED_FEEDS)
   readonly deadLetters = new Tally()
   readonly jobReturns = new Tally()
@@ -140,6 +141,9 @@ export class Tallies {
         return
       case 'reconnect':
         this.reconnects.row(happening.source, word(happening.reason)).value++
+        return
+      case 'source_paused':
+        if (happening.paused) this.pauses.row(happening.source).value++
         return
       case 'gap':
         this.gaps.row(happening.source, happening.reason).value++
@@ -217,6 +221,7 @@ export class Tallies {
       this.leaseRenewals,
       this.reconnects,
       this.gaps,
+      this.pauses,
       this.recovered,
       this.deadLetters,
       this.jobReturns,
@@ -240,6 +245,7 @@ export class Tallies {
     for (const reason of GAP_REASONS) this.gaps.row(source, reason)
     this.deadLetters.row(source)
     if (system === 'apic') {
+      this.pauses.row(source)
       for (const lease of LEASES) for (const result of RENEWAL_RESULTS) this.leaseRenewals.row(source, lease, result)
     }
     if (system === 'raas') for (const outcome of OUTCOMES) this.jobReturns.row(source, outcome)

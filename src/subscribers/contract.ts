@@ -38,6 +38,8 @@ export interface OpenContext {
    * undefined. `about` tells one doubt from another.
    */
   doubt(about: string, text: string | undefined): void
+  /** The store stands at its limit: what is given waits, because what was given before is not delivered. */
+  backlogged(): boolean
   /** Where a source may keep small private files (a rotated token); undefined when there is no state_dir. */
   readonly stateDir: string | undefined
 }

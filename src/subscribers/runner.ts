@@ -228,7 +228,7 @@ class SourceRunner implements Runner {
         view.hear(happening)
       },
       doubt: (about, text) => view.doubt(about, text),
-      stateDir,
+      ...{ stateDir, backlogged: () => store.full },
     }
     let session: Session
     try {

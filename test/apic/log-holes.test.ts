@@ -143,6 +143,49 @@ describe('a pause of the socket that outlasts a subscription', () => {
   })
 })
 
+describe('a pause because the store is full, that outlasts a subscription', () => {
+  it('is a gap that says so; what has a history is asked again, and no lease is lost', async () => {
+    const clock = new ManualClock()
+    await start({
+      clock,
+      maxBytes: 8 * 1024 ** 2,
+      config: { subscriptions: [{ class: 'eventRecord' }, { class: 'fvTenant' }] },
+    })
+    await rig.live(['class/fvTenant'])
+    const pauses = () => rig.happenings.flatMap(one => (one.type === 'source_paused' ? [one] : []))
+    const states = (): string[] => rig.happenings.flatMap(one => (one.type === 'store_state' ? [one.state] : []))
+    await rig.simulator.burst(18_000)
+    await until(() => pauses().length === 1, 'the socket held back')
+    expect(states()).toEqual(['full'])
+    expect(rig.store.stats().bytes).toBeGreaterThan(8 * 1024 ** 2)
+    expect(rig.store.stats().bytes).toBeLessThanOrEqual(1.1 * 8 * 1024 ** 2)
+    const ticks = 100
+    for (let second = 0; second < ticks; second++) {
+      await clock.advance(1000)
+      await until(() => [...rig.runner.feedMargins().values()].every(seconds => seconds > 30), 'renewals')
+    }
+    rig.simulator.post('uni/tn-late', { fvTenant: { attributes: { name: 'late' } } })
+    // Somebody takes what is in the store, again and again.
+    const delivered = await until(() => {
+      const gap = rig.facts().find(one => one.data.gap !== undefined)
+      rig.store.settle(rig.store.stats().lastSeq)
+      return gap
+    }, 'the gap')
+    expect(delivered.data.gap).toMatchObject({ feed: 'class/fvTenant', classes: ['fvTenant'], reason: 'backlog_limit' })
+    await until(() => {
+      const count = numbers().length
+      rig.store.settle(rig.store.stats().lastSeq)
+      return count >= 18_000
+    }, 'every record')
+    expect(new Set(numbers()).size).toBe(18_000)
+    expect(pauses().at(0)).toMatchObject({ paused: true, full: true })
+    expect(pauses().map(({ paused }) => paused)).toEqual(pauses().map((_, index) => index % 2 === 0))
+    expect(pauses().find(({ paused }) => !paused)?.ms).toBeGreaterThanOrEqual(ticks * 1000)
+    expect(rig.simulator.record.lapses).toEqual([])
+    expect(rig.simulator.record.sessions.length).toBe(1)
+  })
+})
+
 describe('two subscriptions of one log whose filters overlap', () => {
   it('are both known to hear what one frame names for both', async () => {
     rig = await ApicRig.make({

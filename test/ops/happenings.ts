@@ -108,6 +108,7 @@ export const ONE_OF_EACH: { readonly [T in Happening['type']]: Extract<Happening
     reason: 'refused three times',
   },
   reconnect: { type: 'reconnect', source: 'fabric-a', reason: 'socket_lost' },
+  source_paused: { type: 'source_paused', source: 'fabric-a', paused: true, full: true, ms: 0 },
   controller: { type: 'controller', source: 'fabric-a', address: 'https://apic2.example.net' },
   credential_expiry: { type: 'credential_expiry', source: 'fabric-a', atMs: START + 86_400_000 },
   certificate_expiry: { type: 'certificate_expiry', source: 'fabric-a', atMs: START + 90 * 86_400_000 },

@@ -17,6 +17,7 @@ const SHOWN: Record<Happening['type'], RegExp> = {
   lease_renewed: /opswire_lease_renewals_total\{source="fabric-a",lease="session",result="ok"\} 1/,
   lease_lost: /fabric-a: lost its subscription faultInst: refused three times/,
   reconnect: /opswire_reconnects_total\{source="fabric-a",reason="socket_lost"\} 1/,
+  source_paused: /"pausedSince":"2026/,
   controller: /"address":"https:\/\/apic2.example.net"/,
   credential_expiry: /the credential expires at 2026-02-04T04:05:06.789Z/,
   certificate_expiry: /opswire_certificate_expiry_timestamp_seconds\{source="fabric-a"\} 1777867506.789/,

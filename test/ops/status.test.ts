@@ -62,6 +62,7 @@ test('the whole document, for a short life', async () => {
         state: 'degraded',
         since: '2026-02-03T04:05:08.289Z',
         nextTrySeconds: null,
+        pausedSince: null,
         required: true,
         up: true,
         doubts: [],

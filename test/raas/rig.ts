@@ -111,6 +111,7 @@ export class Rig {
       mirror: { get: key => keeper.mirror.get(key), values: () => keeper.mirror.values() },
       report: happening => keeper.happenings.push(happening),
       doubt: () => undefined,
+      backlogged: () => false,
       stateDir: undefined,
     }
   }

@@ -29,6 +29,8 @@ export interface ApicRigOptions {
   readonly config?: Record<string, unknown>
   readonly tuning?: Partial<Tuning>
   readonly clock?: Clock
+  /** Limit of the store. */
+  readonly maxBytes?: number
   /** Start the source at once. Default true. */
   readonly start?: boolean
 }
@@ -91,7 +93,7 @@ export class ApicRig {
     const happenings: Happening[] = []
     const store = await openStore({
       stateDir: undefined,
-      maxBytes: 1024 ** 3,
+      maxBytes: options.maxBytes ?? 1024 ** 3,
       retainAckedMs: 0,
       maxDeadLetters: 100,
       clock: systemClock,

@@ -104,6 +104,7 @@ export class Rig {
       mirror: { get: key => this.mirror.get(key), values: () => [...this.mirror.values()] },
       report: happening => this.happenings.push(happening),
       doubt: (about, text) => void (text === undefined ? this.doubts.delete(about) : this.doubts.set(about, text)),
+      backlogged: () => false,
       stateDir: stateDir ? this.directory : undefined,
     })
   }

@@ -8,11 +8,9 @@ import type { Asked, Core, Watched } from './core.ts'
 import type { ApicAnswer } from './decode.ts'
 import { tellMissedFaults } from './fault-history.ts'
 import { readHistory } from './history.ts'
-import { type Hole, showsFaults, tellHole } from './hole.ts'
+import { showsFaults, tellHole } from './hole.ts'
+import type { Missed } from './pauses.ts'
 import { compare, isWhole, readPages, readWhole, type Whole } from './snapshot.ts'
-
-/** Where a hole begins, by the fabric's clock, and why it is one. */
-type Missed = Pick<Hole, 'fromMs' | 'reason'>
 
 export class CatchUp {
   readonly #core: Core
@@ -63,10 +61,10 @@ export class CatchUp {
   }
 
   /**
-   * Compares with a whole read (or re-reads the log's overlap), without a new subscription. `pausedSinceMs` (fabric's
-   * clock): pushes since then may have been lost while the socket was held back.
+   * Compares with a whole read (or re-reads the log's overlap), without a new subscription. `missed`: since when pushes
+   * may have been lost while the socket was held back.
    */
-  async reconcile(pausedSinceMs?: number): Promise<void> {
+  async reconcile(missed?: Missed): Promise<void> {
     const core = this.#core
     const { query, hidden } = this.#feed
     if (!this.#contacted) return
@@ -77,11 +75,7 @@ export class CatchUp {
     const [at, fabricMs] = [core.clock.now(), core.fabricNow()]
     const whole = await readWhole(core, query, core.signal)
     const asked = { at, fabricMs, answeredMs: core.fabricNow() }
-    await this.#close(
-      whole,
-      asked,
-      pausedSinceMs === undefined ? undefined : { fromMs: pausedSinceMs, reason: 'paused' },
-    )
+    await this.#close(whole, asked, missed)
     if (core.cutOff()) return
     core.continuity.prove(this.#feed.name, asked.fabricMs)
     this.#feed.prove()

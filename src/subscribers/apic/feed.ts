@@ -19,6 +19,7 @@ import { Filler } from './fill.ts'
 import { Hearing } from './hearing.ts'
 import { HeldBack } from './held-back.ts'
 import { LogPosition } from './log-position.ts'
+import type { Missed } from './pauses.ts'
 import type { Query } from './query.ts'
 import { isAccepted } from './selection.ts'
 import { subscribe } from './subscribe.ts'
@@ -184,9 +185,9 @@ export class Feed implements Watched {
   }
 
   /** As `CatchUp.reconcile`; not while a new subscription does the same. */
-  async reconcile(pausedSinceMs?: number): Promise<void> {
+  async reconcile(missed?: Missed): Promise<void> {
     if (!this.#isHearing || this.#core.signal.aborted) return
-    const reconcile = (): Promise<void> => this.#catchUp.reconcile(pausedSinceMs)
+    const reconcile = (): Promise<void> => this.#catchUp.reconcile(missed)
     // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
     await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
   }

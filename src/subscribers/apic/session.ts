@@ -26,6 +26,7 @@ import type { ApicMirror } from './mirror.ts'
 import { NonPresent } from './non-present.ts'
 import { Outbox } from './outbox.ts'
 import { apicPast } from './past.ts'
+import { type Missed, Pauses } from './pauses.ts'
 import { ApicSocket } from './socket.ts'
 import { Tags } from './tags.ts'
 
@@ -57,9 +58,6 @@ const CLOCK = "the fabric's clock"
 function handOverMs(maximumLifetimeMs: number): number {
   return Math.max(maximumLifetimeMs / 20, Math.min(maximumLifetimeMs / 4, 120_000))
 }
-/** A pause of the socket longer than this may have cost pushes: everything is compared anew. */
-const LONG_PAUSE_MS = 10_000
-
 export class ApicSession implements Session {
   readonly #options: SessionOptions
   readonly #queue = new BatchQueue()
@@ -78,8 +76,7 @@ export class ApicSession implements Session {
   #retireBy: number | undefined
   /** When the controller ends it, however often it was refreshed; monotonic ms. */
   #hardEnd: number | undefined
-  #pausedAt: number | undefined
-  #resumedAt = Number.NEGATIVE_INFINITY
+  readonly #pauses: Pauses
   readonly #lookout: Lookout
   /** Since when every feed was live, or failed by itself, once; monotonic ms. */
   #settledAt: number | undefined
@@ -99,16 +96,18 @@ export class ApicSession implements Session {
       const text = `${CLOCK} can't be read with this account, our own is used: ${reason}`
       report({ type: 'advice', source: config.name, text })
     })
-    this.#outbox = new Outbox(
-      this.#queue,
-      () => this.#pause(),
-      () => this.#resume(),
-    )
-    this.#dispatcher = new Dispatcher({
-      outbox: this.#outbox,
-      onFull: () => this.#pause(),
-      onRoom: () => this.#resume(),
+    const pauses = new Pauses({
+      core: () => this.#core,
+      clock,
+      socket: () => this.#socket,
+      isBehind: () => this.#outbox.full,
+      isFull: () => context.backlogged(),
+      onLong: missed => this.#running.push(this.#reconcileAll(missed)),
     })
+    this.#pauses = pauses
+    const [onFull, onRoom] = [(): void => pauses.pause(), (): void => pauses.resume()]
+    this.#outbox = new Outbox(this.#queue, onFull, onRoom)
+    this.#dispatcher = new Dispatcher({ outbox: this.#outbox, onFull, onRoom })
     this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal, pace })
     this.#sessionLeases = new LeaseKeeper({ clock, pace })
     this.#subscriptionLeases = new LeaseKeeper({ clock, pace })
@@ -131,9 +130,9 @@ export class ApicSession implements Session {
       cursor: feed => context.cursor(feed),
       fabricNow: () => this.#fabricClock.now(),
       watchers: () => this.#feeds,
-      pausedWithin: ms => this.#pausedAt !== undefined || clock.now() - this.#resumedAt < ms,
-      pause: () => this.#pause(),
-      resume: () => this.#resume(),
+      pausedWithin: ms => pauses.within(ms),
+      pause: onFull,
+      resume: onRoom,
       cutOff: () => this.#lookout.cutOff,
       doubt: (about, text) => context.doubt(about, text),
       fail: error => this.#fail(error),
@@ -272,10 +271,10 @@ export class ApicSession implements Session {
     await every(clock, config.reconcile_interval, () => this.#reconcileAll(), options)
   }
 
-  async #reconcileAll(pausedSinceMs?: number): Promise<void> {
+  async #reconcileAll(missed?: Missed): Promise<void> {
     for (const feed of [this.#tags, ...this.#feeds]) {
       try {
-        await feed?.reconcile(pausedSinceMs)
+        await feed?.reconcile(missed)
       } catch (error) {
         if (this.#core.signal.aborted) return
         if (isSessionError(error)) return this.#fail(error)
@@ -286,26 +285,6 @@ export class ApicSession implements Session {
         })
       }
     }
-  }
-
-  #pause(): void {
-    if (this.#pausedAt !== undefined || this.#socket === undefined) return
-    this.#pausedAt = this.#core.clock.now()
-    this.#socket.pause()
-  }
-
-  #resume(): void {
-    if (this.#pausedAt === undefined) return
-    // Whoever else has too much waiting says so by a pause of his own; the store's word counts for all.
-    if (this.#outbox.full) return
-    this.#resumedAt = this.#core.clock.now()
-    const pausedMs = this.#resumedAt - this.#pausedAt
-    this.#pausedAt = undefined
-    this.#socket?.resume()
-    if (pausedMs <= LONG_PAUSE_MS) return
-    // What waits at the controller longer than a subscription lives may never come.
-    const isHole = pausedMs > this.#core.tuning.subscriptionLifeMs
-    this.#running.push(this.#reconcileAll(isHole ? this.#core.fabricNow() - pausedMs : undefined))
   }
 
   /** The one door out: the first reason counts. */
@@ -321,6 +300,7 @@ export class ApicSession implements Session {
   #end(error: unknown): void {
     this.#over.abort(error)
     this.#socket?.close()
+    this.#pauses.over()
     this.#core.faultLog.close()
     this.#core.delegates.close()
     this.#sessionLeases.close()
