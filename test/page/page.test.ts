@@ -188,6 +188,7 @@ describe('an open page', () => {
       /^No answer from the daemon since \d\d:\d\d:\d\dZ \(it can not be reached\): what stands here is old\.$/,
     )
     expect(await page.title()).toBe('no answer: opswire')
+    expect(await page.evaluate(`document.querySelector('#stale').checkVisibility()`)).toBe(true)
     expect(await page.evaluate(`getComputedStyle(document.querySelector('h1'), '::before').content`)).toBe(
       '"As of then: "',
     )
