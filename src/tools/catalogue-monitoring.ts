@@ -16,7 +16,9 @@ function debian(
   programs: readonly [ToolName, ...ToolName[]],
 ): Package {
   const url = `${POOL}/${file}_${GO_ARCH[arch]}.deb`
-  return { version, platform: 'linux', arch, url, form: 'deb', programs, sha256, binarySha256 }
+  // Debian's Alertmanager has its templates there, where upstream's has them inside.
+  const usrShare = programs.filter(name => name === 'alertmanager')
+  return { version, platform: 'linux', arch, url, form: 'deb', programs, sha256, binarySha256, usrShare }
 }
 
 /** A release archive, with all programs of its project. Nobody could be asked for its digest here, so none is pinned. */

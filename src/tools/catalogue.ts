@@ -29,6 +29,8 @@ export interface Package {
   readonly form: 'deb' | 'tar.gz'
   /** What is kept of it: an archive with two programs is fetched once for both. The first names its folder in the cache. */
   readonly programs: readonly [ToolName, ...ToolName[]]
+  /** Programs that open files at a fixed place below /usr/share: they are started with the package's own bound there (`bound.ts`). */
+  readonly usrShare?: readonly ToolName[]
   /** SHA-256 of the archive; without it the release's own list of digests decides, over TLS. */
   readonly sha256?: string
   /** That list, beside the archive. `SHA256SUMS` unless told otherwise. */

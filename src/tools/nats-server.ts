@@ -1,11 +1,11 @@
 /** A real nats-server with JetStream on a free port, for the demo and the tests. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, sleep, systemClock } from '../scheduler/clock.ts'
+import { Program } from './program.ts'
 import { resolveTool } from './resolve.ts'
 
 export interface NatsServerOptions {
@@ -39,9 +39,7 @@ export interface RunningNats {
   remove(): Promise<void>
 }
 
-const START_MS = 30_000
-const STOP_MS = 10_000
-const LOG_LINES = 200
+const RELOAD_MS = 30_000
 const RELOAD_LOOK_MS = 20
 
 /** Resolves when the server accepts connections. Rejects with its last log lines, or why there is no server. */
@@ -64,7 +62,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
 }
 
 /** A port below the range that systems give to outgoing connections, so that it is still free at a restart. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   for (let turn = 0; turn < 50; turn++) {
     const port = randomInt(20_000, 32_000)
     const free = await new Promise<boolean>(resolve => {
@@ -80,21 +78,24 @@ async function freePort(): Promise<number> {
 class NatsServer implements RunningNats {
   readonly port: number
   readonly storeDir: string
-  readonly log: string[] = []
-  readonly #binary: string
   readonly #home: string
   readonly #clock: Clock
+  readonly #program: Program
+  readonly #file: string
   #config: string
-  #child: ChildProcess | undefined
-  #gone: Promise<void> = Promise.resolve()
 
   constructor(binary: string, home: string, port: number, options: NatsServerOptions) {
-    this.#binary = binary
     this.#home = home
     this.port = port
     this.storeDir = options.storeDir ?? join(home, 'store')
     this.#config = options.config ?? ''
+    this.#file = join(home, 'nats-server.conf')
     this.#clock = options.clock ?? systemClock
+    this.#program = new Program({
+      ...{ name: 'nats-server', binary, clock: this.#clock },
+      args: ['-c', this.#file],
+      ready: /Server is ready/,
+    })
   }
 
   get url(): string {
@@ -102,79 +103,30 @@ class NatsServer implements RunningNats {
   }
 
   get pid(): number | undefined {
-    return this.#child?.pid
+    return this.#program.pid
+  }
+
+  get log(): readonly string[] {
+    return this.#program.log
   }
 
   async start(): Promise<void> {
-    const file = await this.#configured()
-    this.log.length = 0
-    // A group of its own: Ctrl-C in a terminal must reach the daemon first, not the broker it still has to deliver to.
-    const child = spawn(this.#binary, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'], detached: true })
-    this.#child = child
-    const orphan = (): void => {
-      child.kill('SIGKILL')
-    }
-    process.once('exit', orphan)
-    this.#gone = new Promise(resolve => {
-      child.once('close', () => {
-        process.off('exit', orphan)
-        if (this.#child === child) this.#child = undefined
-        resolve()
-      })
-    })
-    await this.#ready(child)
+    await this.#configure()
+    await this.#program.start()
   }
 
-  async #configured(): Promise<string> {
-    const file = join(this.#home, 'nats-server.conf')
+  #configure(): Promise<void> {
     const lines = [
       'host: "127.0.0.1"',
       `port: ${this.port}`,
       `jetstream { store_dir: ${JSON.stringify(this.storeDir)} }`,
       this.#config,
     ]
-    await writeFile(file, `${lines.join('\n')}\n`, { mode: 0o600 })
-    return file
+    return writeFile(this.#file, `${lines.join('\n')}\n`, { mode: 0o600 })
   }
 
-  #ready(child: ChildProcess): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (error?: Error): void => {
-        cancel()
-        if (error === undefined) resolve()
-        else reject(error)
-      }
-      const cancel = this.#clock.after(START_MS, () => {
-        child.kill('SIGKILL')
-        settle(new Error(`nats-server was not ready within ${START_MS} ms`))
-      })
-      let rest = ''
-      child.stderr?.setEncoding('utf8')
-      child.stderr?.on('data', (text: string) => {
-        const parts = (rest + text).split('\n')
-        rest = parts.pop() ?? ''
-        for (const line of parts) {
-          this.log.push(line)
-          if (this.log.length > LOG_LINES) this.log.shift()
-          if (line.includes('Server is ready')) settle()
-        }
-      })
-      child.once('error', settle)
-      child.once('close', code => {
-        settle(new Error(`nats-server ended with code ${code}: ${[...this.log, rest].slice(-5).join(' | ')}`))
-      })
-    })
-  }
-
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    const child = this.#child
-    if (child === undefined) return
-    child.kill(signal)
-    const cancel = this.#clock.after(STOP_MS, () => {
-      child.kill('SIGKILL')
-    })
-    await this.#gone
-    cancel()
+  stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    return this.#program.stop(signal)
   }
 
   kill(): Promise<void> {
@@ -189,13 +141,14 @@ class NatsServer implements RunningNats {
 
   async reload(config: string): Promise<void> {
     this.#config = config
-    await this.#configured()
-    this.log.length = 0
-    const end = this.#clock.now() + START_MS
-    this.#child?.kill('SIGHUP')
-    while (!this.log.some(line => line.includes('Reloaded server configuration'))) {
-      if (this.#child === undefined || this.#clock.now() > end) {
-        throw new Error(`nats-server did not take up its config: ${this.log.slice(-5).join(' | ')}`)
+    await this.#configure()
+    const { log } = this.#program
+    log.length = 0
+    const end = this.#clock.now() + RELOAD_MS
+    this.#program.signal('SIGHUP')
+    while (!log.some(line => line.includes('Reloaded server configuration'))) {
+      if (this.pid === undefined || this.#clock.now() > end) {
+        throw new Error(`nats-server did not take up its config: ${log.slice(-5).join(' | ')}`)
       }
       await sleep(this.#clock, RELOAD_LOOK_MS)
     }

@@ -13,6 +13,7 @@ import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { describe } from '../errors.ts'
 import { type Clock, systemClock } from '../scheduler/clock.ts'
+import { bind, boundPath, isBound } from './bound.ts'
 import { PACKAGES, type Package, TOOLS, type ToolName } from './catalogue.ts'
 import { download } from './download.ts'
 import { unpack } from './unpack.ts'
@@ -139,11 +140,14 @@ function placeOf(cache: string, one: Package): string {
 
 /** The cached program, if it is whole and what was pinned; otherwise the place is removed. */
 async function cached(cache: string, one: Package, name: ToolName): Promise<string | undefined> {
-  const path = join(placeOf(cache, one), name)
+  const place = placeOf(cache, one)
+  const path = join(place, name)
+  const bound = one.usrShare?.includes(name) === true
   try {
     const pin = one.binarySha256?.[name]
-    if (isProgram(path) && (pin === undefined || (await digest(path)) === pin)) return path
-    await rm(dirname(path), { recursive: true, force: true })
+    const whole = isProgram(path) && (!bound || (await isBound(place, name)))
+    if (whole && (pin === undefined || (await digest(path)) === pin)) return bound ? boundPath(place, name) : path
+    await rm(place, { recursive: true, force: true })
   } catch {
     // Not there.
   }
@@ -176,14 +180,13 @@ async function fetchPackage(cache: string, one: Package, name: ToolName, options
       }
       await rename(binary, join(ready, program))
     }
-    try {
-      await rename(ready, place)
-    } catch (error) {
-      // Another process was faster: what it put there has passed the same checks.
-      if ((await cached(cache, one, name)) === undefined) throw error
-    }
+    for (const program of one.usrShare ?? []) await bind(tree, ready, program)
+    // When another process was faster, what it put there has passed the same checks.
+    const failed = await rename(ready, place).catch((error: unknown) => error)
+    const path = await cached(cache, one, name)
+    if (path === undefined) throw failed ?? new Error(`${place} does not keep what is put there`)
     say(`${title} is in ${place} (SHA-256 ${one.sha256 === undefined ? 'as published' : 'as pinned'})`)
-    return join(place, name)
+    return path
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }

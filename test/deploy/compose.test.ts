@@ -8,7 +8,7 @@ import { Ajv2019 } from 'ajv/dist/2019.js'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { readArguments } from '../../src/cli/arguments.ts'
-import { toolBinary } from '../support/watchers.ts'
+import { toolBinary } from '../support/tools.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, 'config')
@@ -123,7 +123,7 @@ describe('config/compose.yaml', () => {
         cpSync(join(FOLDER, from), join(folder, to))
       }
       const config = join(folder, mounted(service, path) ?? 'not mounted')
-      const said = execFileSync(await toolBinary(tool, note => expect.fail(note)), [...words, config], {
+      const said = execFileSync(await toolBinary(tool, {}, note => expect.fail(note)), [...words, config], {
         encoding: 'utf8',
       })
       expect(said).toContain(basename(config))

@@ -16,8 +16,9 @@ import { systemClock } from '../../src/scheduler/clock.ts'
 import { untilAnswered } from '../support/asked.ts'
 import { until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
+import { toolBinary } from '../support/tools.ts'
 import { Tour, TYPES } from '../support/tour.ts'
-import { type RunningTool, startAlertmanager, startPrometheus, toolBinary } from '../support/watchers.ts'
+import { startAlertmanager, startPrometheus, type Watching } from '../support/watchers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const fail = (note: string): never => {
@@ -72,8 +73,8 @@ function foldOf(events: readonly OpsEvent[]): { said: string[]; open: Set<string
 
 let tour: Tour
 let folder: string
-let alertmanager: RunningTool
-let prometheus: RunningTool
+let alertmanager: Watching
+let prometheus: Watching
 let alerts: Consumer
 let handing: Consumer
 let nats: NatsConnection
@@ -100,14 +101,19 @@ async function deliverTwice(durable: string): Promise<void> {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'opswire-consumers-'))
-  alertmanager = await startAlertmanager(await toolBinary('alertmanager', fail), {
-    route: { receiver: 'nobody' },
-    receivers: [{ name: 'nobody' }],
+  alertmanager = await startAlertmanager({
+    binary: await toolBinary('alertmanager', {}, fail),
+    files: { 'alertmanager.yml': 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n' },
   })
   tour = await Tour.start(await natsBinary(NEWEST, fail))
-  prometheus = await startPrometheus(await toolBinary('prometheus', fail), {
-    global: { scrape_interval: '1s' },
-    scrape_configs: [{ job_name: 'opswire', static_configs: [{ targets: [new URL(tour.url).host] }] }],
+  const target = new URL(tour.url).host
+  prometheus = await startPrometheus({
+    binary: await toolBinary('prometheus', {}, fail),
+    files: {
+      'prometheus.yml': `global: { scrape_interval: 1s }
+scrape_configs: [{ job_name: opswire, static_configs: [{ targets: ["${target}"] }] }]
+`,
+    },
   })
   nats = await connect({ servers: tour.nats.url })
   const env = { NATS_URL: tour.nats.url, ALERTMANAGER_URL: alertmanager.url }
@@ -130,8 +136,8 @@ afterAll(async () => {
   for (const consumer of [alerts, handing]) await consumer?.kill()
   await nats?.close()
   await tour?.close()
-  await alertmanager?.close()
-  await prometheus?.close()
+  await alertmanager?.remove()
+  await prometheus?.remove()
   rmSync(folder, { recursive: true, force: true })
 })
 

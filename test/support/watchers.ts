@@ -1,118 +1,121 @@
-/** Real Prometheus and Alertmanager for tests, on free ports, with their data in a folder that goes with them. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+/** A real Prometheus and a real Alertmanager, for tests. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { stringify } from 'yaml'
-import type { ToolName } from '../../src/tools/catalogue.ts'
-import { resolveTool } from '../../src/tools/resolve.ts'
-import { untilAnswered } from './asked.ts'
+import { systemClock } from '../../src/scheduler/clock.ts'
+import { Program } from '../../src/tools/program.ts'
 
-export interface RunningTool {
+export interface Watching {
   readonly url: string
-  /** The last lines that it wrote. */
   readonly log: readonly string[]
-  close(): Promise<void>
+  /** Stops it and deletes what it kept. */
+  remove(): Promise<void>
 }
 
-/**
- * The path of a tool. When it can't be had the caller's test is not run: that is printed, counted as skipped, and a failure under
- * OPSWIRE_REQUIRE_TOOLS=1.
- */
-export async function toolBinary(name: ToolName, skip: (note: string) => never): Promise<string> {
-  const found = await resolveTool(name)
-  if ('path' in found) return found.path
-  const note = `NOT RUN: ${found.missing}`
-  process.stderr.write(`${note}\n`)
-  if (process.env['OPSWIRE_REQUIRE_TOOLS'] === '1') throw new Error(note)
-  return skip(note)
+export interface WatcherOptions {
+  readonly binary: string
+  /** By name, side by side in a folder of their own. */
+  readonly files: Readonly<Record<string, string>>
+  readonly args?: readonly string[]
 }
 
-/** `config` as its file has it. Resolves when it answers that it is ready. */
-export function startPrometheus(binary: string, config: object): Promise<RunningTool> {
-  return start(binary, config, (file, folder, address) => [
-    `--config.file=${file}`,
-    `--storage.tsdb.path=${join(folder, 'data')}`,
-    `--web.listen-address=${address}`,
+/** Watches as `prometheus.yml` of `files` says. Resolves when it can be asked. */
+export function startPrometheus(options: WatcherOptions): Promise<Watching> {
+  return start('Prometheus', options, /Server is ready to receive web requests/, folder => [
+    `--config.file=${folder}/prometheus.yml`,
+    `--storage.tsdb.path=${folder}/data`,
   ])
 }
 
-export function startAlertmanager(binary: string, config: object): Promise<RunningTool> {
-  return start(binary, config, (file, folder, address) => [
-    `--config.file=${file}`,
-    `--storage.path=${join(folder, 'data')}`,
-    `--web.listen-address=${address}`,
-    // Alone: it waits for no peers, and opens no port for them.
+/** Sends as `alertmanager.yml` of `files` says. Resolves when it can be asked. */
+export function startAlertmanager(options: WatcherOptions): Promise<Watching> {
+  return start('Alertmanager', options, /msg="?Listening on/, folder => [
+    `--config.file=${folder}/alertmanager.yml`,
+    `--storage.path=${folder}/data`,
     '--cluster.listen-address=',
   ])
 }
 
 async function start(
-  binary: string,
-  config: object,
-  argumentsFor: (file: string, folder: string, address: string) => string[],
-): Promise<RunningTool> {
-  const folder = mkdtempSync(join(tmpdir(), 'opswire-monitoring-'))
-  const file = join(folder, 'config.yml')
-  writeFileSync(file, stringify(config))
-  const address = `127.0.0.1:${await freePort()}`
-  const program = withoutSystemFiles(binary, folder)
-  const child = spawn(program, argumentsFor(file, folder, address), {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
+  name: string,
+  { binary, files, args = [] }: WatcherOptions,
+  ready: RegExp,
+  own: (folder: string) => string[],
+): Promise<Watching> {
+  const folder = mkdtempSync(join(tmpdir(), `opswire-${name.toLowerCase()}-`))
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text)
+  const program = new Program({
+    ...{ name, binary, ready, clock: systemClock },
+    args: [...own(folder), '--web.listen-address=127.0.0.1:0', ...args],
   })
-  const log: string[] = []
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log.push(...text.trimEnd().split('\n'))
-    log.splice(0, log.length - 100)
-  })
-  const url = `http://${address}`
-  const close = async (): Promise<void> => {
-    await ended(child)
+  const remove = async (): Promise<void> => {
+    await program.stop()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    const ready = async (): Promise<boolean> => child.exitCode !== null || (await fetch(`${url}/-/ready`)).ok
-    await untilAnswered(ready, over => over, `${binary} ready`)
-    if (child.exitCode !== null) throw new Error(`${binary} ended: ${log.slice(-5).join(' | ')}`)
-    return { url, log, close }
+    await program.start()
+    const address = program.log
+      .map(line => /Listening on".* address=(\S+)/.exec(line)?.[1])
+      .find(one => one !== undefined)
+    if (address === undefined) throw new Error(`${name} does not say where it listens: ${program.log.join(' | ')}`)
+    return { url: `http://${address}`, log: program.log, remove }
   } catch (error) {
-    await close()
+    await remove()
     throw error
   }
 }
 
-/** Where Debian's Alertmanager reads its templates; other builds have them inside. */
-const TEMPLATES = '/usr/share/prometheus/alertmanager'
-
-/** The program itself; of Debian's Alertmanager a copy that looks for its templates in `folder`, and finds empty ones: no receiver of ours uses them. */
-function withoutSystemFiles(binary: string, folder: string): string {
-  const program = readFileSync(binary)
-  if (!program.includes(`${TEMPLATES}`) || !binary.endsWith('alertmanager')) return binary
-  // As long as the one that it takes the place of: strings lie packed in the program.
-  const here = Buffer.from('/proc/self/cwd'.padEnd(TEMPLATES.length, '/'))
-  for (let at = program.indexOf(TEMPLATES); at >= 0; at = program.indexOf(TEMPLATES, at + 1)) here.copy(program, at)
-  const copy = join(folder, 'alertmanager')
-  writeFileSync(copy, program, { mode: 0o700 })
-  for (const name of ['default.tmpl', 'email.tmpl']) writeFileSync(join(folder, name), '')
-  return copy
+/** One sample of an answer of Prometheus. */
+export interface Sampled {
+  readonly labels: Readonly<Record<string, string>>
+  readonly value: number
 }
 
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exit = once(child, 'exit')
-  child.kill('SIGKILL')
-  await exit
+/** What Prometheus answers to a query, now. */
+export async function ask(prometheus: Watching, query: string): Promise<Sampled[]> {
+  const answer = await fetch(`${prometheus.url}/api/v1/query?query=${encodeURIComponent(query)}`)
+  const { data, error } = (await answer.json()) as {
+    error?: string
+    data?: { result: { metric: Record<string, string>; value: [number, string] }[] }
+  }
+  if (data === undefined) throw new Error(`${query}: ${error ?? answer.status}`)
+  return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }))
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
+/** An alert as Alertmanager tells it a receiver. */
+export interface Told {
+  /** As the URL named it. */
+  readonly receiver: string
+  readonly status: 'firing' | 'resolved'
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** Takes what Alertmanager sends, by the last part of the URL. */
+export async function startReceiver(take: (told: Told) => void): Promise<{ url: string; close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const receiver = request.url?.split('/').at(-1) ?? ''
+    let text = ''
+    request.setEncoding('utf8')
+    request.on('data', chunk => {
+      text += chunk
+    })
+    request.on('end', () => {
+      const { alerts } = JSON.parse(text) as { alerts: Omit<Told, 'receiver'>[] }
+      for (const alert of alerts) take({ ...alert, receiver })
+      response.end()
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
 }
