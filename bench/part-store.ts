@@ -25,7 +25,7 @@ const remove = (directory: string): void => rmSync(directory, { recursive: true,
 
 function open(stateDir: string, report: (happening: Happening) => void = () => undefined) {
   const limits = { maxBytes: 2 ** 33, retainAckedMs: 180_000, maxDeadLetters: 10_000 }
-  return openStore({ stateDir, ...limits, clock: systemClock, report })
+  return openStore({ stateDir, thread: true, ...limits, clock: systemClock, report })
 }
 
 export function storeContests(events: number, objects: number): Contest[] {
