@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -12,6 +12,7 @@ import { fits, resolveTool } from '../../src/tools/resolve.ts'
 import { dataMember, unpack } from '../../src/tools/unpack.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
+import { notRun } from '../support/tools.ts'
 
 let home: string
 const teardown: (() => Promise<unknown>)[] = []
@@ -216,6 +217,33 @@ describe('the resolver', () => {
     const { url } = await site({ '/archive': content })
     const one = release(`${url}/archive`, '3.5.0', { programs: ['prometheus'], sha256: sha256(content) })
     expect(await resolveTool('prometheus', {}, options([one]).resolve)).toMatchObject({ version: '3.5.0' })
+  })
+
+  it('starts a program that looks below /usr/share where its own files lie there', async () => {
+    const own = spawnSync('unshare', [process.getuid?.() === 0 ? '--mount' : '--map-root-user', '--mount', 'true'])
+    if (own.status !== 0) return notRun('a mount namespace of its own is not allowed here')
+    const tree = join(home, 'tree')
+    await mkdir(join(tree, 'usr', 'bin'), { recursive: true })
+    await mkdir(join(tree, 'usr', 'share', 'opswire-tools-test'), { recursive: true })
+    const script =
+      '#!/bin/sh\necho "alertmanager $(cat /usr/share/opswire-tools-test/version)"\nif [ $# = 2 ]; then echo "$1" > "$2"; fi\n'
+    await writeFile(join(tree, 'usr', 'bin', 'prometheus-alertmanager'), script, { mode: 0o755 })
+    await writeFile(join(tree, 'usr', 'share', 'opswire-tools-test', 'version'), '0.33.1')
+    execFileSync('tar', ['-czf', join(home, 'alertmanager.tar.gz'), '-C', tree, 'usr'])
+    const content = await readFile(join(home, 'alertmanager.tar.gz'))
+    const { url, asked } = await site({ '/archive': content })
+    const more = { programs: ['alertmanager'], usrShare: ['alertmanager'], sha256: sha256(content) } as const
+    const { resolve } = options([release(`${url}/archive`, '0.33.1', more)])
+    const found = await resolveTool('alertmanager', {}, resolve)
+    if (!('path' in found)) throw new Error(found.missing)
+    execFileSync(found.path, ['a word  and another', join(home, 'said')])
+    expect(await readFile(join(home, 'said'), 'utf8')).toBe('a word  and another\n')
+    await expect(readdir('/usr/share/opswire-tools-test')).rejects.toThrow('ENOENT')
+    // What starts it is held against what it should be, like the program.
+    await writeFile(found.path, '#!/bin/sh\necho 0.33.1\n')
+    expect(await resolveTool('alertmanager', {}, resolve)).toEqual(found)
+    expect(asked.length).toBe(2)
+    expect(await readFile(found.path, 'utf8')).toContain('unshare')
   })
 
   it('knows a program by each of its names', async () => {
