@@ -94,6 +94,7 @@ function factsOf(source: SourceStatus, times: Times): Html {
         : html`<span class="watch">${sign('watch')} certificate NOT verified</span>`,
     ],
     ['Session', session === null ? 'none' : [`${span(session.ageSeconds)} old`, handOver]],
+    ['Socket', source.pausedSince !== null && html`held back ${times.since(source.pausedSince)}`],
     ['Next try', nextTrySeconds !== null && (nextTrySeconds < 1 ? 'now' : `in ${span(nextTrySeconds)}`)],
     ['Leases left', leasesOf(source)],
     ['Last event', times.when(source.lastEvent)],

@@ -1,60 +1,17 @@
 /** What is not well, how bad it is, since when, and what to do: read off the status document. Pure. */
 import { formatBytes, span } from './amounts.ts'
 import { GAPS } from './model.ts'
-import { counted, type Level, Times } from './page-parts.ts'
-import type { SourceStatus, StatusDocument } from './status.ts'
+import { GUIDES, type Trouble } from './page-guides.ts'
+import { counted, Times } from './page-parts.ts'
+import { troubleOf } from './page-source-trouble.ts'
+import type { StatusDocument } from './status.ts'
 
-export interface Trouble {
-  /** `bad`: it keeps the daemon from being ready. `watch`: it works, and somebody should look. */
-  readonly level: Extract<Level, 'bad' | 'watch'>
-  /** What, in a few words. */
-  readonly what: string
-  /** The part of the page that tells more: its id. */
-  readonly part: string
-  readonly since?: string | null
-  /** Of what is no state and happens again: when it did so last. */
-  readonly last?: string | null
-  /** Why, or how much, in the words of the log. */
-  readonly why: string
-  readonly todo: string
-  readonly see: Guide
-}
-
-/** Where to read on, in the documents that come with opswire. */
-export interface Guide {
-  readonly document: string
-  readonly heading: string
-}
-
-const runbook = (alert: string): Guide => ({ document: 'docs/OPERATIONS.md', heading: alert })
-
-/** All that the page refers to, by the names of the alerts where there is one: a test looks for each heading. */
-export const GUIDES = {
-  source: runbook('OpswireSourceDeaf'),
-  tls: runbook('OpswireTlsUnverified'),
-  certificate: runbook('OpswireCertificateExpiry'),
-  credential: runbook('OpswireCredentialExpiry'),
-  sink: runbook('OpswireSinkDown'),
-  behind: runbook('OpswireDeliveryBehind'),
-  refuses: runbook('OpswireStoreRefuses'),
-  nearLimit: runbook('OpswireStoreNearLimit'),
-  gap: runbook('OpswireGap'),
-  dead: runbook('OpswireDeadLetters'),
-  reload: runbook('OpswireReloadFailed'),
-  stop: runbook('Signals'),
-} as const satisfies Record<string, Guide>
-
-/** A certificate or credential that ends sooner is worth a word, seconds. */
-const EXPIRY_SECONDS = 14 * 86_400
 /** A gap is news for a day. */
 const GAP_SECONDS = 86_400
 /** An event that waits longer though the sink takes events: delivery lags behind. */
 const WAIT_SECONDS = 60
 /** Share of the store's limit that is worth a word. */
 const FULLNESS = 0.8
-/** Doubts about one source that are told up here; all of them stand in its own part. */
-const DOUBTS = 3
-
 /** The worst first; within that the order of the page. */
 export function troubles(status: StatusDocument): Trouble[] {
   const times = new Times(status.now)
@@ -62,7 +19,7 @@ export function troubles(status: StatusDocument): Trouble[] {
     ...ofDaemon(status),
     ...ofStore(status, times),
     ...ofSink(status),
-    ...status.sources.flatMap(source => ofSource(source, times)),
+    ...status.sources.flatMap(source => troubleOf(source, times)),
     ...ofReload(status),
     ...ofGaps(status, times),
     ...ofDeadLetters(status),
@@ -141,68 +98,6 @@ function ofSink({ sink, notReady }: StatusDocument): Trouble[] {
       see: GUIDES.sink,
     },
   ]
-}
-
-function ofSource(source: SourceStatus, times: Times): Trouble[] {
-  const { name, doubts, lastError, required } = source
-  const part = `source-${name}`
-  const found: Trouble[] = []
-  if (doubts.length > 0) {
-    // Without a session the one doubt is the state itself, with its reason.
-    const prefix = `${source.state}: `
-    const closed = doubts[0] === source.state || doubts[0]?.startsWith(prefix) === true
-    const why = closed ? [(doubts[0] ?? '').slice(prefix.length)] : doubts
-    const more = why.length > DOUBTS ? `; and ${why.length - DOUBTS} more` : ''
-    const code = !closed || lastError === null ? '' : `Code ${lastError.code}: docs/ERRORS.md says what to do. `
-    const next = source.nextTrySeconds === null ? '' : `It is tried again ${soon(source.nextTrySeconds)}.`
-    found.push({
-      level: required ? 'bad' : 'watch',
-      part,
-      what: `${name} is ${source.state === 'up' ? 'up, but not all of it' : source.state}`,
-      since: source.since,
-      why: `${why.slice(0, DOUBTS).join('; ')}${more}`,
-      todo: `${code}${next}` || 'Look at its feeds below: each tells its last error and its last proof of life.',
-      see: GUIDES.source,
-    })
-  }
-  if (doubts.length === 0 && source.state !== 'up') {
-    found.push({
-      ...{ level: 'watch', what: `${name} is ${source.state}`, part, since: source.since, see: GUIDES.source },
-      why: lastError === null ? '' : `${lastError.text} (${lastError.code})`,
-      todo: 'Nothing speaks against any of its feeds: see whether it passes.',
-    })
-  }
-  if (!source.tlsVerified) {
-    const clear = source.address.startsWith('http:')
-    found.push({
-      ...{ level: 'watch', what: `${name} is asked without protection`, part, see: GUIDES.tls },
-      why: clear ? 'the connection is NOT encrypted' : 'the certificate is NOT verified (tls.verify: false)',
-      todo: `Anyone on the way can read the password: ${clear ? 'use https:' : 'set tls.ca_file or tls.fingerprint_sha256'}.`,
-    })
-  }
-  for (const [what, expiry] of [
-    ['certificate', source.certificateExpiry],
-    ['credential', source.credentialExpiry],
-  ] as const) {
-    if (expiry === null || times.secondsUntil(expiry) > EXPIRY_SECONDS) continue
-    const seconds = times.secondsUntil(expiry)
-    found.push({
-      ...{ level: 'watch', part, see: GUIDES[what] },
-      what: `The ${what} of ${name} ${seconds < 0 ? 'has run out' : 'runs out'}`,
-      why: `${times.age(expiry)}, at ${expiry}`,
-      todo: RENEW[what],
-    })
-  }
-  return found
-}
-
-const RENEW = {
-  certificate: 'Renew it at the source, or in front of it: nothing is asked there once it is over.',
-  credential: 'Put a new one in its place: a secret in a file is read again at the next login.',
-} as const
-
-function soon(seconds: number): string {
-  return seconds < 1 ? 'now' : `in ${span(seconds)}`
 }
 
 function ofReload({ reload }: StatusDocument): Trouble[] {

@@ -7,9 +7,10 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { startHttp } from '../../src/ops/http.ts'
 import { PAGE_HEADERS, renderPage } from '../../src/ops/page.ts'
+import { GUIDES } from '../../src/ops/page-guides.ts'
 import { html } from '../../src/ops/page-html.ts'
 import { minutePlot, peakRate, recentRate } from '../../src/ops/page-plot.ts'
-import { GUIDES, troubles } from '../../src/ops/page-trouble.ts'
+import { troubles } from '../../src/ops/page-trouble.ts'
 import type { StatusDocument } from '../../src/ops/status.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { bringUp, emptyScene, HOSTILE, healthy, hostile, type Scene, storeFull, twenty } from './page-scenes.ts'
@@ -125,6 +126,7 @@ test('each state of store, sink and daemon has its words', async () => {
   const change = (over: Partial<StatusDocument['sources'][number]>) =>
     what({ sources: source === undefined ? [] : [{ ...source, ...over }] })
   expect(change({ state: 'degraded' })).toEqual(['watch fabric-a is degraded'])
+  expect(change({ pausedSince: '2026-02-03T05:06:00.000Z' })).toEqual(['watch The socket of fabric-a is held back'])
   expect(change({ required: false, doubts: ['feed x is lost'] })).toEqual(['watch fabric-a is up, but not all of it'])
   expect(change({ certificateExpiry: '2026-02-01T00:00:00.000Z' })).toEqual([
     'watch The certificate of fabric-a has run out',

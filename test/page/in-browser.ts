@@ -78,6 +78,9 @@ const CHECK = `(() => {
   for (const node of seen) {
     if (inSvg(node) || node instanceof SVGElement) continue;
     if (![...node.childNodes].some(child => child.nodeType === 3 && child.data.trim() !== '')) continue;
+    // A browser without a font shows nothing, and nothing overlaps then.
+    const box = node.getBoundingClientRect();
+    if (box.width < 2 || box.height < 5) found.push('no letters to see of ' + name(node));
     const behind = ground(node);
     if (behind === undefined) { found.push('no ground behind ' + name(node)); continue; }
     const [a, b] = [light(rgb(getComputedStyle(node).color)), light(behind)];

@@ -1,6 +1,6 @@
 /** A real Chromium, headless, as the package `@sparticuz/chromium` brings it. Nothing of it is fetched at run time. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { inflate } from '@sparticuz/chromium'
@@ -37,11 +37,11 @@ export async function startBrowser(): Promise<RunningBrowser | { readonly missin
     return { missing: 'the Chromium of the package is for Linux on x64' }
   const home = await unpacked()
   const executablePath = join(home, 'chromium')
-  const env: Record<string, string | undefined> = { ...process.env, FONTCONFIG_PATH: join(home, 'fonts') }
+  const userDataDir = mkdtempSync(join(tmpdir(), 'opswire-browser-'))
+  const env: Record<string, string | undefined> = { ...process.env, FONTCONFIG_FILE: fontsOf(home, userDataDir) }
   // Only where the machine has not got its libraries: its own, which the package brings too.
   const needs = spawnSync('ldd', [executablePath], { encoding: 'utf8' }).stdout ?? ''
   if (needs.includes('not found')) env['LD_LIBRARY_PATH'] = join(home, 'al2023/lib')
-  const userDataDir = mkdtempSync(join(tmpdir(), 'opswire-browser-'))
   const remove = (): void => rmSync(userDataDir, { recursive: true, force: true, maxRetries: 5 })
   try {
     const browser = await puppeteer.launch({ executablePath, userDataDir, args: FLAGS, env, pipe: true })
@@ -58,6 +58,14 @@ export async function startBrowser(): Promise<RunningBrowser | { readonly missin
     remove()
     return { missing: `Chromium does not start here: ${String(error).split('\n', 1)[0]}` }
   }
+}
+
+/** The package's own settings name folders of the cloud that it was made for. */
+function fontsOf(home: string, scratch: string): string {
+  const file = join(scratch, 'fonts.conf')
+  const folders = `<dir>${join(home, 'fonts')}</dir><cachedir>${join(scratch, 'fonts-cache')}</cachedir>`
+  writeFileSync(file, `<?xml version="1.0"?><fontconfig>${folders}</fontconfig>`)
+  return file
 }
 
 /** Where its parts lie, once unpacked (seconds, 210 MB): beside the other tools. Whole, or not there. */
