@@ -1,5 +1,5 @@
 /** Is everything heard, and does everything arrive? The page to begin with. */
-import { bars, dashboard, falling, rising, stat, timeseries, YES_NO } from './panels.ts'
+import { bars, dashboard, falling, rising, stat, timeseries, verdict } from './panels.ts'
 
 const S = 'source=~"$source"'
 
@@ -14,30 +14,26 @@ export const OVERVIEW = dashboard({
       panels: [
         [
           8,
-          stat(
+          verdict(
             {
               title: 'Sources',
               says: 'Up: the session is open and every feed proved itself alive within its bound. An open socket alone is no proof.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: `opswire_source_up{${S}}`, legend: '{{source}}' }],
               runbook: 'OpswireSourceDeaf',
             },
-            YES_NO('up', 'deaf'),
+            { expr: `opswire_source_up{${S}}`, legend: '{{source}}' },
+            ['up', 'deaf'],
           ),
         ],
         [
           4,
-          stat(
+          verdict(
             {
               title: 'NATS',
               says: 'Whether events go out. While they do not they wait in the store.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: 'opswire_sink_up', legend: 'delivery' }],
               runbook: 'OpswireSinkDown',
             },
-            YES_NO('up', 'down'),
+            { expr: 'opswire_sink_up', legend: 'delivery' },
+            ['up', 'down'],
           ),
         ],
         [
@@ -198,30 +194,26 @@ export const OVERVIEW = dashboard({
       panels: [
         [
           8,
-          stat(
+          verdict(
             {
               title: 'Certificate verified',
               says: 'Not verified: whoever stands in between can read the password and make up events.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: `opswire_tls_verified{${S}}`, legend: '{{source}}' }],
               runbook: 'OpswireTlsUnverified',
             },
-            YES_NO('verified', 'NOT verified'),
+            { expr: `opswire_tls_verified{${S}}`, legend: '{{source}}' },
+            ['verified', 'NOT verified'],
           ),
         ],
         [
           8,
-          stat(
+          verdict(
             {
               title: 'Config',
               says: 'Whether the last reload was taken. Refused: what ran before goes on.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: 'opswire_reload_success', legend: 'reload' }],
               runbook: 'OpswireReloadFailed',
             },
-            YES_NO('taken', 'refused'),
+            { expr: 'opswire_reload_success', legend: 'reload' },
+            ['taken', 'refused'],
           ),
         ],
         [

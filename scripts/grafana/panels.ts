@@ -106,11 +106,15 @@ export function stat(look: Look, words?: Readonly<Record<string, { text: string;
   })
 }
 
-/** 1 and 0 as words. */
-export const YES_NO = (yes: string, no: string) => ({
-  '1': { text: yes, color: 'green' },
-  '0': { text: no, color: 'red' },
-})
+/** A metric that is 1 when all is well and 0 when not, in words. */
+export function verdict(
+  look: Pick<Look, 'title' | 'says' | 'runbook'>,
+  query: Query,
+  [yes, no]: readonly [yes: string, no: string],
+): Panel {
+  const words = { '1': { text: yes, color: 'green' }, '0': { text: no, color: 'red' } }
+  return stat({ ...look, unit: 'bool', steps: falling([1, 'green']), queries: [query] }, words)
+}
 
 /** A line each; `stacked` as areas upon each other. With thresholds they are drawn as lines. */
 export function timeseries(look: Look, stacked = false): Panel {

@@ -1,5 +1,5 @@
 /** From taken down to acknowledged: the store, the disk, NATS, and the process itself. */
-import { bars, dashboard, falling, rising, stat, timeseries, YES_NO } from './panels.ts'
+import { bars, dashboard, rising, stat, timeseries, verdict } from './panels.ts'
 
 const S = 'source=~"$source"'
 
@@ -17,30 +17,22 @@ export const PIPELINE = dashboard({
       panels: [
         [
           5,
-          stat(
-            {
-              title: 'NATS',
-              says: 'Whether events go out.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: 'opswire_sink_up', legend: 'delivery' }],
-              runbook: 'OpswireSinkDown',
-            },
-            YES_NO('up', 'down'),
+          verdict(
+            { title: 'NATS', says: 'Whether events go out.', runbook: 'OpswireSinkDown' },
+            { expr: 'opswire_sink_up', legend: 'delivery' },
+            ['up', 'down'],
           ),
         ],
         [
           5,
-          stat(
+          verdict(
             {
               title: 'Store',
               says: 'Whether it takes events. It refuses when its limit is reached, or the disk fails: then nothing is read on.',
-              unit: 'bool',
-              steps: falling([1, 'green']),
-              queries: [{ expr: 'opswire_store_up', legend: 'store' }],
               runbook: 'OpswireStoreRefuses',
             },
-            YES_NO('takes', 'refuses'),
+            { expr: 'opswire_store_up', legend: 'store' },
+            ['takes', 'refuses'],
           ),
         ],
         [

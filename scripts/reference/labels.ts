@@ -2,6 +2,7 @@
 
 import { ERROR_CODES } from '../../src/error-codes.ts'
 import { GAP_REASONS, KINDS, TOKEN_FLAGS } from '../../src/event-schema.ts'
+import { NODE_STATES, ROLES } from '../../src/subscribers/apic/gauges.ts'
 import { codes } from './table.ts'
 
 export interface Label {
@@ -32,7 +33,7 @@ const LABELS: Readonly<Record<string, Label>> = {
     says: 'what was asked: a word of the code, for RaaS the name of the method (listed in [SECURITY.md](SECURITY.md)); past 500 series of one source: `other`',
   },
   scope: { says: 'an entry of `health_scopes`' },
-  role: { values: ['leaf', 'spine', 'controller', 'other'] },
+  role: { values: [...ROLES, 'other'] },
   version: { says: 'the version of opswire' },
   node: { says: 'the version of Node.js' },
   'opswire_published_total.result': { values: ['ok', 'duplicate', 'retry', 'too_large'] },
@@ -48,21 +49,7 @@ const LABELS: Readonly<Record<string, Label>> = {
   'opswire_gaps_total.reason': { values: GAP_REASONS },
   'opswire_subscriptions.state': { values: ['starting', 'live', 'resyncing', 'lost', 'disabled'] },
   'opswire_faults.state': { values: ['pending', 'firing', 'clearing', 'resolved'] },
-  'opswire_nodes.state': {
-    values: [
-      'active',
-      'commissioned',
-      'inactive',
-      'disabled',
-      'discovering',
-      'undiscovered',
-      'unsupported',
-      'decommissioned',
-      'maintenance',
-      'unknown',
-      'other',
-    ],
-  },
+  'opswire_nodes.state': { values: [...NODE_STATES, 'other'] },
 }
 
 /** What a label of a metric may hold; undefined when nobody wrote it down. */

@@ -14,8 +14,8 @@ export interface ApicGauges {
 }
 
 /** Only these become labels; what a fabric says beyond them is `other`. */
-const ROLES = new Set(['leaf', 'spine', 'controller'])
-const NODE_STATES = new Set([
+export const ROLES: ReadonlySet<string> = new Set(['leaf', 'spine', 'controller'])
+export const NODE_STATES: ReadonlySet<string> = new Set([
   'active',
   'commissioned',
   'inactive',
