@@ -1,5 +1,5 @@
 /** The sources that run: made from their configs, started, swapped at a reload, stopped. */
-import { onSecretChange, secretsIn } from './config/secret-watch.ts'
+import { filesOf, onSecretChange } from './config/secret-watch.ts'
 import type { ApicConfig, SourceConfig } from './config/sources.ts'
 import { Retryable } from './errors.ts'
 import type { System } from './event.ts'
@@ -201,12 +201,12 @@ export class SourceSet {
     this.#running.set(made.config.name, { ...made, runner })
   }
 
-  /** A waiting source tries again at once at a reload, and when the file of one of its secrets changes. */
+  /** A waiting source tries again at once at a reload, and when the file of one of its secrets, or its tls.ca_file, changes. */
   #wakeOf({ config }: Made): Wake {
-    const secrets = secretsIn(config)
+    const files = filesOf(config)
     return callback => {
       this.#waits.add(callback)
-      const forget = onSecretChange(secrets, callback)
+      const forget = onSecretChange(files, callback)
       return () => {
         this.#waits.delete(callback)
         forget()

@@ -9,7 +9,7 @@ Every failure that opswire classifies has one of the codes below (\`src/errors.t
 the log (\`code\`), in \`/status\` (\`lastError\`) and in \`opswire_reconnects_total{reason}\`. There are three kinds:
 
 - **Fatal**: this can't work until somebody changes something. A source is tried again after 5 minutes, after a restart, and
-  within seconds when the file of one of its secrets changes. The daemon does not exit for it: restarts would lock accounts.
+  within seconds when the file of one of its secrets, or its tls.ca_file, changes. The daemon does not exit for it: restarts would lock accounts.
 - **Retryable**: this will pass. Tried again at once after a session that had worked, then with growing, random waits, at most 60 s
   (30 s for the sink), or after the time that the other side named, 5 minutes at most.
 - **Poison**: one message that will never be understood. It is kept and everything else goes on.

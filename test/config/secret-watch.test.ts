@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
-import { onSecretChange, secretsIn } from '../../src/config/secret-watch.ts'
+import { filesOf, onSecretChange } from '../../src/config/secret-watch.ts'
 import { until } from '../support/manual-clock.ts'
 
 let directory: string
@@ -71,5 +71,10 @@ it('what was never read, or has no file, does not', async () => {
   look()
   expect(calls).toBe(0)
   expect(new Secret('inline', 'x').hasChanged()).toBe(false)
-  expect(secretsIn({ password: secret, other: new Secret('inline', 'x'), user: 'u' })).toEqual([secret])
+  const block = { password: secret, other: new Secret('inline', 'x'), user: 'u', tls: { ca_file: null } }
+  expect(filesOf(block)).toEqual([secret])
+  expect(filesOf({ ...block, tls: { ca_file: '/etc/ca.pem' } }).map(one => one.path)).toEqual([
+    secret.path,
+    '/etc/ca.pem',
+  ])
 })

@@ -76,9 +76,18 @@ export class CatchUp {
     const whole = await readWhole(core, query, core.signal)
     const asked = { at, fabricMs, answeredMs: core.fabricNow() }
     await this.#close(whole, asked, missed)
-    if (core.cutOff()) return
-    core.continuity.prove(this.#feed.name, asked.fabricMs)
-    this.#feed.prove()
+    if (!core.cutOff()) this.#feed.prove()
+  }
+
+  /**
+   * A reconcile of that time found nothing that was not pushed: nothing before it is missing. One that found something
+   * closes no hole: what came and went meanwhile it can't show.
+   */
+  heardAll(fabricMs: number): void {
+    const { continuity, outbox, cutOff } = this.#core
+    if (cutOff()) return
+    continuity.prove(this.#feed.name, fabricMs)
+    outbox.add(this.#feed.name, undefined, { ...this.#feed.position.cursor(), provedMs: fabricMs })
   }
 
   /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */
@@ -101,8 +110,13 @@ export class CatchUp {
     if (hole !== undefined) {
       tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
     }
+    const knownMs = core.continuity.knownTo(feed.name)
+    const isClosed = hole !== undefined || !this.#contacted || knownMs === undefined
     this.#contacted = true
-    core.outbox.add(feed.name, undefined, { ...feed.position.cursor(), provedMs: asked.fabricMs })
+    core.outbox.add(feed.name, undefined, {
+      ...feed.position.cursor(),
+      provedMs: isClosed ? asked.fabricMs : Math.min(knownMs, asked.fabricMs),
+    })
   }
 
   /** How many events that made; undefined when the log of faults can't be read. */

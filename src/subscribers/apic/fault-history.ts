@@ -97,7 +97,7 @@ export async function tellMissedFaults(
   const untilMs = asked.fabricMs
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
-    core.continuity.faults.begin(feed.name, untilMs)
+    core.continuity.faults.begin(feed.name, untilMs, [])
     return 0
   }
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
@@ -119,7 +119,11 @@ export async function tellMissedFaults(
     await core.outbox.room()
   }
   core.signal.throwIfAborted()
-  core.continuity.faults.begin(feed.name, untilMs)
+  core.continuity.faults.begin(
+    feed.name,
+    untilMs,
+    rows.flatMap(row => transitionOf(row) ?? []),
+  )
   position.finishRead(rows.findLast(row => row.createdMs <= untilMs)?.createdMs, untilMs)
   return told
 }

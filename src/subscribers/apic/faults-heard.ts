@@ -23,9 +23,11 @@ export class FaultsHeard {
   readonly #since = new Map<string, number>()
   #forgottenMs = Number.NEGATIVE_INFINITY
 
-  /** The first reading of the fault log for this feed is done: what comes from now on should be heard. */
-  begin(feed: string, fabricMs: number): void {
-    if (!this.#since.has(feed)) this.#since.set(feed, fabricMs)
+  /** The fault log was read for this feed, with these rows in it: the first time, all that comes after them should be heard. */
+  begin(feed: string, fabricMs: number, rows: readonly Transition[]): void {
+    if (this.#since.has(feed)) return
+    this.#since.set(feed, fabricMs)
+    for (const row of rows) this.#take(row)
   }
 
   /** A fault is in this state, or gone (undefined): `nowMs` where the state doesn't say since when. */
@@ -41,13 +43,15 @@ export class FaultsHeard {
 
   /** Of these transitions of one fault, all of which should have been heard: those that nobody told. Each is said once. */
   unheard(feed: string, dn: string, transitions: readonly Transition[]): Transition[] {
-    const sinceMs = Math.max(this.#since.get(feed) ?? Number.POSITIVE_INFINITY, this.#forgottenMs) + SKEW_MS
+    const sinceMs = Math.max(this.#since.get(feed) ?? Number.POSITIVE_INFINITY, this.#forgottenMs)
     const heard = this.#byFault.get(dn) ?? []
     const missing = transitions.filter(one => one.atMs > sinceMs && !heard.some(other => isSame(one, other)))
-    for (const { atMs, change } of missing) {
-      this.note(dn, change.status === 'deleted' ? undefined : change.attributes, atMs)
-    }
+    for (const one of missing) this.#take(one)
     return missing
+  }
+
+  #take({ atMs, change }: Transition): void {
+    this.note(change.dn, change.status === 'deleted' ? undefined : change.attributes, atMs)
   }
 
   #forget(): void {

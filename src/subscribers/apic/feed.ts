@@ -73,7 +73,7 @@ export class Feed implements Watched {
     this.hidden = hidden
     const cursor = core.cursor(this.name)
     this.position = new LogPosition(cursor)
-    this.hearing = new Hearing(core, this.name, (reason, sinceMs) => this.remake(reason, sinceMs))
+    this.hearing = new Hearing(core, this.name, this.remake.bind(this), ms => this.#catchUp.heardAll(ms))
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     this.#filler = new Filler({
       core,

@@ -23,6 +23,7 @@ export class Hearing {
   readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>
   readonly #name: string
   readonly #remake: (reason: string, sinceMs: number | undefined) => void
+  readonly #onHeardAll: (askedMs: number) => void
   /** When a reconcile last found nothing that was not pushed, or the subscription was made; by the fabric's clock. */
   #heardAllMs: number | undefined
   #round: Round | undefined
@@ -33,10 +34,12 @@ export class Hearing {
     core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>,
     name: string,
     remake: (reason: string, sinceMs: number | undefined) => void,
+    onHeardAll: (askedMs: number) => void,
   ) {
     this.#core = core
     this.#name = name
     this.#remake = remake
+    this.#onHeardAll = onHeardAll
   }
 
   /** A read had to tell of this object. */
@@ -67,6 +70,7 @@ export class Hearing {
   #heardAll(round: Round): void {
     this.#rounds = 0
     this.#heardAllMs = round.askedMs
+    this.#onHeardAll(round.askedMs)
   }
 
   async #judge(round: Round): Promise<void> {

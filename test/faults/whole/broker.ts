@@ -1,4 +1,5 @@
 /** The real nats-server behind a wire, and what its operator does to it. */
+import { cpSync, renameSync, rmSync } from 'node:fs'
 import { DiscardPolicy, type JetStreamManager, jetstreamManager, type StreamState } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { NatsConfig } from '../../../src/config/schema.ts'
@@ -11,6 +12,7 @@ import { Wire } from '../../support/wire.ts'
 export const STREAM = 'OPSWIRE'
 export const NATS_USER = 'opswire'
 export const NATS_PASSWORD = 'wire-0'
+const ROOM = 60
 const ADMIN = { user: 'admin', pass: 'admin' }
 
 export class Broker {
@@ -23,10 +25,10 @@ export class Broker {
   }
 
   /** Rejects when that version can't be had. */
-  static async start(version: string): Promise<Broker> {
+  static async start(version: string, more?: string): Promise<Broker> {
     const found = await resolveTool('nats-server', { exactly: version })
     if ('missing' in found) throw new Error(`NOT RUN: ${found.missing}`)
-    const server = await startNatsServer({ binary: found.path, config: configOf(true) })
+    const server = await startNatsServer({ binary: found.path, config: configOf(true, NATS_PASSWORD, more) })
     return new Broker(server, await Wire.to(server.port))
   }
 
@@ -53,10 +55,13 @@ export class Broker {
     }
   }
 
-  /** No more than what is there now fits into the stream; what comes is refused. Gives the way back. */
+  /**
+   * Little more than what is there now fits into the stream; what comes then is refused. Gives the way back. Little more:
+   * a limit below what came while it was being set would take the oldest away.
+   */
   async fill(): Promise<() => Promise<void>> {
-    const messages = Math.max(1, (await this.admin(stateOf))?.messages ?? 0)
-    await this.#change({ discard: DiscardPolicy.New, max_msgs: messages })
+    const messages = (await this.admin(stateOf))?.messages ?? 0
+    await this.#change({ discard: DiscardPolicy.New, max_msgs: messages + ROOM })
     return () => this.#change({ discard: DiscardPolicy.Old, max_msgs: -1 })
   }
 
@@ -77,6 +82,26 @@ export class Broker {
   async forbid(): Promise<() => Promise<void>> {
     await this.server.reload(configOf(false))
     return () => this.server.reload(configOf(true))
+  }
+
+  /** Keeps a copy of what the server has on disk. Gives the way back to it: all that came since is gone. */
+  copied(): () => Promise<void> {
+    const { storeDir, pid } = this.server
+    const aside = `${storeDir}-aside`
+    if (pid !== undefined) process.kill(pid, 'SIGSTOP')
+    cpSync(storeDir, aside, { recursive: true })
+    if (pid !== undefined) process.kill(pid, 'SIGCONT')
+    return async () => {
+      await this.server.kill()
+      rmSync(storeDir, { recursive: true })
+      renameSync(aside, storeDir)
+      await this.server.restart()
+    }
+  }
+
+  /** Another password for the daemon's user, by a reload of the server's config. */
+  async changePassword(password: string): Promise<void> {
+    await this.server.reload(configOf(true, password))
   }
 
   async remove(): Promise<void> {
@@ -102,11 +127,11 @@ async function stateOf(manager: JetStreamManager): Promise<StreamState | undefin
 }
 
 /** The server's config: an operator, and the daemon's user, that may publish or not. */
-function configOf(mayPublish: boolean): string {
+function configOf(mayPublish: boolean, password = NATS_PASSWORD, more = ''): string {
   const permissions = mayPublish ? '' : ', permissions: { publish: { deny: ["opswire.>"] } }'
   const users = [
     `{ user: ${ADMIN.user}, password: ${ADMIN.pass} }`,
-    `{ user: ${NATS_USER}, password: ${NATS_PASSWORD}${permissions} }`,
+    `{ user: ${NATS_USER}, password: ${password}${permissions} }`,
   ]
-  return `authorization { users: [${users.join(', ')}] }`
+  return `authorization { users: [${users.join(', ')}] }\n${more}`
 }

@@ -44,6 +44,8 @@ const NATS_FAULTS: readonly FaultKind[] = [
   { name: 'nats: stream full', group: BROKER, weight: 2, lastsMs: 7000, strike: world => world.broker.fill() },
   { name: 'nats: other subjects', group: BROKER, lastsMs: 7000, strike: world => world.broker.misdirect() },
   { name: 'nats: may not publish', group: BROKER, weight: 2, lastsMs: 7000, strike: world => world.broker.forbid() },
+  // Restored from a copy that is some seconds old.
+  { name: 'nats: set back', group: BROKER, lastsMs: 6000, strike: world => world.broker.copied() },
   { name: 'nats: stream deleted', group: BROKER, strike: world => world.broker.deleteStream() },
 ]
 

@@ -141,7 +141,9 @@ function isLast(one: Owed, owed: readonly Owed[], told: readonly Entry[]): boole
 
 /** True when the gap event speaks of the time of this loss. */
 export function covers(gap: Gap, lost: Entry): boolean {
-  if (`${gap.source} ${gap.feed}` !== lost.feed) return false
+  // What the store, or the stream behind it, has lost is of all feeds.
+  const isAll = gap.feed === 'store' || gap.feed === 'stream'
+  if (isAll ? !lost.feed.startsWith(`${gap.source} `) : `${gap.source} ${gap.feed}` !== lost.feed) return false
   const from = gap.from === null ? Number.NEGATIVE_INFINITY : Date.parse(gap.from)
   const to = gap.to === null ? Number.POSITIVE_INFINITY : Date.parse(gap.to)
   return from - SLACK_MS <= lost.at && lost.at <= to + SLACK_MS

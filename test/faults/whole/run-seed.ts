@@ -9,7 +9,8 @@ import { Dice } from './dice.ts'
 import { type Evidence, type Gap, type Judgement, judgeWhole } from './judge.ts'
 import { Labour } from './labour.ts'
 import { lineOf, play, type Strike, scheduleOf } from './schedule.ts'
-import { World } from './world.ts'
+import type { Setting } from './setting.ts'
+import { World, type WorldOptions } from './world.ts'
 
 export interface SeedOptions {
   readonly seed: number
@@ -17,6 +18,10 @@ export interface SeedOptions {
   readonly spanMs: number
   /** Only these of the schedule. */
   readonly only?: ReadonlySet<number>
+  /** What of the world differs from what the seed draws. */
+  readonly world?: Partial<WorldOptions>
+  /** Gaps that may be told besides those of objects without a history. */
+  readonly mayBe?: (gap: Gap) => boolean
   /** Instead of the seed's own. */
   readonly strikes?: readonly Strike[]
   /** How long what is missing may still take when all faults are over. */
@@ -50,7 +55,7 @@ const PATIENCE_MS = 90_000
 /** After all is there: whatever comes twice comes soon. */
 const QUIET_MS = 2000
 const LOOK_MS = 700
-const FRESH_MS = 30_000
+const FRESH_MS = 60_000
 /** Connections and files come and go by a few; what leaks in every fault is more. */
 const FILES_SLACK = 12
 
@@ -67,12 +72,12 @@ export interface Played {
 export async function runSeed(options: SeedOptions): Promise<Played> {
   const { seed, spanMs, only, say = () => undefined, patienceMs = PATIENCE_MS } = options
   const startedAt = systemClock.now()
-  const world = await World.start({ seed, say })
+  const world = await World.start({ ...options.world, seed, say })
   const strikes = (options.strikes ?? scheduleOf(seed, spanMs)).filter(one => only === undefined || only.has(one.index))
   for (const strike of strikes) say(lineOf(strike))
   const possible = strikes.filter(({ kind }) => kind.isPossible?.(world) ?? true)
   const wrongs: string[] = []
-  const run = new Run(world, possible)
+  const run = new Run(world, possible, options.mayBe)
   let settledS: number | null = null
   try {
     run.labour.start()
@@ -122,6 +127,7 @@ export async function runSeed(options: SeedOptions): Promise<Played> {
 class Run {
   readonly #world: World
   readonly #strikes: readonly Strike[]
+  readonly #also: (gap: Gap) => boolean
   readonly #beganAt = systemClock.wall()
   readonly labour: Labour
   readonly files: number
@@ -129,9 +135,10 @@ class Run {
   judgement: Judgement | undefined
   evidence: Evidence | undefined
 
-  constructor(world: World, strikes: readonly Strike[]) {
+  constructor(world: World, strikes: readonly Strike[], also: (gap: Gap) => boolean = () => false) {
     this.#world = world
     this.#strikes = strikes
+    this.#also = also
     const { fabric, raas, vcd } = world.systems
     const { seed, intervalMs } = world.setting
     this.labour = new Labour({ fabric, raas, vcd, clock: systemClock, dice: new Dice(seed + 7), intervalMs })
@@ -147,7 +154,7 @@ class Run {
       owed: owedOf(systems, this.#beganAt),
       stream: this.stream,
       flawOf: event => (validate(event) ? undefined : JSON.stringify(validate.errors?.[0])),
-      mayBe: gap => mayBe(gap, this.#strikes),
+      mayBe: gap => mayBe(gap, this.#strikes, this.#world.setting) || this.#also(gap),
       late: new Set(rows.filter(row => row.visibleAtMs > row.timestampMs).map(row => row.id)),
     }
     this.judgement = judgeWhole(this.evidence)
@@ -185,8 +192,9 @@ class Run {
 }
 
 /** What came and went unseen, of objects that no history tells of, is announced. Nothing else may be: all else can be asked for. */
-function mayBe(gap: Gap, strikes: readonly Strike[]): boolean {
-  const deafens = strikes.some(({ kind }) => kind.deafens === true)
+function mayBe(gap: Gap, strikes: readonly Strike[], setting: Setting): boolean {
+  // A log that is behind the objects is overtaken by them, too.
+  const deafens = setting.recordsLateMs > 0 || strikes.some(({ kind }) => kind.deafens === true)
   const isObject = ['class/fvTenant', 'class/fvCtx'].includes(gap.feed) || (gap.feed === 'class/faultInst' && deafens)
   return isObject && (gap.reason === 'outage_no_history' || gap.reason === 'paused')
 }

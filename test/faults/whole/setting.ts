@@ -21,6 +21,8 @@ export interface Setting {
   readonly xsrfRotateEvery: number
   readonly expired: '401' | 'html'
   readonly vcdIdleMs: number
+  /** `always`: each use of the API token answers with its successor, and kills it. */
+  readonly vcdRotation: 'never' | 'always'
   readonly intervalMs: number
 }
 
@@ -42,6 +44,8 @@ export function settingOf(seed: number): Setting {
     jwtLifetimeMs: dice.pick([8000, 30_000, 1_800_000]),
     xsrfRotateEvery: dice.pick([0, 7]),
     expired: dice.of(0.5) ? '401' : 'html',
+    // A lost answer would lock the daemon out for good: not beside random faults.
+    vcdRotation: 'never',
     vcdIdleMs: dice.pick([5000, 1_800_000]),
     intervalMs: dice.pick([80, 120, 160]),
   }

@@ -13,8 +13,16 @@ export const RAAS_PASSWORD = 'pa55-word'
 export const VCD_TOKEN = 'secret-system'
 const OWN_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f0'
 
+/** What the systems take for right now: whoever changes it has rotated it. */
+export interface Keys {
+  /** Of the fabric, from its next start on. */
+  certificate: Certificate
+  apic: string
+  raas: string
+}
+
 export interface Systems {
-  readonly certificate: Certificate
+  readonly keys: Keys
   readonly fabric: Fabric
   /** In the order of the config. */
   readonly controllers: readonly ApicSimulator[]
@@ -27,6 +35,7 @@ export interface Systems {
 export async function startSystems(setting: Setting): Promise<Systems> {
   const time = systemClock
   const certificate = await makeCertificate()
+  const keys: Keys = { certificate, apic: APIC_PASSWORD, raas: RAAS_PASSWORD }
   const fabric = new Fabric({ time })
   Object.assign(fabric.knobs, {
     auditCopies: setting.auditCopies,
@@ -38,7 +47,11 @@ export async function startSystems(setting: Setting): Promise<Systems> {
   for (let nodeId = 1; nodeId <= setting.controllers; nodeId++) {
     controllers.push(
       await startApicSimulator({
-        ...{ time, certificate, fabric, nodeId, refreshTimeoutSeconds, maximumLifetimeSeconds },
+        ...{ time, fabric, nodeId, refreshTimeoutSeconds, maximumLifetimeSeconds },
+        get certificate() {
+          return keys.certificate
+        },
+        users: [account('admin', () => keys.apic)],
         loginsPerSecond: Number.POSITIVE_INFINITY,
         knobs: { subscriptionsOutliveSocket, socketAtSessionEnd },
       }),
@@ -47,7 +60,14 @@ export async function startSystems(setting: Setting): Promise<Systems> {
   const { jwtLifetimeMs, xsrfRotateEvery, expired } = setting
   const raas = await startRaasSimulator({
     ...{ time, certificate, jwtLifetimeMs, xsrfRotateEvery, expired },
-    users: [{ username: 'svc-opswire', password: RAAS_PASSWORD }],
+    users: [
+      {
+        username: 'svc-opswire',
+        get password() {
+          return keys.raas
+        },
+      },
+    ],
     retrieveAfterMs: 500,
     missingAfterMs: 3_600_000,
   })
@@ -59,7 +79,12 @@ export async function startSystems(setting: Setting): Promise<Systems> {
       { name: 'ci-bot', password: 'unused', org: 'acme' },
       { name: 'alice', password: 'unused', org: 'acme' },
     ],
-    tokens: [{ secret: VCD_TOKEN, id: OWN_TOKEN, user: 'svc-opswire', org: 'System', name: 'opswire' }],
+    tokens: [
+      {
+        ...{ secret: VCD_TOKEN, id: OWN_TOKEN, user: 'svc-opswire', org: 'System', name: 'opswire' },
+        rotation: setting.vcdRotation,
+      },
+    ],
   })
   const wires = {
     apic: await Promise.all(controllers.map(one => Wire.to(one.port))),
@@ -67,11 +92,20 @@ export async function startSystems(setting: Setting): Promise<Systems> {
     vcd: await Wire.to(vcd.port),
   }
   return {
-    ...{ certificate, fabric, controllers, raas, vcd, wires },
+    ...{ keys, fabric, controllers, raas, vcd, wires },
     close: async () => {
       await Promise.all([...wires.apic, wires.raas, wires.vcd].map(wire => wire.close()))
       await Promise.all([...controllers, raas, vcd].map(one => one.close()))
       fabric.close()
+    },
+  }
+}
+
+function account(name: string, password: () => string) {
+  return {
+    name,
+    get password() {
+      return password()
     },
   }
 }

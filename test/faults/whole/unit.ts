@@ -24,9 +24,9 @@ export class Unit {
   starts = 0
 
   /** `as`: how to run a command as the user that the daemon shall be. */
-  constructor(configFile: string, as: Launch) {
+  constructor(configFile: string, as: Launch, env: Readonly<Record<string, string>> = {}) {
     this.#as = as
-    this.#daemon = new Daemon(configFile, {}, words => as([process.execPath, MAIN, ...words]))
+    this.#daemon = new Daemon(configFile, { ...env }, words => as([process.execPath, MAIN, ...words]))
     process.once('exit', this.#orphan)
   }
 

@@ -22,6 +22,10 @@ export interface WorldOptions {
   readonly top?: string
   readonly nats?: string
   readonly setting?: Partial<Setting>
+  /** More lines of the nats-server's config. */
+  readonly server?: string
+  /** The environment that the daemon gets, besides that of the tests. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export class World {
@@ -50,7 +54,7 @@ export class World {
     if (!this.#isRoot) say('NOT RUN: a full disk, an unprivileged daemon: only root can make them')
     mkdirSync(this.stateDir, { recursive: true })
     if (this.#isRoot) chownSync(this.stateDir, UNPRIVILEGED, UNPRIVILEGED)
-    this.file('ca.pem', systems.certificate.cert)
+    for (const name of ['ca.pem', 'ca-apic.pem']) this.file(name, systems.keys.certificate.cert)
     this.file('apic-password', APIC_PASSWORD)
     this.file('raas-password', RAAS_PASSWORD)
     this.file('vcd-token', VCD_TOKEN)
@@ -65,7 +69,7 @@ export class World {
   /** Resolves when the daemon is up and every source has proved itself alive. */
   static async start(options: WorldOptions): Promise<World> {
     const setting = { ...settingOf(options.seed), ...options.setting }
-    const broker = await Broker.start(setting.nats)
+    const broker = await Broker.start(setting.nats, options.server)
     const world = new World(options, setting, await startSystems(setting), broker)
     try {
       await world.unit.up()
@@ -123,9 +127,9 @@ export class World {
     const { top = '', nats = '' } = this.#options
     const url = (port: number): string => `https://127.0.0.1:${port}`
     const odd = this.#variant % 2 === 1
-    const source = `
-    tls: { ca_file: ${directory}/ca.pem }
-    request_timeout: ${odd ? 3 : 2}s`
+    const source = (ca: string): string => `
+    tls: { ca_file: ${directory}/${ca}.pem }
+    request_timeout: ${odd ? 4 : 3}s`
     return `
 state_dir: ${this.stateDir}
 http: { listen: "127.0.0.1:0" }
@@ -145,7 +149,7 @@ sources:
     format: ${setting.format}
     health_scopes: []
     canary_interval: 2s
-    reconcile_interval: ${odd ? 4 : 5}s${source}
+    reconcile_interval: ${odd ? 4 : 5}s${source('ca-apic')}
     subscriptions: [${['eventRecord', 'aaaModLR', 'faultInst', 'fvTenant', ...(odd ? ['fvCtx'] : [])].map(cls => `{ class: ${cls} }`).join(', ')}]
   - name: ${SALT}
     kind: raas
@@ -153,14 +157,14 @@ sources:
     username: svc-opswire
     password_file: ${directory}/raas-password
     poll_interval: ${odd ? 2 : 1}s
-    sweep_interval: 3s${source}
+    sweep_interval: 3s${source('ca')}
   - name: ${CLOUD}
     kind: vcd
     url: ${url(wires.vcd.port)}
     org: System
     api_token_file: ${directory}/vcd-token
     poll_interval: ${odd ? 2 : 1}s
-    sweep_interval: 3s${source}
+    sweep_interval: 3s${source('ca')}
 `
   }
 }
