@@ -35,6 +35,16 @@ function deliver(store: MemoryStore, config: Delivery['config'], lost?: Forgotte
   return delivery
 }
 
+/** A server whose stream has taken events 1 to `count`. */
+async function delivered(version: string, skip: (note: string) => never, count: number) {
+  const nats = await start(version, skip)
+  const store = new MemoryStore()
+  const delivery = deliver(store, natsConfig(nats.url))
+  putMany(store, 1, count)
+  await delivery.settled(count)
+  return { nats, store, delivery }
+}
+
 async function client(nats: RunningNats): Promise<NatsConnection> {
   const connection = await connect({ servers: nats.url })
   teardown.push(() => connection.close())
@@ -67,11 +77,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   it('that was restored from an older copy gets again what it lacks, in order, before what is new', async ({
     skip,
   }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const delivery = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 1500)
-    await delivery.settled(1500)
+    const { nats, store, delivery } = await delivered(version, skip, 1500)
     const putBack = await backUp(nats)
     putMany(store, 1501, 4000)
     await delivery.settled(4000)
@@ -86,11 +92,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   })
 
   it('that went back, and was written to by others since, is known by the message', async ({ skip }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const first = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 100)
-    await first.settled(100)
+    const { nats, store, delivery: first } = await delivered(version, skip, 100)
     const putBack = await backUp(nats)
     putMany(store, 101, 200)
     await first.settled(200)
@@ -109,11 +111,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   })
 
   it('that was deleted and made again while nobody was there gets all that is kept', async ({ skip }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const first = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 300)
-    await first.settled(300)
+    const { nats, store, delivery: first } = await delivered(version, skip, 300)
     await first.pump.stop(5000)
     store.trim(50)
     const manager = await managerOf(nats)
@@ -132,11 +130,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   })
 
   it('that is deleted and made again under way is noticed by the first answer', async ({ skip }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const delivery = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 300)
-    await delivery.settled(300)
+    const { nats, store, delivery } = await delivered(version, skip, 300)
     const manager = await managerOf(nats)
     await manager.streams.delete('OPSWIRE')
     await manager.streams.add({ name: 'OPSWIRE', subjects: ['opswire.>'] })
@@ -150,11 +144,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   it('that lost also what is kept no more says of when, and is asked again until that is written down', async ({
     skip,
   }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const first = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 100)
-    await first.settled(100)
+    const { nats, store, delivery: first } = await delivered(version, skip, 100)
     const putBack = await backUp(nats)
     putMany(store, 101, 300)
     await first.settled(300)
@@ -189,11 +179,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   })
 
   it('that goes back once more while it gets what it lacks gets it all the same', async ({ skip }) => {
-    const nats = await start(version, skip)
-    const store = new MemoryStore()
-    const delivery = deliver(store, natsConfig(nats.url))
-    putMany(store, 1, 500)
-    await delivery.settled(500)
+    const { nats, store, delivery } = await delivered(version, skip, 500)
     const putBack = await backUp(nats)
     putMany(store, 501, 6000)
     await delivery.settled(6000)
