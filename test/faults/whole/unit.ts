@@ -26,7 +26,9 @@ export class Unit {
   /** `as`: how to run a command as the user that the daemon shall be. */
   constructor(configFile: string, as: Launch, env: Readonly<Record<string, string>> = {}) {
     this.#as = as
-    this.#daemon = new Daemon(configFile, { ...env }, words => as([process.execPath, MAIN, ...words]))
+    // Not in the environment of what becomes that user: only in that of the daemon.
+    const pairs = Object.entries(env).map(([name, value]) => `${name}=${value}`)
+    this.#daemon = new Daemon(configFile, {}, words => as(['env', ...pairs, process.execPath, MAIN, ...words]))
     process.once('exit', this.#orphan)
   }
 

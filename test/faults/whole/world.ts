@@ -25,7 +25,7 @@ export interface WorldOptions {
   /** More lines of the nats-server's config. */
   readonly server?: string
   /** The environment that the daemon gets, besides that of the tests. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: (world: World) => Readonly<Record<string, string>>
 }
 
 export class World {
@@ -60,10 +60,8 @@ export class World {
     this.file('vcd-token', VCD_TOKEN)
     this.file('nats-password', NATS_PASSWORD)
     this.#configFile = this.file('opswire.yaml', this.#config())
-    this.unit = new Unit(
-      this.#configFile,
-      this.#isRoot ? unprivileged : ([command = '', ...args]) => ({ command, args }),
-    )
+    const asWeAre: Launch = ([command = '', ...args]) => ({ command, args })
+    this.unit = new Unit(this.#configFile, this.#isRoot ? unprivileged : asWeAre, options.env?.(this))
   }
 
   /** Resolves when the daemon is up and every source has proved itself alive. */
