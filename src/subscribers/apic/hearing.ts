@@ -17,6 +17,8 @@ interface Round {
   readonly heard: Set<string>
   /** By the fabric's clock. */
   readonly askedMs: number
+  /** Nothing was found, or all of it was pushed after all. */
+  isHeard: boolean
 }
 
 export class Hearing {
@@ -26,9 +28,12 @@ export class Hearing {
   readonly #onHeardAll: (askedMs: number) => void
   /** When a reconcile last found nothing that was not pushed, or the subscription was made; by the fabric's clock. */
   #heardAllMs: number | undefined
-  #round: Round | undefined
+  /** Under way, or not judged yet, in their order: with a short interval one begins before the last one is judged. */
+  #rounds: Round[] = []
+  /** The one that reads. */
+  #reading: Round | undefined
   /** Reconciles in a row that found something unheard. */
-  #rounds = 0
+  #unheardRounds = 0
 
   constructor(
     core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>,
@@ -44,33 +49,48 @@ export class Hearing {
 
   /** A read had to tell of this object. */
   found(dn: string): void {
-    this.#round?.found.add(dn)
+    this.#reading?.found.add(dn)
   }
 
   /** A push told of this object. */
   heard(dn: string): void {
-    this.#round?.heard.add(dn)
+    for (const round of this.#rounds) round.heard.add(dn)
   }
 
   /** The subscription is made anew: what was suspected of the old one is no matter any more. */
   forget(): void {
-    this.#round = undefined
+    this.#rounds = []
     this.#heardAllMs = this.#core.fabricNow()
   }
 
   /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */
   async during(reconcile: () => Promise<void>): Promise<void> {
-    const round: Round = { found: new Set(), heard: new Set(), askedMs: this.#core.fabricNow() }
-    this.#round = round
-    await reconcile()
-    if (round.found.size === 0) this.#heardAll(round)
+    const round: Round = { found: new Set(), heard: new Set(), askedMs: this.#core.fabricNow(), isHeard: false }
+    this.#rounds.push(round)
+    this.#reading = round
+    try {
+      await reconcile()
+    } catch (error) {
+      this.#drop(round)
+      throw error
+    }
+    if (round.found.size === 0) this.#pass(round)
     else void this.#judge(round)
   }
 
-  #heardAll(round: Round): void {
-    this.#rounds = 0
-    this.#heardAllMs = round.askedMs
-    this.#onHeardAll(round.askedMs)
+  /** It proves something as soon as all before it do: what those found is no news to it, and may still be unheard. */
+  #pass(round: Round): void {
+    round.isHeard = true
+    for (let first = this.#rounds[0]; first?.isHeard === true; first = this.#rounds[0]) {
+      this.#rounds.shift()
+      this.#unheardRounds = 0
+      this.#heardAllMs = first.askedMs
+      this.#onHeardAll(first.askedMs)
+    }
+  }
+
+  #drop(round: Round): void {
+    this.#rounds = this.#rounds.filter(other => other !== round)
   }
 
   async #judge(round: Round): Promise<void> {
@@ -80,19 +100,22 @@ export class Hearing {
     } catch {
       return
     }
-    if (this.#round !== round) return
-    this.#round = undefined
-    if (pausedWithin(AFTER_PAUSE_MS)) return
-    const unheard = round.found.difference(round.heard).size
-    if (unheard === 0) {
-      this.#heardAll(round)
+    if (!this.#rounds.includes(round)) return
+    if (pausedWithin(AFTER_PAUSE_MS)) {
+      this.#drop(round)
       return
     }
-    this.#rounds++
-    if (this.#rounds === 1) {
+    const unheard = round.found.difference(round.heard).size
+    if (unheard === 0) {
+      this.#pass(round)
+      return
+    }
+    this.#rounds = []
+    this.#unheardRounds++
+    if (this.#unheardRounds === 1) {
       this.#remake(`a reconcile found ${unheard} objects whose changes were never pushed`, this.#heardAllMs)
     }
-    if (this.#rounds !== 2) return
+    if (this.#unheardRounds !== 2) return
     // Some changes may never be pushed at all: a subscription made anew each time would not mend that.
     const text = `${this.#name}: changes are found that are never pushed, though it was made anew; reconciles tell them`
     report({ type: 'advice', source: source.name, text })
