@@ -149,6 +149,28 @@ test('returns that the tail never sees are found by the counters', async () => {
   expect(rig.keeper.reported('feed_recovered')).toMatchObject([{ feed: 'returns', count: 1 }])
 })
 
+test("returns that come one by one, each counted before it is read, are the tail's: nothing was missed", async () => {
+  rig = await makeRig({ simulator: { missingAfterMs: 3_600_000 } })
+  await rig.start()
+  const minions = ['web01', 'web02', 'web03', 'db01', 'db02', 'app01']
+  const jid = route(rig, minions)
+  const waiting = [...minions]
+  // Between the tail's read and the one in which the job loop counts.
+  rig.sim.knobs.fault = ({ method, kwarg }) => {
+    const minion = method === 'cmd.get_cmds' && kwarg['state'] !== undefined ? waiting.shift() : undefined
+    if (minion !== undefined) rig.sim.push('master1', [ret(jid, minion, true)])
+    return undefined
+  }
+  await rig.rounds(minions.length + 2)
+  expect(
+    rig.keeper
+      .of('raas.return')
+      .map(fact => `${fact.data.return?.minion} ${fact.origin}`)
+      .toSorted(),
+  ).toEqual(minions.map(minion => `${minion} live`).toSorted())
+  expect(rig.keeper.reported('feed_recovered')).toEqual([])
+})
+
 test('definitions: mirror at first contact, then defined, redefined and removed, chained', async () => {
   rig = await makeRig()
   saveJob('11111111-0000-4000-8000-000000000001', 'Patch web tier')

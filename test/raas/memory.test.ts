@@ -238,6 +238,18 @@ test('a return too large to be read, in a group of one time and on top: one gap,
   expect(minionsOf(on)).toEqual(['below', 'later'])
 })
 
+test('a return too large to be read, in the oldest group of one time: looked for within bounds, in whatever order', async () => {
+  const on = await started({ config: { jobs: false }, limits: { maxBytes: 60_000 } })
+  on.sim.push('master1', [huge(JID, 'big'), ret(JID, 'web01', true)])
+  for (let round = 0; round < 12; round++) {
+    const before = asked(on)
+    await on.rounds(1)
+    expect(asked(on) - before).toBeLessThan(60)
+  }
+  expect(minionsOf(on)).toEqual(['web01'])
+  expect(gaps(on)).toHaveLength(1)
+})
+
 test('a return too large to be read whose outcome the job loop tells is no gap', async () => {
   const on = await started({ limits: { maxBytes: 60_000 } })
   const jid = route(on, ['big', 'web01'], 'cmd.run')

@@ -50,9 +50,10 @@ export class Oversize {
       Object.assign(hole, { at, size })
       if (!hole.tied && size > hole.count) {
         // Another one came beside it, or it is one of a group of equal times that was not seen as one before.
-        if (await areUnreadable(read, at, size))
-          Object.assign(hole, { count: size, toUs: nowUs, walks: 0, told: false })
-        else Object.assign(hole, { tied: true, toUs: hole.fromUs })
+        const tieUs = await readableAmong(read, at, size)
+        if (tieUs === undefined) Object.assign(hole, { count: size, toUs: nowUs, walks: 0, told: false })
+        // Time of the group: -Infinity when rows went away meanwhile, and there is none.
+        else Object.assign(hole, { tied: true, toUs: Math.max(tieUs, hole.fromUs) })
       }
       if (!hole.tied && size > 0 && at > 0) hole.toUs = Math.min(hole.toUs, (await look(read, at - 1)) ?? hole.toUs)
       if (size > 0) located.push(hole)
@@ -131,18 +132,22 @@ async function neighbour(read: ReadPage, position: number, step: 1 | -1) {
   return { us: undefined, passed }
 }
 
-/** Looks again and again: in a group of equal times a readable row shows itself sooner or later. */
-async function areUnreadable(read: ReadPage, from: number, size: number): Promise<boolean> {
+/** Looks again and again: in a group of equal times a readable row shows itself, and its time, sooner or later. */
+async function readableAmong(read: ReadPage, from: number, size: number): Promise<number | undefined> {
   for (let again = 0; again < 3; again++) {
-    for (let at = from; at < from + size; at++) if ((await look(read, at)) !== undefined) return false
+    for (let at = from; at < from + size; at++) {
+      const us = await look(read, at)
+      if (us !== undefined) return us
+    }
   }
-  return true
+  return undefined
 }
 
 async function find(read: ReadPage, hole: Hole): Promise<{ at: number; size: number }> {
   const { tied, fromUs, toUs, count } = hole
   const isAbove = (us: number): boolean => (tied ? us > toUs : us > fromUs)
-  const isBelow = (us: number): boolean => (tied ? us < toUs : us <= fromUs)
+  // What is past the end is below whatever is looked for: that ends every search.
+  const isBelow = (us: number): boolean => us === Number.NEGATIVE_INFINITY || (tied ? us < toUs : us <= fromUs)
   let above = -1
   let below = hole.at + hole.size
   let inside: number | undefined

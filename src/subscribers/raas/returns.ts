@@ -40,6 +40,8 @@ export class ReturnsFeed {
   readonly #report: Report
   /** What the job loop's counters are compared with. */
   readonly #answered = new Answered()
+  /** Rounds of the tail that began and that ended. */
+  readonly #rounds = { begun: 0, ended: 0 }
   readonly #revisions = new BoundedMap<{ readonly digest: string; readonly number: number }>(MOST_REVISIONS)
 
   constructor(options: ReturnsOptions) {
@@ -87,6 +89,23 @@ export class ReturnsFeed {
       cursor: context.cursor('returns'),
       fill: (fromUs, toUs) => this.#fill(fromUs, toUs),
     })
+  }
+
+  /** The tail's round. */
+  async poll(sweepEveryMs: number): Promise<void> {
+    this.#rounds.begun++
+    await this.tail.pollAndSweep(sweepEveryMs)
+    this.#rounds.ended++
+  }
+
+  /** Rounds of the tail that have begun. */
+  get begun(): number {
+    return this.#rounds.begun
+  }
+
+  /** Whether the tail has read once from beginning to end since so many rounds had begun. */
+  hasReadSince(begun: number): boolean {
+    return this.#rounds.ended > begun
   }
 
   saw(row: ReturnRow): void {

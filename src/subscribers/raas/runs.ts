@@ -21,6 +21,8 @@ const PAGE = 200
 const MOST_SINGLE = 50
 const CHUNK = 200
 const LEAST_KEEP_US = 7_200_000_000
+/** Rounds after which a tail that still has not read to its end is not waited for. */
+const MOST_STRIKES = 4
 
 export interface RunsOptions {
   readonly config: RaasConfig
@@ -32,7 +34,7 @@ export interface RunsOptions {
   readonly push: (batch: Batch) => Promise<void>
   readonly returns: ReturnsFeed
   readonly cursor: JobsCursor
-  /** The tail finds returns by itself: a lower counter is waited for once before the job's returns are read again. */
+  /** The tail finds returns by itself: it may read once, to its end, before the job's returns are read again. */
   readonly hasTail: boolean
 }
 
@@ -69,13 +71,22 @@ interface Change {
   readonly mirror: MirrorChange
 }
 
+/** More returns are counted than were seen. */
+interface Strike {
+  readonly rounds: number
+  /** Counted when that was first so; what is counted since then the tail may still be about to find. */
+  readonly returned: number
+  /** Rounds of the tail that had begun then. */
+  readonly begun: number
+}
+
 export class RunsFeed {
   readonly #options: RunsOptions
   readonly #openedUs: number
   #polls = 0
   #lastSweep: number | undefined
-  /** Rounds in which fewer returns were seen than counted, by jid. */
-  readonly #strikes = new Map<string, number>()
+  /** By jid. */
+  readonly #strikes = new Map<string, Strike>()
   readonly #checked = new Map<string, number>()
   #dead = new Map<string, DeadLetter>()
   /** Runs to forget: over and complete, past the late horizon, or trimmed at the source. */
@@ -258,7 +269,7 @@ export class RunsFeed {
     return { facts, mirror: { key: row.jid, object: { key: row.jid, family: RUN, version, attributes } } }
   }
 
-  /** More returns counted than seen, for two rounds: the job's returns are read again, through the same memory. */
+  /** More returns counted than seen, by the tail's next round too: the job's are read again, through the same memory. */
   async #reconcile(rows: Iterable<RunRow>): Promise<void> {
     const { returns, hasTail, context, config, push } = this.#options
     const changes: MirrorChange[] = []
@@ -267,10 +278,14 @@ export class RunsFeed {
       const { jid, returned } = row
       const known = context.mirror.get(jid)
       const checked = Math.max(Number(known?.attributes['checked'] ?? 0), this.#checked.get(jid) ?? 0)
-      if (checked < returned && returns.seen(jid) < returned) {
-        const strikes = (this.#strikes.get(jid) ?? 0) + 1
-        this.#strikes.set(jid, strikes)
-        if (hasTail && strikes < 2) continue
+      const seen = returns.seen(jid)
+      if (checked < returned && seen < returned) {
+        const before = this.#strikes.get(jid)
+        const since = before === undefined || seen >= before.returned ? undefined : before
+        const strike = { ...(since ?? { returned, begun: returns.begun }), rounds: (since?.rounds ?? 0) + 1 }
+        this.#strikes.set(jid, strike)
+        const isTailDue = since === undefined || !returns.hasReadSince(since.begun)
+        if (hasTail && isTailDue && strike.rounds < MOST_STRIKES) continue
         const count = await returns.reconcile(row)
         const isOwn = hasTail && row.startUs !== undefined && row.startUs > this.#openedUs
         if (isOwn && count > 0) {

@@ -142,7 +142,7 @@ class RaasSession implements Session {
     const definitions = new DefinitionsFeed({ ...base, cursor })
     const loops: Promise<void>[] = []
     this.#declare('returns', can.tail ? (can.runs ? 'tail_and_jobs' : 'tail') : 'jobs')
-    if (can.tail) loops.push(this.#loop(['returns'], () => returns.tail.pollAndSweep(config.sweep_interval)))
+    if (can.tail) loops.push(this.#loop(['returns'], () => returns.poll(config.sweep_interval)))
     if (config.jobs) this.#declare('jobs', can.definitions ? (can.runs ? 'jobs' : 'definitions') : 'runs')
     if (can.runs || can.definitions) {
       const feeds = [...(config.jobs ? ['jobs'] : []), ...(can.tail ? [] : ['returns'])]
