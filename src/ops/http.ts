@@ -10,6 +10,7 @@ import { type ActAnswer, bodyOf, type LinesAnswer, leaving, sendLines } from './
 import { METRICS_CONTENT_TYPE } from './metrics.ts'
 import type { Ops } from './ops.ts'
 import { PAGE_HEADERS, PAGE_TYPE, renderPage } from './page.ts'
+import { atMostOnceASecond } from './page-once.ts'
 import { printable } from './text.ts'
 
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -99,7 +100,7 @@ export async function startHttp(
   const { host, port } = address(config.listen)
   let tokenFile = config.token_file
   if (tokenFile !== null) await readToken(tokenFile)
-  const routes = routesOf(ops, { reload, replay })
+  const routes = routesOf(ops, { clock, reload, replay })
   const bounds = { ...LIMITS, ...limits }
   const handler = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.on('error', () => undefined)
@@ -139,7 +140,7 @@ export async function startHttp(
 
 function routesOf(
   ops: Pick<Ops, 'metrics' | 'status' | 'health' | 'ready'>,
-  { reload, replay }: Pick<HttpServerOptions, 'reload' | 'replay'>,
+  { clock, reload, replay }: Pick<HttpServerOptions, 'clock' | 'reload' | 'replay'>,
 ): ReadonlyMap<string, Route> {
   // One scrape after the other: two at once would only make both slow.
   let scrapes: Promise<unknown> = Promise.resolve()
@@ -148,6 +149,7 @@ function routesOf(
     scrapes = page.catch(() => undefined)
     return page
   }
+  const page = atMostOnceASecond(clock, () => renderPage(ops.status()))
   const json = (status: number, value: unknown): Answer => ({
     status,
     type: JSON_TYPE,
@@ -158,7 +160,7 @@ function routesOf(
       '/',
       {
         access: 'read',
-        answer: async () => ({ status: 200, type: PAGE_TYPE, body: renderPage(ops.status()), headers: PAGE_HEADERS }),
+        answer: async () => ({ status: 200, type: PAGE_TYPE, body: page(), headers: PAGE_HEADERS }),
       },
     ],
     [

@@ -8,19 +8,34 @@ import { type Ranked, worstFirst } from './worst-first.ts'
 /** Feeds that stand open; of those that are unwell more. */
 const OPEN = 8
 const OPEN_UNWELL = 40
-/** Feeds of one source on the page: `/status` has all. */
+/** Feeds on the whole page: `/status` has all. */
 const MOST = 400
+/** However many sources share that: so many of each. */
+const LEAST = 10
 
 const LEVELS: readonly Level[] = ['bad', 'watch', 'ok']
 
-export function feedsOf(source: SourceStatus, times: Times): Html {
+/** How many feeds of one source are shown: what sources with few of them leave over goes to those with many. */
+export function feedsEach(sources: readonly SourceStatus[]): number {
+  const counts = sources.map(source => source.feeds.length).sort((a, b) => a - b)
+  let left = MOST
+  for (const [index, count] of counts.entries()) {
+    const fair = Math.floor(left / (counts.length - index))
+    if (count > fair) return Math.max(LEAST, fair)
+    left -= count
+  }
+  return MOST
+}
+
+/** `most`: no more of them are shown. */
+export function feedsOf(source: SourceStatus, most: number, times: Times): Html {
   if (source.feeds.length === 0) return html`<p class="dim">No feed has been declared yet.</p>`
   const ranked = worstFirst(source.feeds)
   const unwell = ranked.filter(({ rank }) => rank === 0).length
-  const first = Math.min(OPEN_UNWELL, Math.max(OPEN, unwell))
+  const first = Math.min(OPEN_UNWELL, most, Math.max(OPEN, unwell))
   // One row more is no longer than the line that says that one is folded away.
   const open = ranked.length <= first + 1 ? ranked : ranked.slice(0, first)
-  const folded = ranked.slice(open.length, MOST)
+  const folded = ranked.slice(open.length, Math.max(open.length, most))
   const left = ranked.slice(open.length + folded.length)
   const label = `Feeds of ${source.name}`
   return html`${feedTable(open, label, times)}${

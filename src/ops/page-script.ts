@@ -5,6 +5,8 @@
 
 /** How often the page looks, and how long it waits for an answer, ms. */
 const EVERY_MS = 5_000
+/** How often while nobody sees it: its title and its icon still stand in a row of tabs. */
+const HIDDEN_MS = 60_000
 const PATIENCE_MS = 10_000
 
 export const SCRIPT = `'use strict';
@@ -13,6 +15,7 @@ export const SCRIPT = `'use strict';
   const stale = document.getElementById('stale');
   const build = document.documentElement.dataset.build;
   let answered = Date.now();
+  let asked = performance.now();
   let asking = false;
   let why = '';
 
@@ -34,13 +37,15 @@ export const SCRIPT = `'use strict';
     for (const child of [...have.childNodes]) {
       const key = keyOf(child);
       if (key === '') continue;
-      if (wanted.has(key)) known.set(key, child);
+      if (wanted.has(key) && !known.has(key)) known.set(key, child);
       else child.remove();
     }
     let at = have.firstChild;
     for (const child of want.childNodes) {
       const key = keyOf(child);
       let same = known.get(key);
+      // Long names may be cut to the same one: each has a row all the same.
+      known.delete(key);
       if (key === '') {
         // What stands before the next of its kind is gone.
         for (same = at; same && (same.nodeName !== child.nodeName || keyOf(same) !== ''); ) same = same.nextSibling;
@@ -79,11 +84,16 @@ export const SCRIPT = `'use strict';
   }
 
   async function look() {
-    if (asking || document.hidden) return;
+    if (asking || (document.hidden && performance.now() - asked < ${HIDDEN_MS})) return;
     asking = true;
+    asked = performance.now();
+    const icon = document.querySelector('link[rel=icon]');
     try {
       const signal = AbortSignal.timeout(${PATIENCE_MS});
-      const answer = await fetch(location.pathname, { cache: 'no-store', redirect: 'error', signal });
+      const answer = await fetch(location.pathname, { cache: 'no-store', redirect: 'manual', signal });
+      // Something in between wants to know who reads this: only a load of the whole page gets there.
+      if (answer.type === 'opaqueredirect') throw new Error('it wants a login: load the page again');
+      if (answer.status === 401 || answer.status === 403) throw new Error('HTTP ' + answer.status + ', it wants a login: load the page again');
       if (!answer.ok) throw new Error('HTTP ' + answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const next = page.querySelector('main');
@@ -93,7 +103,6 @@ export const SCRIPT = `'use strict';
       if (its !== build) return location.reload();
       morph(main, next);
       document.title = page.title;
-      const icon = document.querySelector('link[rel=icon]');
       const wanted = page.querySelector('link[rel=icon]');
       if (wanted && icon.href !== wanted.href) icon.href = wanted.href;
       answered = Date.now();
@@ -101,11 +110,23 @@ export const SCRIPT = `'use strict';
     } catch (error) {
       why = error instanceof TypeError ? 'it can not be reached' : error.name === 'TimeoutError' ? 'it is silent' : error.message;
       document.title = 'no answer: opswire';
+      icon.href = icon.dataset.old;
     } finally {
       asking = false;
     }
     say();
   }
+
+  // Who goes to a part that is folded away wants to see it.
+  function unfold(hash) {
+    const part = document.getElementById(hash.slice(1));
+    if (part && part.nodeName === 'DETAILS') part.open = true;
+  }
+  document.addEventListener('click', ({ target }) => {
+    const link = target.closest('main a');
+    if (link) unfold(link.hash);
+  });
+  unfold(location.hash);
 
   setInterval(look, ${EVERY_MS});
   document.addEventListener('visibilitychange', look);

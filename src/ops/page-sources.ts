@@ -1,6 +1,6 @@
 /** The sources on the page: one row each to compare them, then each by itself. */
 import { formatCount, span } from './amounts.ts'
-import { errorOf, feedsOf, sumOf } from './page-feeds.ts'
+import { errorOf, feedsEach, feedsOf, sumOf } from './page-feeds.ts'
 import { type Html, html, type Piece } from './page-html.ts'
 import { facts, fold, type Level, sign, state, type Times, table } from './page-parts.ts'
 import { plotted } from './page-plot.ts'
@@ -25,8 +25,9 @@ export function sourcesSection({ sources, perMinute }: StatusDocument, times: Ti
   }
   const sorted = sources.toSorted((a, b) => ORDER.indexOf(levelOf(a)) - ORDER.indexOf(levelOf(b)))
   const unwell = new Set(sorted.filter(source => levelOf(source) !== 'ok').slice(0, OPEN_UNWELL))
+  const most = feedsEach(sources)
   return html`<section id="sources"><h2>Sources</h2>${overview(sorted, perMinute.secondsOfLast, times)}<div class="each">${sorted.map(
-    source => oneSource(source, sources.length <= OPEN_SOURCES || unwell.has(source), times),
+    source => oneSource(source, sources.length <= OPEN_SOURCES || unwell.has(source), most, times),
   )}</div></section>`
 }
 
@@ -70,13 +71,13 @@ function left(seconds: number): string {
   return seconds < 0 ? `lapsed ${span(-seconds)} ago` : span(seconds)
 }
 
-function oneSource(source: SourceStatus, open: boolean, times: Times): Html {
+function oneSource(source: SourceStatus, open: boolean, most: number, times: Times): Html {
   const { name, system } = source
   const level = levelOf(source)
   const summary = html`${sign(level)} <h3>${name}</h3> <span class="dim">${system}</span> <span class="${level}">${source.state}</span> <span class="dim">${times.since(source.since)}</span>`
   const doubts =
     source.doubts.length > 0 && html`<ul class="doubts">${source.doubts.map(doubt => html`<li>${doubt}</li>`)}</ul>`
-  const body = html`${doubts}${factsOf(source, times)}${feedsOf(source, times)}`
+  const body = html`${doubts}${factsOf(source, times)}${feedsOf(source, most, times)}`
   return fold({ id: `source-${name}`, className: `source ${level}`, open, summary, body })
 }
 

@@ -55,7 +55,7 @@ export function renderPage(status: StatusDocument): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title}</title>
-<link rel="icon" href="${icon(level)}">
+<link rel="icon" href="${icon(level)}" data-old="${icon('quiet')}">
 <style>${verbatim(STYLE)}</style>
 </head>
 <body>
@@ -109,7 +109,9 @@ function icon(level: Level): string {
       ? ['#1d8a3b', "<circle cx='8' cy='8' r='8'/><path d='M4 8l3 3 5-6'"]
       : level === 'watch'
         ? ['#b57400', "<path d='M8 0l8 16H0z'/><path d='M8 6v5M8 13v1'"]
-        : ['#c0212a', "<rect width='16' height='16' rx='2'/><path d='M4 4l8 8M12 4l-8 8'"]
+        : level === 'bad'
+          ? ['#c0212a', "<rect width='16' height='16' rx='2'/><path d='M4 4l8 8M12 4l-8 8'"]
+          : ['#7a7f85', "<circle cx='8' cy='8' r='8'/><path d='M5 8h6'"]
   const svg = `<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16' fill='${colour}'>${shape} fill='none' stroke='#fff' stroke-width='2'/></svg>`
   return `data:image/svg+xml,${encodeURIComponent(svg)}`
 }

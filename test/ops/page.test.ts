@@ -9,10 +9,12 @@ import { startHttp } from '../../src/ops/http.ts'
 import { PAGE_HEADERS, renderPage } from '../../src/ops/page.ts'
 import { GUIDES } from '../../src/ops/page-guides.ts'
 import { html } from '../../src/ops/page-html.ts'
+import { atMostOnceASecond } from '../../src/ops/page-once.ts'
 import { minutePlot, peakRate, recentRate } from '../../src/ops/page-plot.ts'
 import { troubles } from '../../src/ops/page-trouble.ts'
 import type { StatusDocument } from '../../src/ops/status.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
+import { ManualClock } from '../support/manual-clock.ts'
 import { bringUp, emptyScene, HOSTILE, healthy, hostile, type Scene, storeFull, twenty } from './page-scenes.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -162,7 +164,11 @@ test('over HTTP: with the headers that keep it to itself, and only for those who
   try {
     const here = await fetch(`${http.url}/?x=1`)
     expect(here.status).toBe(200)
-    expect(await here.text()).toBe(renderPage(scene.ops.status()))
+    const first = await here.text()
+    expect(first).toBe(renderPage(scene.ops.status()))
+    // Who looks within the same second gets the same page.
+    scene.report({ type: 'source_gone', source: 'salt' })
+    expect(await (await fetch(http.url)).text()).toBe(first)
     expect(Object.fromEntries(here.headers)).toMatchObject({
       ...PAGE_HEADERS,
       'content-type': 'text/html; charset=utf-8',
@@ -190,6 +196,29 @@ test('of 5,000 feeds a page shows some hundreds, and says how many are left', as
   const page = renderPage(await documentOf(Promise.resolve(scene)))
   expect(Buffer.byteLength(page)).toBeLessThan(600_000)
   expect(textOf(page)).toContain('And 4,600 more feeds: 4,600 live.')
+})
+
+test('3,000 feeds of twenty sources are no larger page than 5,000 of one, and a source with few leaves its part to others', async () => {
+  const scene = emptyScene()
+  for (let at = 0; at < 20; at++) {
+    const feeds = Array.from({ length: at === 0 ? 2 : 150 }, (_, feed) => `mo/uni/tn-${feed}`)
+    bringUp(scene, { ref: { system: 'apic', name: `fabric-${at}` }, feeds })
+  }
+  const page = renderPage(await documentOf(Promise.resolve(scene)))
+  expect(Buffer.byteLength(page)).toBeLessThan(700_000)
+  expect(page.match(/data-key="mo\//g)).toHaveLength(2 + 19 * 20)
+  expect(textOf(page)).toContain('And 130 more feeds: 130 live.')
+})
+
+test('a page is made once a second at most, for however many', async () => {
+  const clock = new ManualClock()
+  let made = 0
+  const page = atMostOnceASecond(clock, () => String(++made))
+  expect([page(), page(), page()]).toEqual(['1', '1', '1'])
+  await clock.advance(999)
+  expect(page()).toBe('1')
+  await clock.advance(1)
+  expect([page(), page()]).toEqual(['2', '2'])
 })
 
 test('the policy lets in this style and this script and nothing else, and there is nothing else', async () => {
