@@ -58,7 +58,7 @@ export type Happening =
   | { type: 'source_paused'; source: string; paused: boolean; full: boolean; ms: number }
   | { type: 'controller'; source: string; address: string }
   | { type: 'credential_expiry'; source: string; atMs: number }
-  | { type: 'certificate_expiry'; source: string; atMs: number }
+  | { type: 'certificate_expiry'; source: string; host: string; atMs: number }
   | { type: 'advice'; source: string; text: string }
   /** Facts were committed: `facts` are the new ones, `duplicates` were known already. */
   | { type: 'appended'; source: string; feed: string; facts: readonly Fact[]; duplicates: number; ms: number }

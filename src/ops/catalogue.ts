@@ -1,7 +1,8 @@
 /** Every metric: its name, its help, where its numbers come from. Names and labels are a contract with dashboards. */
 import type { FeedState } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import { type Distributions, LABELLED_FEEDS, OVERFLOW, type Tally } from './counts.ts'
+import type { Distributions, Tally } from './counts.ts'
+import { feedModes } from './feed-modes.ts'
 import { type LoopLag, storeCheck } from './health.ts'
 import type { Model } from './model.ts'
 import type { Gauges, LeaseMargin, StoreView } from './pull.ts'
@@ -180,6 +181,16 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
     source => (source.isUp(clock.now()) ? 1 : 0),
   )
   perSource(
+    'opswire_source_ready',
+    'Tells whether nothing speaks against the source (1) or something does (0), be it up or not: what /-/ready says of it.',
+    source => (source.isReady(clock.now()) ? 1 : 0),
+  )
+  perSource(
+    'opswire_source_start_timestamp_seconds',
+    'Tells when the source was taken up, at the start or by the reload that brought it, in seconds since 1970.',
+    source => toSeconds(source.startedMs),
+  )
+  perSource(
     'opswire_source_last_event_timestamp_seconds',
     'Tells when the last new fact of the source was taken down, in seconds since 1970.',
     source => toSeconds(source.lastEventMs),
@@ -196,7 +207,7 @@ function gaugesOfSources({ clock, model, asked }: CatalogueOptions): MetricSpec[
   )
   perSource(
     'opswire_certificate_expiry_timestamp_seconds',
-    "Tells when the source's certificate, as last seen, expires, in seconds since 1970.",
+    "Tells when the source's certificate, as last seen, expires, in seconds since 1970; of several hosts the earliest.",
     source => toSeconds(source.certificateExpiryMs),
   )
   perSource(
@@ -322,18 +333,6 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
     () => [[[version, node], 1]],
   )
   return specs
-}
-
-/** A feed that is lost or switched off works in no mode. */
-function* feedModes({ name, feeds }: SourceModel): Generator<Sample> {
-  const rest = new Map<string, number>()
-  let labelled = 0
-  for (const { label, mode, modes, state } of feeds.values()) {
-    if (mode === undefined || state === 'lost' || state === 'disabled') continue
-    if (++labelled > LABELLED_FEEDS) rest.set(mode, (rest.get(mode) ?? 0) + 1)
-    else for (const known of modes) yield [[name, label, word(known)], known === mode ? 1 : 0]
-  }
-  for (const [mode, count] of rest) yield [[name, OVERFLOW, word(mode)], count]
 }
 
 function toSeconds(ms: number | undefined): number | undefined {

@@ -138,7 +138,10 @@ export class Model {
     known.system = happening.system
     known.required = happening.required
     // Otherwise it is known better which of its addresses is in use.
-    if (known.declaredAddress !== happening.address) known.address = printable(happening.address)
+    if (known.declaredAddress !== happening.address) {
+      known.address = printable(happening.address)
+      known.forgetCertificates()
+    }
     known.declaredAddress = happening.address
     // It is started anew, and says itself which feeds it has now.
     if (known.state === 'stopped') known.feeds.clear()

@@ -49,6 +49,8 @@ export class SourceModel {
   declaredAddress: string
   tlsVerified: boolean
   state: SourceState = 'connecting'
+  /** Wall ms when this process took it up: what is counted of it counts from then. */
+  readonly startedMs: number
   /** Wall ms of the last change of `state`. */
   sinceMs: number
   why: string | undefined
@@ -67,7 +69,6 @@ export class SourceModel {
   deadLetters = 0
   /** Dead letters that had to go, unread, because there were too many. */
   deadLettersDropped = 0
-  certificateExpiryMs: number | undefined
   credentialExpiryMs: number | undefined
   readonly feeds = new Map<string, FeedModel>()
   /** Where each feed stands, as committed. Told before the feed itself: a session asks for it first. */
@@ -75,6 +76,8 @@ export class SourceModel {
   /** Facts that were new, what opswire says of the source itself included. */
   readonly perMinute: MinuteCounts
   readonly #clock: Clock
+  /** When the certificate ends that each host showed last, wall ms. Automation Config may have a second host for its logins. */
+  readonly #certificates = new Map<string, number>()
 
   constructor(declared: Happening & { type: 'source_declared' }, clock: Clock) {
     this.#clock = clock
@@ -85,7 +88,8 @@ export class SourceModel {
     this.address = printable(declared.address)
     this.declaredAddress = declared.address
     this.tlsVerified = declared.tlsVerified
-    this.sinceMs = clock.wall()
+    this.startedMs = clock.wall()
+    this.sinceMs = this.startedMs
     this.heardNow = clock.now()
   }
 
@@ -104,6 +108,21 @@ export class SourceModel {
   /** True when it has a session and nothing speaks against any feed: doubts about the session come on top. */
   isUp(now: number): boolean {
     return this.open && this.feeds.size > 0 && this.feeds.values().every(feed => feed.isWell(now))
+  }
+
+  /** True when nothing speaks against it: as `doubts`, without words. */
+  isReady(now: number): boolean {
+    return this.isUp(now) && this.sessionDoubts.length === 0
+  }
+
+  /** Wall ms of the earliest end of the certificates in use; undefined while none was seen. */
+  get certificateExpiryMs(): number | undefined {
+    return this.#certificates.size === 0 ? undefined : Math.min(...this.#certificates.values())
+  }
+
+  /** It has another address: what was seen at the old one says nothing any more. */
+  forgetCertificates(): void {
+    this.#certificates.clear()
   }
 
   /** Wall ms of the proof of the feed that was silent longest; undefined while any feed has none. */
@@ -152,6 +171,8 @@ export class SourceModel {
       case 'controller': {
         const before = this.address
         this.address = printable(happening.address)
+        // Left for another controller, which has shown its own by now.
+        this.#keepCertificateOf(URL.parse(happening.address)?.host)
         if (before !== this.address) changed('controller', null, before, this.address, undefined)
         return
       }
@@ -159,7 +180,7 @@ export class SourceModel {
         this.credentialExpiryMs = happening.atMs
         return
       case 'certificate_expiry':
-        this.certificateExpiryMs = happening.atMs
+        this.#certificates.set(happening.host, happening.atMs)
         return
       case 'appended':
         this.#appended(happening)
@@ -169,6 +190,10 @@ export class SourceModel {
         if (feed !== undefined) this.#feed(feed, happening, changed)
       }
     }
+  }
+
+  #keepCertificateOf(host: string | undefined): void {
+    for (const other of [...this.#certificates.keys()]) if (other !== host) this.#certificates.delete(other)
   }
 
   #feed(

@@ -127,7 +127,8 @@ export class HttpClient {
       // A resumed TLS session carries no certificate: nothing could be compared with the pin.
       ...(options.tls.fingerprint_sha256 === null ? {} : { maxCachedSessions: 0 }),
     })
-    this.#pool = new Pool(new URL(options.origin).origin, {
+    const { origin, host } = new URL(options.origin)
+    this.#pool = new Pool(origin, {
       connections: options.connections,
       headersTimeout: options.timeoutMs,
       bodyTimeout: options.timeoutMs,
@@ -139,7 +140,7 @@ export class HttpClient {
           try {
             if (socket instanceof TLSSocket) {
               const atMs = checkPeer(socket, options.tls)
-              if (atMs !== undefined) options.report({ type: 'certificate_expiry', source: options.source, atMs })
+              if (atMs !== undefined) options.report({ type: 'certificate_expiry', source: options.source, host, atMs })
             }
           } catch (refused) {
             socket.destroy()

@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, createReadStream } from 'node:fs'
+import { accessSync, constants, createReadStream, existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
@@ -143,6 +143,8 @@ async function cached(cache: string, one: Package, name: ToolName): Promise<stri
   const place = placeOf(cache, one)
   const path = join(place, name)
   const bound = one.usrShare?.includes(name) === true
+  // What lies there appeared whole. What doesn't must not be removed: another process may put it there in this moment.
+  if (!existsSync(place)) return undefined
   try {
     const pin = one.binarySha256?.[name]
     const whole = isProgram(path) && (!bound || (await isBound(place, name)))

@@ -94,7 +94,7 @@ async function settled(durable: string): Promise<void> {
 /** Has the message that comes next delivered to somebody who does not want it: it comes again. */
 async function deliverTwice(durable: string): Promise<void> {
   const consumer = await jetstream(nats).consumers.get('OPSWIRE', durable)
-  const message = await consumer.next({ expires: 20_000 })
+  const message = await consumer.next({ expires: 60_000 })
   if (message === null) throw new Error(`nothing came for ${durable}`)
   message.nak()
 }
@@ -122,7 +122,7 @@ scrape_configs: [{ job_name: opswire, static_configs: [{ targets: ["${target}"] 
   alerts.start()
   handing.start()
   const walk = tour.walk()
-  await until(() => alerts.lines.some(line => line.startsWith('OPEN')), 'the first alert')
+  await until(() => alerts.lines.some(line => line.startsWith('OPEN')), 'the first alert', 60_000)
   for (const consumer of [alerts, handing]) await consumer.kill()
   for (const durable of ['alerts', 'alertmanager']) await deliverTwice(durable)
   alerts.start()

@@ -2,9 +2,9 @@
 import { expect, test } from 'vitest'
 import { parseConfig } from '../../src/config/load.ts'
 import { declarationOf } from '../../src/source-set.ts'
-import { declare, FABRIC, makeReady, START, testOps } from './happenings.ts'
+import { declare, FABRIC, makeReady, SALT, START, testOps } from './happenings.ts'
 
-test('a doubt about a whole session is named by readiness and status, though every feed is well', () => {
+test('a doubt about a whole session is named by readiness and status, though every feed is well', async () => {
   const { ops, report } = testOps()
   makeReady(report, [FABRIC])
   expect(ops.ready().ready).toBe(true)
@@ -14,8 +14,12 @@ test('a doubt about a whole session is named by readiness and status, though eve
   expect(ops.ready().checks.find(check => check.name === 'source fabric-a')?.why).toBe('cut off')
   // Up is what the metric of that name says: a session, and every feed proved within its bound.
   expect(ops.status().sources[0]).toMatchObject({ state: 'degraded', doubts: ['cut off'], up: true })
+  const shown = async () =>
+    [...(await ops.metrics()).matchAll(/^opswire_source_(up|ready)\{source="fabric-a"\} \d$/gm)].map(([line]) => line)
+  expect(await shown()).toEqual(['opswire_source_up{source="fabric-a"} 1', 'opswire_source_ready{source="fabric-a"} 0'])
   report(degraded)
   expect(ops.ready().ready).toBe(true)
+  expect(await shown()).toEqual(['opswire_source_up{source="fabric-a"} 1', 'opswire_source_ready{source="fabric-a"} 1'])
   ops.close()
 })
 
@@ -33,6 +37,48 @@ test('an alert on the age of the last proof fires for a feed that never had one'
   expect(ops.status().sources[0]?.lastProof).toBeNull()
   report({ type: 'feed_proof', source: 'fabric-a', feed: 'fvTenant' })
   expect(await proof()).toBe(String((START + 600_000) / 1000))
+  ops.close()
+})
+
+test('of the certificates of several hosts the one that ends first counts, of controllers the one in use', async () => {
+  const { ops, report } = testOps()
+  const shown = async (source: string) =>
+    Number(
+      new RegExp(`^opswire_certificate_expiry_timestamp_seconds\\{source="${source}"\\} (.*)$`, 'm').exec(
+        await ops.metrics(),
+      )?.[1],
+    )
+  const seen = (source: string, host: string, seconds: number) =>
+    report({ type: 'certificate_expiry', source, host, atMs: START + seconds * 1000 })
+  makeReady(report, [FABRIC, SALT])
+  // The host that gives the bearer token is seen again and again, the other one has a line that stays open.
+  seen('salt', 'raas.example.net', 1000)
+  seen('salt', 'console.example.net', 9000)
+  expect(await shown('salt')).toBe(START / 1000 + 1000)
+  seen('salt', 'raas.example.net', 9900)
+  expect(await shown('salt')).toBe(START / 1000 + 9000)
+  seen('fabric-a', 'apic1.example.net', 1000)
+  seen('fabric-a', 'apic2.example.net:8443', 9000)
+  report({ type: 'controller', source: 'fabric-a', address: 'https://apic2.example.net:8443' })
+  expect(await shown('fabric-a')).toBe(START / 1000 + 9000)
+  const moved = declare(FABRIC)
+  if (moved.type === 'source_declared') report({ ...moved, address: 'https://apic9.example.net' })
+  expect(await shown('fabric-a')).toBeNaN()
+  ops.close()
+})
+
+test('what a source counts, it counts from when it was taken up: at the start, or by the reload that brought it', async () => {
+  const { ops, report, clock } = testOps()
+  const shown = async () =>
+    /^opswire_source_start_timestamp_seconds\{source="fabric-a"\} (.*)$/m.exec(await ops.metrics())?.[1]
+  report(declare(FABRIC))
+  await clock.advance(60_000)
+  report(declare(FABRIC))
+  expect(await shown()).toBe(String(START / 1000))
+  report({ type: 'source_gone', source: 'fabric-a' })
+  expect(await shown()).toBeUndefined()
+  report(declare(FABRIC))
+  expect(await shown()).toBe(String(START / 1000 + 60))
   ops.close()
 })
 

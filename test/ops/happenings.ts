@@ -111,7 +111,12 @@ export const ONE_OF_EACH: { readonly [T in Happening['type']]: Extract<Happening
   source_paused: { type: 'source_paused', source: 'fabric-a', paused: true, full: true, ms: 0 },
   controller: { type: 'controller', source: 'fabric-a', address: 'https://apic2.example.net' },
   credential_expiry: { type: 'credential_expiry', source: 'fabric-a', atMs: START + 86_400_000 },
-  certificate_expiry: { type: 'certificate_expiry', source: 'fabric-a', atMs: START + 90 * 86_400_000 },
+  certificate_expiry: {
+    type: 'certificate_expiry',
+    source: 'fabric-a',
+    host: 'apic1.example.net',
+    atMs: START + 90 * 86_400_000,
+  },
   advice: { type: 'advice', source: 'fabric-a', text: 'Ask for a longer refreshTimeoutSeconds.' },
   appended: { type: 'appended', source: 'fabric-a', feed: 'faultInst', facts: [], duplicates: 2, ms: 3 },
   gap: {

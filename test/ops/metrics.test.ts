@@ -130,7 +130,7 @@ test('every metric has a full sentence of help, ends as its kind must, and has n
     expect(type[1]?.endsWith('_total'), line).toBe(type[2] === 'counter')
     expect(type[1]).toMatch(/^opswire_/)
   }
-  expect(names.size).toBe(39)
+  expect(names.size).toBe(41)
 })
 
 test('a declared source has its series at 0 before anything happened, so that the first increase is seen', async () => {

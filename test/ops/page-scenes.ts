@@ -69,7 +69,7 @@ export function bringUp({ report, asked, clock }: Scene, { ref, feeds }: Watched
     if (ref.system !== 'apic') report({ type: 'feed_mode', source, feed, mode: 'tail' })
   }
   prove({ report }, { ref, feeds })
-  report({ type: 'certificate_expiry', source, atMs: START + 200 * 86_400_000 })
+  report({ type: 'certificate_expiry', source, host: `${source}.example.net`, atMs: START + 200 * 86_400_000 })
   const isApic = ref.system === 'apic'
   asked.leases.push({ source, lease: 'session', seconds: 212.4 })
   if (isApic)

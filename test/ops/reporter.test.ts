@@ -75,7 +75,7 @@ test('a day of events writes no line; each transition writes one', () => {
     report({ type: 'feed_late', source: 'cloud', feed: 'audit', seconds: 1 })
     report({ type: 'request', source: 'cloud', operation: 'audit', result: 'ok', ms: 20 })
     report({ type: 'lease_renewed', source: 'cloud', lease: 'session', result: 'ok' })
-    report({ type: 'certificate_expiry', source: 'cloud', atMs: Date.UTC(2027, 1, 1) })
+    report({ type: 'certificate_expiry', source: 'cloud', host: 'vcd.example.net', atMs: Date.UTC(2027, 1, 1) })
     // Told again, nothing new.
     report({ type: 'source_state', source: 'cloud', state: 'up' })
     report({ type: 'sink_state', sink: 'nats', up: true, detail: '' })

@@ -150,7 +150,7 @@ describe('every alert', () => {
     for (const { alert, expr } of counting) {
       expect(expr.trim(), alert).toMatch(/and on \(job, instance, source\) opswire_source_up$/)
       // Where only many are news, one that was missed at a start changes nothing.
-      if (expr.includes('> 0')) expect(expr, alert).toContain('opswire_start_timestamp_seconds > time() - 3600')
+      if (expr.includes('> 0')) expect(expr, alert).toContain('opswire_source_start_timestamp_seconds > time() - 3600')
     }
   })
 })
@@ -171,12 +171,14 @@ it('in a hurry, no duration is left as it was', () => {
   for (const name of ['opswire.rules.yaml', 'alertmanager.example.yml']) {
     const text = hurried(shipped(name), 360)
     expect(text).toMatch(/: \d+ms$/m)
-    expect(text).not.toMatch(/(?:for|group_wait|group_interval|repeat_interval): \d+[smhd]$|\[\d+[smhd]\]|- 3600/m)
+    expect(text).not.toMatch(
+      /(?:for|group_wait|group_interval|repeat_interval): \d+[smhd]$|\[\d+[smhd]\]|offset \d+[smhd]\b|- 3600/m,
+    )
   }
   expect(hurried('      for: 2m\n', 120)).toBe('      for: 1000ms\n')
   expect(hurried('increase(x[1h]) > 300', 360)).toBe('increase(x[10000ms]) > 300')
-  expect(hurried('opswire_start_timestamp_seconds > time() - 3600', 360)).toBe(
-    'opswire_start_timestamp_seconds > time() - 10',
+  expect(hurried('opswire_source_start_timestamp_seconds > time() - 3600', 360)).toBe(
+    'opswire_source_start_timestamp_seconds > time() - 10',
   )
   expect(hurried('x - time() < 14 * 86400', 360)).toBe('x - time() < 14 * 86400')
 })

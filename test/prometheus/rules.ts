@@ -24,8 +24,8 @@ export function shipped(name: string): string {
 }
 
 /**
- * The same rules, or the example for Alertmanager, with less patience: every duration (`for`, a range, a wait of Alertmanager) and every
- * `time() - N` of the daemon's start by this factor. Nothing else: what is compared, and with which number, stays as it is shipped.
+ * The same rules, or the example for Alertmanager, with less patience: every duration (`for`, a range, an offset, a wait of Alertmanager) and every
+ * `time() - N` of a source's start by this factor. Nothing else: what is compared, and with which number, stays as it is shipped.
  */
 export function hurried(text: string, factor: number): string {
   const units: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400 }
@@ -37,8 +37,9 @@ export function hurried(text: string, factor: number): string {
       (_, key, count, unit) => key + shorter(count, unit),
     )
     .replaceAll(/\[(\d+)([smhd])\]/g, (_, count, unit) => `[${shorter(count, unit)}]`)
+    .replaceAll(/ offset (\d+)([smhd])\b/g, (_, count, unit) => ` offset ${shorter(count, unit)}`)
     .replaceAll(
-      /(opswire_start_timestamp_seconds > time\(\) - )(\d+)/g,
+      /(opswire_source_start_timestamp_seconds > time\(\) - )(\d+)/g,
       (_, before, seconds) => before + Number(seconds) / factor,
     )
 }

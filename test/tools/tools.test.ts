@@ -177,6 +177,24 @@ describe('the resolver', () => {
     expect((await readdir(join(home, 'cache', 'nats-server'))).length).toBe(1)
   })
 
+  it('takes nothing away that another one has just put there', async () => {
+    const content = await archive('2.14.0')
+    const { url } = await site({ '/archive': content })
+    for (let round = 0; round < 6; round++) {
+      const { resolve } = options([release(`${url}/archive`, '2.14.0', { sha256: sha256(content) })], {
+        OPSWIRE_TOOLS_DIR: join(home, `cache-${round}`),
+      })
+      let there = false
+      const first = resolveTool('nats-server', {}, resolve).finally(() => {
+        there = true
+      })
+      // Some of these look into the cache just when the first one's file appears there.
+      const others: ReturnType<typeof resolveTool>[] = []
+      await until(() => others.push(resolveTool('nats-server', {}, resolve)) > 25 || there, 'the first one is done')
+      for (const found of await Promise.all([first, ...others])) expect(found).toMatchObject({ version: '2.14.0' })
+    }
+  })
+
   it('fetches an archive of several programs once for all of them, each checked', async () => {
     const folder = join(home, 'prometheus-3.5.0.linux-amd64')
     const server = await pretend(folder, '3.5.0', 'prometheus')
