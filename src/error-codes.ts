@@ -34,7 +34,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorMeaning>> = {
     kinds: ['Fatal'],
     meaning:
       'The config is wrong, or something that it points to: a file that is missing, an address that is no such system, a rotating VCD token without `state_dir`.',
-    does: 'At the start: exit code 78 with every problem. Later: the source is down, tried every 5 minutes.',
+    does: 'At the start: exit code 78 with every problem. Later: a reload is refused; a source whose file is gone is down, tried every 5 minutes.',
     todo: 'Read the message; it names the key or the file. `opswire check -c FILE` tells the problems of the file.',
   },
   tls: {
@@ -45,7 +45,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorMeaning>> = {
   },
   unreachable: {
     kinds: ['Retryable'],
-    meaning: 'No connection, a reset, no such host name; at the start: the port of `http.listen` is taken.',
+    meaning:
+      'No connection, a reset, no such host name; at the start: the port of `http.listen` is taken, or its address is not one of this machine.',
     does: 'Tries again; an APIC source takes the next controller. For `http.listen`: exit code 69.',
     todo: 'Check address, DNS, routes, firewall. For the port: is another opswire running?',
   },

@@ -105,7 +105,7 @@ export const jobSchema = z.strictObject({
   masters: z.array(text).optional(),
 })
 
-export const healthSchema = z.strictObject({ score: z.number(), previous: z.number().nullable() })
+const healthSchema = z.strictObject({ score: z.number(), previous: z.number().nullable() })
 
 export const dataSchema = z.strictObject({
   kind: z.enum(KINDS),

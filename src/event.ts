@@ -10,7 +10,6 @@ import type {
   jobSchema,
   KINDS,
   resourceSchema,
-  returnSchema,
 } from './event-schema.ts'
 
 export type OpsEvent = z.infer<typeof eventSchema>
@@ -18,7 +17,6 @@ export type EventData = z.infer<typeof dataSchema>
 export type Actor = z.infer<typeof actorSchema>
 export type Resource = z.infer<typeof resourceSchema>
 export type GapData = z.infer<typeof gapSchema>
-export type ReturnData = z.infer<typeof returnSchema>
 export type JobData = z.infer<typeof jobSchema>
 export type Kind = (typeof KINDS)[number]
 export type GapReason = (typeof GAP_REASONS)[number]

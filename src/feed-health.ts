@@ -8,7 +8,7 @@ import type { FeedState } from './report.ts'
  * A feed that was lost and is not live again for longer than this makes its source degraded, ms. A subscription that is
  * remade within seconds (a refused refresh) is everyday life.
  */
-export const FEED_GRACE_MS = 30_000
+const FEED_GRACE_MS = 30_000
 
 export class FeedHealth {
   readonly name: string

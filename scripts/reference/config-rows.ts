@@ -117,7 +117,7 @@ function meaningOf(place: Place): string {
 }
 
 /** What may stand there, with unit and range. */
-export function typeOf(place: Place): string {
+function typeOf(place: Place): string {
   if (place.$ref !== undefined) return '[filter](#filters)'
   return [...new Set(open(place).map(oneType))].join(' or ')
 }

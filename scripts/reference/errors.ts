@@ -8,8 +8,8 @@ const HEAD = `# Errors
 Every failure that opswire classifies has one of the codes below (\`src/errors.ts\`). They are stable. For a source they stand in
 the log (\`code\`), in \`/status\` (\`lastError\`) and in \`opswire_reconnects_total{reason}\`. There are three kinds:
 
-- **Fatal**: this can't work until somebody changes something. A source is tried again after 5 minutes, after a restart, and
-  within seconds when the file of one of its secrets, or its tls.ca_file, changes. The daemon does not exit for it: restarts would lock accounts.
+- **Fatal**: this can't work until somebody changes something. A source is tried again after 5 minutes, at each reload, after a
+  restart, and within seconds when the file of one of its secrets, or its tls.ca_file, changes. The daemon does not exit for it: restarts would lock accounts.
 - **Retryable**: this will pass. Tried again at once after a session that had worked, then with growing, random waits, at most 60 s
   (30 s for the sink), or after the time that the other side named, 5 minutes at most.
 - **Poison**: one message that will never be understood. It is kept and everything else goes on.
@@ -20,7 +20,7 @@ const EXITS: Readonly<Record<keyof typeof EXIT, { readonly meaning: string; read
   ok: {
     meaning: 'clean',
     notes:
-      '`run` after TERM or INT; `check` without problems, warnings or not; `demo` when every source delivered; `query` answered in full',
+      '`run` after TERM or INT; `check` without problems, warnings or not; `demo` when every source delivered; `query` answered in full; `replay` when all that it found is acknowledged',
   },
   usage: {
     meaning: 'wrong usage',
@@ -29,7 +29,7 @@ const EXITS: Readonly<Record<keyof typeof EXIT, { readonly meaning: string; read
   unavailable: {
     meaning: 'unavailable',
     notes:
-      'store in use or not writable, port taken, reader of standard output gone, `status` without a daemon, `tap` without NATS or the stream, `check --connect` with a failed step, `demo` in which a source delivered nothing or the daemon died; `query` without an answer, or with a part of it (throttled, unreachable, interrupted)',
+      'store in use or not writable, port taken or address not there, reader of standard output gone, `status` without a daemon, `tap` without NATS or the stream, `check --connect` with a failed step, `demo` in which a source delivered nothing or the daemon died; `query` without an answer, or with a part of it (throttled, unreachable, interrupted); `replay` with something not read or not delivered',
   },
   bug: { meaning: 'a bug', notes: 'with a stack; report it' },
   forced: {
@@ -38,9 +38,13 @@ const EXITS: Readonly<Record<keyof typeof EXIT, { readonly meaning: string; read
   },
   refused: {
     meaning: 'credentials refused',
-    notes: '`check --connect`, for any login; `query`, for the login or for the right to ask. `run` never ends for it',
+    notes:
+      '`check --connect`, for any login; `query`, for the login or for the right to ask; `replay`, for a source or the daemon that refused. `run` never ends for it',
   },
-  config: { meaning: 'bad or missing config', notes: 'the systemd unit does not restart after it' },
+  config: {
+    meaning: 'bad or missing config',
+    notes: 'the systemd unit does not restart after it; `replay` also where the config leaves it nothing to work with',
+  },
 }
 
 /** The page. Each code is an anchor: `ERRORS.md#auth_refused`. */

@@ -32,7 +32,7 @@ function show({ subject, event }: Example): string {
 }
 
 /** JSON with a line for each member of `data`, and the envelope's in lines of some. The same JSON, for people. */
-export function laidOut(event: object): string {
+function laidOut(event: object): string {
   const { data, ...envelope } = event as { data?: object }
   const members = (value: object): string[] =>
     Object.entries(value).map(([key, inner]) => `${JSON.stringify(key)}: ${JSON.stringify(inner)}`)

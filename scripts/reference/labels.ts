@@ -37,7 +37,10 @@ const LABELS: Readonly<Record<string, Label>> = {
   version: { says: 'the version of opswire' },
   node: { says: 'the version of Node.js' },
   'opswire_published_total.result': { values: ['ok', 'duplicate', 'retry', 'too_large'] },
-  'opswire_lease_renewals_total.result': { values: ['ok', 'retried', 'refused', 'failed'] },
+  'opswire_lease_renewals_total.result': {
+    values: ['ok', 'retried', 'refused', 'failed'],
+    says: 'retried: renewed at a second try; refused: for good; failed: this try did not renew it, another follows',
+  },
   'opswire_request_seconds.result': {
     values: ['ok', 'refused', 'throttled', 'timeout', 'error'],
     says: 'refused: a status from 400 to 499; throttled: 429, or from 500 on; timeout and error: no whole answer',
@@ -47,7 +50,10 @@ const LABELS: Readonly<Record<string, Label>> = {
     says: '[error codes](ERRORS.md#codes)',
   },
   'opswire_gaps_total.reason': { values: GAP_REASONS },
-  'opswire_subscriptions.state': { values: ['starting', 'live', 'resyncing', 'lost', 'disabled'] },
+  'opswire_subscriptions.state': {
+    values: ['starting', 'live', 'resyncing', 'lost', 'disabled'],
+    says: 'starting: the first contact; resyncing: a hole is being closed; lost: it is being made anew; disabled: refused, asked again in minutes',
+  },
   'opswire_faults.state': { values: ['pending', 'firing', 'clearing', 'resolved'] },
   'opswire_nodes.state': { values: [...NODE_STATES, 'other'] },
 }

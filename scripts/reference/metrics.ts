@@ -55,7 +55,8 @@ function unitOf(name: string): string {
   if (name.endsWith('_timestamp_seconds')) return 'seconds since 1970'
   if (name.endsWith('_seconds')) return 'seconds'
   if (name.endsWith('_bytes')) return 'bytes'
-  if (/_(up|verified|success|info|mode)$/.test(name)) return '1 or 0'
+  if (name.endsWith('_info')) return 'always 1'
+  if (/_(up|verified|success|mode)$/.test(name)) return '1 or 0'
   return name.endsWith('_score') ? '0 to 100' : 'a number'
 }
 

@@ -120,6 +120,6 @@ function sayRest(config: Config): string[] {
   return [
     printable(`  publish to ${sink}`),
     printable(`  keep up to ${formatSize(store.max_bytes)} in ${place} until delivered`),
-    printable(`  serve ${http.tls === null ? 'http' : 'https'}://${http.listen} (metrics, health, status)`),
+    printable(`  serve ${http.tls === null ? 'http' : 'https'}://${http.listen} (page, status, metrics, health)`),
   ]
 }

@@ -11,7 +11,7 @@ export interface FilterExpression {
 
 /** `fvTenant`: package and class without the colon of the documentation (guide). */
 export const CLASS = /^[a-z][A-Za-z0-9]*$/
-export const PROPERTY = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*$/
+const PROPERTY = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*$/
 const NODE = /topology\/pod-\d+\/node-\d+/
 /** `class.property`, `class.property|desc`. */
 export const ORDER = /^[A-Za-z][A-Za-z0-9]*\.[A-Za-z][A-Za-z0-9]*(\|(asc|desc))?$/

@@ -64,7 +64,9 @@ export const natsSchema = z
       .default('opswire')
       .describe('How every subject begins: <prefix>.<system>.<source>.<kind>.<severity>.'),
     retain_acked: duration()
-      .describe('How long delivered events stay in the store: an acknowledgement is not a write to disk.')
+      .describe(
+        'How long delivered events stay in the store, to be sent again if NATS loses them: an acknowledgement is not a write to disk.',
+      )
       .prefault('3m'),
     stream: z
       .strictObject({
@@ -126,7 +128,7 @@ const httpSchema = z.strictObject({
     .default('127.0.0.1:9469')
     .meta({ description: 'Host and port. Only this machine by default.', ...RESTART }),
   token_file: file(
-    'A file with the bearer token that /status and /metrics want from other machines, and POST /-/reload and /-/replay, which are closed to them without it. Without it the first two are open to all who reach the port.',
+    'A file with the bearer token that /, /status and /metrics want from other machines, and POST /-/reload and /-/replay, which are closed to them without it. Without it the first three are open to all who reach the port.',
   ),
   tls: z
     .strictObject({
@@ -154,7 +156,9 @@ export const configSchema = z
         ...RESTART,
       }),
     shutdown_timeout: duration('1s', '10m').describe('How long a graceful stop may take.').prefault('10s'),
-    http: httpSchema.describe('Metrics, health, readiness and status.').prefault({}),
+    http: httpSchema
+      .describe('The page for people, status, metrics, health and readiness; reload and replay.')
+      .prefault({}),
     log: z
       .strictObject({
         level: z
@@ -168,7 +172,8 @@ export const configSchema = z
       .strictObject({
         max_bytes: size('1MiB')
           .meta({
-            description: 'How large the store may grow while events can not be delivered. Then polling stops.',
+            description:
+              'How large the store may grow while events can not be delivered. Then polls wait; at 110 % the sockets of an APIC do.',
             ...RESTART,
           })
           .prefault('2GiB'),
@@ -181,9 +186,12 @@ export const configSchema = z
           .int()
           .positive()
           .default(10_000)
-          .meta({ description: 'How many are kept. The oldest go first.', ...RESTART }),
+          .meta({
+            description: 'How many are kept, in a quarter of store.max_bytes at most. The oldest go first.',
+            ...RESTART,
+          }),
       })
-      .describe('Messages that could not be understood, kept whole.')
+      .describe('Messages that could not be understood or delivered, kept whole.')
       .prefault({}),
     nats: natsSchema.optional().meta({
       description: 'NATS JetStream. Without this block events go to stdout as JSON lines.',

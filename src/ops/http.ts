@@ -89,8 +89,8 @@ export interface HttpServerOptions {
  * for a browser. The file is read again for each request that needs
  * it, so that a token can be changed while the daemon runs; while it can't be read, nobody gets in.
  *
- * Throws `Retryable('unreachable')` when the port is in use, `Fatal('config')` when it is not allowed, the address is not of this machine, or the token
- * file, certificate or key can't be read.
+ * Throws `Retryable('unreachable')` when the port is in use or the address not one of this machine, `Fatal('config')` when
+ * the port is not allowed, or the token file, certificate or key can't be read.
  */
 export async function startHttp(
   config: HttpConfig,

@@ -34,7 +34,7 @@ export interface AccountOptions {
 const REFUSED = 'User credential is incorrect - FAILED local authentication'
 
 /** What stands before the user's name: `apic:DOMAIN\user`, or `apic#fallback\user` in an emergency. */
-export function splitLoginName(name: string): { user: string; domain: string | undefined } {
+function splitLoginName(name: string): { user: string; domain: string | undefined } {
   const match = /^apic[:#]([^\\]+)\\(.+)$/.exec(name)
   if (match === null) return { user: name, domain: undefined }
   return { user: match[2] ?? '', domain: match[1] }

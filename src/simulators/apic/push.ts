@@ -10,7 +10,7 @@ import type { SimSocket, Sockets } from './sockets.ts'
 import type { Subscription, Subscriptions } from './subscriptions.ts'
 
 /** The object of a notification: whole when created, only what changed when modified, only its identity when deleted. */
-export function notified(change: Change): MoBody {
+function notified(change: Change): MoBody {
   const { className, kind, dn, attributes } = change
   const own =
     kind === 'created'
@@ -20,7 +20,7 @@ export function notified(change: Change): MoBody {
 }
 
 /** One frame. Several ids of an XML frame are joined by commas; no capture of that was found. */
-export function frameText(objects: readonly string[], ids: readonly string[], format: Format, plain: boolean): string {
+function frameText(objects: readonly string[], ids: readonly string[], format: Format, plain: boolean): string {
   if (format === 'xml') {
     return `<?xml version="1.0" encoding="UTF-8"?><imdata subscriptionId="${ids.join(',')}">${objects.join('')}</imdata>`
   }

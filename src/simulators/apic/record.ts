@@ -192,10 +192,6 @@ export class ApicRecord {
       .reduce((widest, one) => Math.max(widest, widestGap(one, until)), 0)
   }
 
-  get framesSent(): number {
-    return this.sockets.reduce((sum, socket) => sum + socket.frames, 0)
-  }
-
   requestsOf(operation: Operation): RequestRecord[] {
     return this.requests.filter(request => request.operation === operation)
   }

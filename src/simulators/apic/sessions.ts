@@ -36,7 +36,7 @@ interface Life {
 }
 
 /** A token as releases make them. Base64 ones hold `+`, `/`, `//` and `=`: none of it may be encoded on the way. */
-export function makeToken(style: 'base64' | 'jwt', user: string): string {
+function makeToken(style: 'base64' | 'jwt', user: string): string {
   if (style === 'base64') return `DAAAAA${randomBytes(150).toString('base64')}+//${randomBytes(151).toString('base64')}`
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const payload = { rbac: [{ domain: 'all', rolesR: 0, rolesW: 1 }], username: user, jti: randomUUID() }

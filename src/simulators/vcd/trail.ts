@@ -87,7 +87,7 @@ export interface TrailPage {
 }
 
 /** `2026-03-01T00:00:00.123+0000`: milliseconds, and an offset without a colon. */
-export function wireTime(ms: number): string {
+function wireTime(ms: number): string {
   return new Date(Math.floor(ms)).toISOString().replace('Z', '+0000')
 }
 

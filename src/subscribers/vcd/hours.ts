@@ -14,7 +14,7 @@ const KEPT_MS = 7 * 24 * HOUR_MS
 /** Undefined: the rows of that hour may have been counted twice, so the number says nothing. */
 type Count = number | undefined
 
-export const hourOf = (ms: number): number => Math.floor(ms / HOUR_MS) * HOUR_MS
+const hourOf = (ms: number): number => Math.floor(ms / HOUR_MS) * HOUR_MS
 
 export class Hours {
   readonly #counts = new Map<number, Count>()

@@ -16,7 +16,7 @@ const TESTED = '9.1.0 9.0.0 40.0 39.1 39.0 38.1 38.0 37.3 37.2 37.1 37.0 36.3 36
 const numbers = (version: string): number[] => version.split('.').map(Number)
 
 /** Compares component by component, as numbers: 37.10 is above 37.9. */
-export function compareVersions(left: string, right: string): number {
+function compareVersions(left: string, right: string): number {
   const [a, b] = [numbers(left), numbers(right)]
   for (let at = 0; at < Math.max(a.length, b.length); at++) {
     const difference = (a[at] ?? 0) - (b[at] ?? 0)
