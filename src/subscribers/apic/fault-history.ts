@@ -172,7 +172,7 @@ function missed(
 }
 
 /** Releases may log the fault's own time, or only the record's; of a deletion only the record tells. */
-function transitionOf({ createdMs, attributes }: LogRow): Transition | undefined {
+export function transitionOf({ createdMs, attributes }: LogRow): Transition | undefined {
   const change = faultOfRecord({ cls: FAULT_LOG, attributes, children: [] })
   if (change === undefined) return undefined
   const { created } = attributes

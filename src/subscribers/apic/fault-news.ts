@@ -103,7 +103,7 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
 }
 
 /** The transition that fits and is nearest to that time, not too far from it; -1 when there is none. */
-function nearest(transitions: readonly Transition[], ms: number, fits: (change: Change) => boolean): number {
+export function nearest(transitions: readonly Transition[], ms: number, fits: (change: Change) => boolean): number {
   let found = -1
   let best = SKEW_MS
   for (const [index, { atMs, change }] of transitions.entries()) {
@@ -119,7 +119,8 @@ function timeOf(attributes: Attributes): number {
   return Date.parse(attributes['lastTransition'] ?? '')
 }
 
-function isState(change: Change, state: Attributes): boolean {
+/** True for a row of the log that tells of this state, as far as both say. */
+export function isState(change: Change, state: Attributes): boolean {
   return change.status !== 'deleted' && isSameState(given(change), state)
 }
 

@@ -1,7 +1,8 @@
 /** Objects of which only a part was pushed, never seen whole: the whole one is asked for; what comes meanwhile waits. */
 import { isSessionError } from './client.ts'
 import type { Core } from './core.ts'
-import type { ApicObject, Change } from './decode.ts'
+import type { Change } from './decode.ts'
+import { wholeByLog } from './fault-fill.ts'
 import { queryUrl } from './query.ts'
 
 export interface FillerOptions {
@@ -30,7 +31,7 @@ export class Filler {
     const { core, apply } = this.#options
     const later: Change[] = []
     this.#waiting.set(change.dn, later)
-    let whole: ApicObject | undefined
+    let whole: Record<string, string> | undefined
     try {
       whole = await this.#ask(change)
     } catch (error) {
@@ -40,14 +41,16 @@ export class Filler {
     }
     if (core.signal.aborted) return
     if (whole === undefined) apply(change, true)
-    else apply({ ...change, attributes: whole.attributes, whole: true }, false)
+    else apply({ ...change, attributes: whole, whole: true }, false)
     for (const one of later) apply(one, false)
   }
 
-  async #ask(change: Change): Promise<ApicObject | undefined> {
+  /** The whole object as it is; of a fault that is gone already, as its log has it. */
+  async #ask(change: Change): Promise<Record<string, string> | undefined> {
     const { client, signal, config } = this.#options.core
     const path = queryUrl({ path: `/api/mo/${change.dn}`, options: [] }, config.format)
     const answer = await client.get(path, 'fill', signal)
-    return answer.objects.find(object => object.cls === change.cls)
+    const found = answer.objects.find(object => object.cls === change.cls)
+    return found?.attributes ?? wholeByLog(this.#options.core, change)
   }
 }
