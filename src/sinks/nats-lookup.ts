@@ -50,12 +50,15 @@ export async function lookUp(deps: LookupDeps, ids: readonly string[], sinceMs: 
   }
 }
 
-/** The message id at this place of the stream; undefined when nothing of ours stands there any more. */
+/**
+ * The message id at this place of the stream, on whatever subject: a place of ours may be another's now. Empty for a message
+ * without an id; undefined when nothing stands there any more.
+ */
 export async function idAt(deps: LookupDeps, seq: number): Promise<string | undefined> {
-  const { jetstream, manager, stream, filter, connected } = deps
+  const { jetstream, manager, stream, connected } = deps
   try {
     const reader = await manager.consumers.add(stream, {
-      ...reading(filter),
+      ...READING,
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: seq,
     })
@@ -63,7 +66,7 @@ export async function idAt(deps: LookupDeps, seq: number): Promise<string | unde
       if (reader.num_pending === 0) return undefined
       const messages = await jetstream.consumers.getConsumerFromInfo(reader).fetch({ max_messages: 1, expires: 5000 })
       for await (const message of messages) {
-        return message.seq === seq ? message.headers?.get('Nats-Msg-Id') : undefined
+        return message.seq === seq ? (message.headers?.get('Nats-Msg-Id') ?? '') : undefined
       }
       if (connected()) return undefined
     } finally {
@@ -75,21 +78,19 @@ export async function idAt(deps: LookupDeps, seq: number): Promise<string | unde
   throw new Retryable('sink', `the connection broke while stream ${stream} was read`)
 }
 
-function reading(filter: string) {
-  return {
-    ack_policy: AckPolicy.None,
-    filter_subject: filter,
-    headers_only: true,
-    inactive_threshold: nanos(IDLE_MS),
-    mem_storage: true,
-    num_replicas: 1,
-  }
+const READING = {
+  ack_policy: AckPolicy.None,
+  headers_only: true,
+  inactive_threshold: nanos(IDLE_MS),
+  mem_storage: true,
+  num_replicas: 1,
 }
 
 async function readerFrom(deps: LookupDeps, sinceMs: number): Promise<ConsumerInfo> {
   const add = (fromMs: number): Promise<ConsumerInfo> =>
     deps.manager.consumers.add(deps.stream, {
-      ...reading(deps.filter),
+      ...READING,
+      filter_subject: deps.filter,
       deliver_policy: DeliverPolicy.StartTime,
       opt_start_time: new Date(Math.max(0, fromMs)).toISOString(),
     })

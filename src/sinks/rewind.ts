@@ -20,7 +20,8 @@ export interface Lack {
 }
 
 interface Found extends Lack {
-  readonly setback: Setback
+  /** Undefined when the sink only is not through yet with what an earlier one cost it. */
+  readonly setback: Setback | undefined
   /** Everything up to here was acknowledged before. */
   readonly acked: number
   /** How many of those it lacks. */
@@ -34,6 +35,10 @@ export class Rewind {
   #setback: Setback | undefined
   /** What was acknowledged before the sink went back; until the floor is there again it only gets what it had. */
   #goal: number | undefined
+  /** No row beyond this was ever sent. */
+  #sent = 0
+  /** Between the question where the sink is and what comes of it nothing is written down: its mark may be the new one already. */
+  #asking = false
   /** Losses that are being announced. */
   #untold = 0
   #open = false
@@ -48,16 +53,23 @@ export class Rewind {
   /**
    * Undefined when the sink has all that was acknowledged, which is everything up to `ackedThrough`. Else what it has of
    * all that may ever have been sent, looked up by id. Nothing may be sent meanwhile: what is sent stands at the end of the
-   * stream, and would have to be read with every part. Changes nothing; asked again, it finds the same. Rejects when
+   * stream, and would have to be read with every part. Changes nothing; asked again, it finds the same. A line that broke
+   * before the sink had it all is reason enough to look anew: it may have been given a newer copy meanwhile. Rejects when
    * store or sink can't be read.
    */
   async find(ackedThrough: number, sentThrough: () => number): Promise<Found | undefined> {
     const { store, sink } = this.#options
+    this.#asking = true
     this.#setback = (await sink.compare(store.marks())) ?? this.#setback
-    if (this.#setback === undefined) return undefined
+    this.#sent = Math.max(this.#sent, sentThrough())
+    if (this.#setback === undefined && this.#goal === undefined) {
+      this.#asking = false
+      return undefined
+    }
+    store.holdAcked(true, true)
     const setback = this.#setback
-    const acked = Math.max(ackedThrough, store.floor)
-    const sent = sentThrough()
+    const acked = Math.max(ackedThrough, store.floor, this.#goal ?? 0)
+    const sent = this.#sent
     const held: EventKey[] = []
     let floor: number | undefined
     let lacking = 0
@@ -82,7 +94,9 @@ export class Rewind {
   begin({ setback, acked, lacking }: Found): void {
     const { sink, report } = this.#options
     this.#setback = undefined
+    this.#asking = false
     this.#goal = acked
+    if (setback === undefined) return
     report({ type: 'sink_setback', sink: sink.name, detail: setback.detail, lacking, whole: setback.whole })
     if (!setback.whole) this.#announce(setback.leftMs)
   }
@@ -90,7 +104,10 @@ export class Rewind {
   /** Everything up to `floor` is in the sink. */
   settle(floor: number): void {
     const { store, sink } = this.#options
-    const isDone = this.#goal !== undefined && floor >= this.#goal && this.#untold === 0
+    if (this.#asking) return
+    const hasAll = this.#goal !== undefined && floor >= this.#goal
+    if (hasAll) store.holdAcked(true)
+    const isDone = hasAll && this.#untold === 0
     if (!isDone && floor <= store.floor) return
     store.settle(floor, this.#untold > 0 ? undefined : sink.mark)
     if (!isDone) return
@@ -106,7 +123,8 @@ export class Rewind {
 
   lost(): void {
     this.#open = false
-    this.#options.store.holdAcked(true)
+    // What it lacks it lacks all the same.
+    this.#options.store.holdAcked(true, this.#setback !== undefined || this.#goal !== undefined)
   }
 
   async #keys(after: number, through: number): Promise<EventKey[]> {

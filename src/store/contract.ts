@@ -103,9 +103,10 @@ export interface Store {
   marks(): Marks
   /**
    * While true acked rows stay beyond their time, unless a full store needs their room: nobody knows whether the sink
-   * still has them. The time between counts for none of them.
+   * still has them. `firmly`: it is known to lack some, so they make no room either, like rows that were never acked.
+   * The time between counts for none of them.
    */
-  holdAcked(hold: boolean): void
+  holdAcked(hold: boolean, firmly?: boolean): void
   /** Highest seq below which everything is acked, as of the last commit. */
   readonly floor: number
   /**

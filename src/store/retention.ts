@@ -30,6 +30,7 @@ export class Retention {
   readonly #grainMs: number
   #kept: Kept[] = []
   #heldSince: number | undefined
+  #firmly = false
 
   constructor(retainMs: number) {
     this.#retainMs = retainMs
@@ -51,8 +52,9 @@ export class Retention {
     this.#kept = [{ seq, mark, safeAt: now + this.#retainMs }]
   }
 
-  /** From now on nothing may go but what must make room; or no more so: the time between counts for nothing. */
-  hold(hold: boolean, now: number): void {
+  /** From now on nothing may go but what must make room, `firmly` not even that; or no more so: the time between counts for nothing. */
+  hold(hold: boolean, firmly: boolean, now: number): void {
+    this.#firmly = hold && firmly
     if (hold) this.#heldSince ??= now
     else if (this.#heldSince !== undefined) {
       const from = this.#heldSince
@@ -63,6 +65,7 @@ export class Retention {
 
   /** What may go now. */
   through(now: number, need: Need): Trimmable {
+    if (this.#firmly) return NOTHING
     if (need === 'all') return this.#kept.at(-1) ?? NOTHING
     if (this.#heldSince !== undefined && need === 'none') return NOTHING
     let through = NOTHING
@@ -77,6 +80,7 @@ export class Retention {
 
   /** When the next rows may go, or undefined when none are waiting for it. */
   nextAt(need: Need): number | undefined {
-    return this.#heldSince !== undefined && need === 'none' ? undefined : this.#kept[0]?.safeAt
+    if (this.#firmly || (this.#heldSince !== undefined && need === 'none')) return undefined
+    return this.#kept[0]?.safeAt
   }
 }

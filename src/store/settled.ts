@@ -50,8 +50,8 @@ export class Settled {
     this.#retention.trimmed(floor)
   }
 
-  hold(hold: boolean, now: number): void {
-    this.#retention.hold(hold, now)
+  hold(hold: boolean, firmly: boolean, now: number): void {
+    this.#retention.hold(hold, firmly, now)
   }
 
   /** When the next rows may go, or undefined when none are waiting for it. */

@@ -143,9 +143,9 @@ export class SqliteStore implements Store {
     return this.#vault.read('how far the sink was', rows => rows.marks())
   }
 
-  holdAcked(hold: boolean): void {
-    this.#settled.hold(hold, this.#clock.now())
-    if (!hold) this.#plan(false)
+  holdAcked(hold: boolean, firmly = false): void {
+    this.#settled.hold(hold, firmly, this.#clock.now())
+    if (!firmly) this.#plan(false)
   }
 
   cursor(source: string, feed: string): Cursor | undefined {

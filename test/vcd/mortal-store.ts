@@ -66,8 +66,8 @@ export class MortalStore implements Store {
   marks(): Marks {
     return this.#store.marks()
   }
-  holdAcked(hold: boolean): void {
-    this.#store.holdAcked(hold)
+  holdAcked(hold: boolean, firmly?: boolean): void {
+    this.#store.holdAcked(hold, firmly)
   }
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string> {
     return this.#store.bury(event, reason, notice)
