@@ -5,7 +5,7 @@ import { printable } from '../ops/text.ts'
 import { worstFirst } from '../ops/worst-first.ts'
 import type { Paint } from './io.ts'
 
-/** Gaps and transitions told on the page; `--json` has all. */
+/** Gaps told on the page; `--json` has more, and the changes of state. */
 const LATEST = 5
 
 /** Feeds of a source that a pipe gets. */
@@ -88,7 +88,7 @@ function sourceLines(source: SourceStatus, ago: Ago, cut: Cut, paint: Paint): st
   for (const doubt of doubts.slice(0, DOUBTS)) lines.push(paint('red', cut(doubt, '  ')))
   if (doubts.length > DOUBTS) lines.push(paint('red', cut(`and ${doubts.length - DOUBTS} more lines of doubt`, '  ')))
   if (source.pausedSince !== null) {
-    const text = `its socket was paused ${ago(source.pausedSince)}: more is pushed than can be stored`
+    const text = `its socket is held back (since ${ago(source.pausedSince)}): more is pushed than can be stored`
     lines.push(paint('red', cut(text, '  ')))
   }
   if (lastError !== null) {

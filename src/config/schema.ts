@@ -173,7 +173,7 @@ export const configSchema = z
         max_bytes: size('1MiB')
           .meta({
             description:
-              'How large the store may grow while events can not be delivered. Then polls wait; at 110 % the sockets of an APIC do.',
+              'How large the store may grow while events can not be delivered. Then polls wait; at 110 % APIC sockets are held back.',
             ...RESTART,
           })
           .prefault('2GiB'),

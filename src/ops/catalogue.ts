@@ -300,7 +300,7 @@ function gaugesOfDaemon({ model, asked, lag, version, node }: CatalogueOptions):
   )
   single(
     'opswire_store_max_bytes',
-    'Tells the limit of opswire_store_bytes, store.max_bytes of the config: at it polls wait, a tenth above it APIC sockets are paused.',
+    'Tells the limit of opswire_store_bytes, store.max_bytes of the config: at it polls wait, a tenth above it APIC sockets are held back.',
     () => asked().store?.maxBytes,
   )
   single(

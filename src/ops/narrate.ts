@@ -266,13 +266,13 @@ export class Narrator {
   #deadLetter({ source, reason, bytes, key }: Of<'dead_letter'>): void {
     const untold = this.#afterPause(`${source} ${word(reason)}`, 1)
     const more = untold !== undefined && untold > 1 ? ` (and ${untold - 1} more since the last line)` : ''
-    const text = `${source}: a message could not be understood and was kept as dead letter ${key}${more}`
+    const text = `${source}: a message could not be understood or delivered and was kept as dead letter ${key}${more}`
     this.#log.write(untold === undefined ? 'debug' : 'warn', text, { source, reason, bytes, key })
   }
 
   #deadLettersDropped({ source, count }: Of<'dead_letters_dropped'>): void {
     const untold = this.#afterPause(`${source} dropped`, count)
-    const text = `${source}: ${untold ?? count} dead letters were dropped unread: there are too many (dead_letters.max)`
+    const text = `${source}: ${untold ?? count} dead letters were dropped unread: there are too many (dead_letters.max), or they are too large`
     this.#log.write(untold === undefined ? 'debug' : 'warn', text, { source, count: untold ?? count })
   }
 

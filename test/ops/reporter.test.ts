@@ -140,7 +140,7 @@ test('advice and expiries are told once; a flood of dead letters is a line a min
   expect(lines.map(line => line['msg'])).toEqual([
     'fabric-a: Ask for a longer refreshTimeoutSeconds.',
     'fabric-a: the credential expires at 2026-02-04T04:05:06.789Z',
-    'fabric-a: a message could not be understood and was kept as dead letter d-1',
+    'fabric-a: a message could not be understood or delivered and was kept as dead letter d-1',
   ])
   await clock.advance(60_000)
   report(ONE_OF_EACH.dead_letter)
