@@ -1,6 +1,4 @@
 /** docs/EVENTS.md, examples/ and the dashboards against the real thing: a walk in which every type is told, with all that follow it. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -14,6 +12,7 @@ import type { OpsEvent } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { untilAnswered } from '../support/asked.ts'
+import { Example } from '../support/example.ts'
 import { until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { toolBinary } from '../support/tools.ts'
@@ -25,36 +24,6 @@ const fail = (note: string): never => {
   throw new Error(note)
 }
 
-/** One of the examples, as a user starts it. */
-class Consumer {
-  readonly lines: string[] = []
-  readonly errors: string[] = []
-  readonly #name: string
-  readonly #env: Record<string, string>
-  #child: ChildProcess | undefined
-
-  constructor(name: string, env: Record<string, string>) {
-    this.#name = name
-    this.#env = env
-  }
-
-  start(): void {
-    const file = resolve(ROOT, 'examples', this.#name)
-    const child = spawn(process.execPath, [file], { env: { ...process.env, ...this.#env } })
-    child.stdout.setEncoding('utf8').on('data', (text: string) => this.lines.push(...text.trimEnd().split('\n')))
-    child.stderr.setEncoding('utf8').on('data', (text: string) => this.errors.push(text))
-    this.#child = child
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
-    const closed = once(child, 'close')
-    child.kill('SIGKILL')
-    await closed
-  }
-}
-
 /** What a consumer must say of these events, and what is open after them. */
 function foldOf(events: readonly OpsEvent[]): { said: string[]; open: Set<string> } {
   const open = new Set<string>()
@@ -62,10 +31,10 @@ function foldOf(events: readonly OpsEvent[]): { said: string[]; open: Set<string
   for (const { data, severitytext } of events) {
     const { alertKey, state, summary } = data
     if (alertKey === null || alertKey === undefined) continue
-    const word =
-      state === 'firing' && !open.has(alertKey) ? 'OPEN' : state === 'resolved' && open.has(alertKey) ? 'CLOSED' : ''
+    const stands = state === 'firing' || state === 'clearing'
+    const word = stands && !open.has(alertKey) ? 'OPEN' : state === 'resolved' && open.has(alertKey) ? 'CLOSED' : ''
     if (word !== '') said.push(`${word} ${severitytext} ${alertKey}: ${summary}`)
-    if (state === 'firing') open.add(alertKey)
+    if (stands) open.add(alertKey)
     if (state === 'resolved') open.delete(alertKey)
   }
   return { said, open }
@@ -75,8 +44,8 @@ let tour: Tour
 let folder: string
 let alertmanager: Watching
 let prometheus: Watching
-let alerts: Consumer
-let handing: Consumer
+let alerts: Example
+let handing: Example
 let nats: NatsConnection
 
 const told = (): OpsEvent[] =>
@@ -117,8 +86,8 @@ scrape_configs: [{ job_name: opswire, static_configs: [{ targets: ["${target}"] 
   })
   nats = await connect({ servers: tour.nats.url })
   const env = { NATS_URL: tour.nats.url, ALERTMANAGER_URL: alertmanager.url }
-  alerts = new Consumer('alerts.mjs', { ...env, STATE: join(folder, 'alerts.json') })
-  handing = new Consumer('alertmanager.mjs', { ...env, STATE: join(folder, 'alertmanager.json'), REPEAT_MS: '500' })
+  alerts = new Example('alerts.mjs', { ...env, STATE: join(folder, 'alerts.json') })
+  handing = new Example('alertmanager.mjs', { ...env, STATE: join(folder, 'alertmanager.json'), REPEAT_MS: '500' })
   alerts.start()
   handing.start()
   const walk = tour.walk()
