@@ -70,7 +70,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   let store: SqliteStore | undefined
   let sources: SourceSet | undefined
   const pull: Pull = {
-    store: () => (store === undefined ? undefined : { ...store.stats(), maxBytes: config.store.max_bytes }),
+    store: () =>
+      store === undefined
+        ? undefined
+        : { ...store.stats(), maxBytes: config.store.max_bytes, durable: config.state_dir !== undefined },
     leases: () => sources?.leases() ?? [],
     sessions: () => sources?.sessions() ?? [],
     gauges: () => sources?.gauges() ?? { faults: [], health: [], nodes: [] },

@@ -1,6 +1,6 @@
 /** The status document as lines of text. Pure: ages are told by the daemon's own clock, taken from the document. */
 import { formatBytes, span } from '../ops/amounts.ts'
-import type { FeedStatus, SourceStatus, StatusDocument } from '../ops/status.ts'
+import { type FeedStatus, type SourceStatus, type StatusDocument, stateWord } from '../ops/status.ts'
 import { printable } from '../ops/text.ts'
 import { worstFirst } from '../ops/worst-first.ts'
 import type { Paint } from './io.ts'
@@ -40,7 +40,7 @@ export function statusPage(status: StatusDocument, { columns, rows }: PageSize, 
     const line = `${indent}${printable(text, 2_000)}`
     return line.length > columns ? `${line.slice(0, columns - 1)}…` : line
   }
-  const head = `opswire ${status.version}, ${stateOf(status)}, up ${span(status.uptimeSeconds)}`
+  const head = `opswire ${status.version}, ${stateWord(status)}, up ${span(status.uptimeSeconds)}`
   const top = [paint('bold', cut(status.config === null ? head : `${head}, config ${status.config.path}`)), '']
   if (status.notReady.length > 0) top.push(paint('red', cut(`NOT ready: ${status.notReady.join(', ')}`)), '')
   if (status.reload?.ok === false) {
@@ -64,11 +64,6 @@ export function statusPage(status: StatusDocument, { columns, rows }: PageSize, 
     ...feedLines(source.feeds, most, ago, cut, paint),
   ])
   return `${[...top, ...middle, ...bottom].join('\n')}\n`
-}
-
-/** A daemon that came up is ready only when `/-/ready` says so. */
-function stateOf({ state, notReady }: StatusDocument): string {
-  return state === 'ready' && notReady.length > 0 ? 'running' : state
 }
 
 /** What is said of a source beside its feeds. */

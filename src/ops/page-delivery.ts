@@ -17,6 +17,12 @@ function storePanel({ store, counts, notReady, perMinute }: StatusDocument, time
   return html`<article class="panel ${level}"><h3>Store</h3>${facts([
     ['State', [state(level, store.state), html` <span class="dim">${times.since(store.since)}</span>`]],
     ['Why', store.detail, 'wide'],
+    [
+      'Kept in',
+      store.durable
+        ? 'state_dir, on disk'
+        : html`memory only <span class="dim">(no state_dir): what waits is lost when the daemon ends</span>`,
+    ],
     ['Events that wait', formatCount(store.events)],
     ['Oldest that waits', store.oldest !== null && times.when(store.oldest)],
     [

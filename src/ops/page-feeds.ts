@@ -2,7 +2,7 @@
 import { formatCount, span } from './amounts.ts'
 import { type Html, html, type Piece } from './page-html.ts'
 import { type Column, counted, facts, fold, type Level, state, type Times, table } from './page-parts.ts'
-import type { FeedStatus, SourceStatus } from './status.ts'
+import type { ErrorStatus, FeedStatus, SourceStatus } from './status.ts'
 import { type Ranked, worstFirst } from './worst-first.ts'
 
 /** Feeds that stand open; of those that are unwell more. */
@@ -37,15 +37,16 @@ export function feedsOf(source: SourceStatus, most: number, times: Times): Html 
   const open = ranked.length <= first + 1 ? ranked : ranked.slice(0, first)
   const folded = ranked.slice(open.length, Math.max(open.length, most))
   const left = ranked.slice(open.length + folded.length)
+  const told = [...source.doubts, source.lastError?.text ?? '']
   const label = `Feeds of ${source.name}`
-  return html`${feedTable(open, label, times)}${
+  return html`${feedTable(open, label, told, times)}${
     folded.length > 0 &&
     fold({
       key: 'more',
       className: 'more',
       open: false,
       summary: `${counted(folded.length, 'more feed')}: ${sumOf(folded)}`,
-      body: feedTable(folded, `More feeds of ${source.name}`, times),
+      body: feedTable(folded, `More feeds of ${source.name}`, told, times),
     })
   }${left.length > 0 && html`<p class="dim">And ${formatCount(left.length)} more feeds: ${sumOf(left)}. The JSON document at status lists every feed.</p>`}`
 }
@@ -62,17 +63,17 @@ function wordOf(feed: FeedStatus): string {
   return feed.deaf && feed.state === 'live' ? 'deaf' : feed.state
 }
 
-function feedTable(rows: readonly Ranked[], label: string, times: Times): Html {
+function feedTable(rows: readonly Ranked[], label: string, told: readonly string[], times: Times): Html {
   return table({
     label,
     rows,
-    columns: columns(times),
+    columns: columns(told, times),
     key: ({ feed }) => feed.name,
     level: ({ rank }) => LEVELS[rank] ?? 'ok',
   })
 }
 
-function columns(times: Times): Column<Ranked>[] {
+function columns(told: readonly string[], times: Times): Column<Ranked>[] {
   const column = (head: string, kind: 'number' | 'text', cell: (feed: FeedStatus, rank: Ranked['rank']) => Piece) => ({
     head,
     kind,
@@ -97,12 +98,14 @@ function columns(times: Times): Column<Ranked>[] {
     column('Late by', 'number', feed => feed.lateSeconds !== null && lateness(feed.lateSeconds)),
     column('Recovered', 'number', feed => feed.recovered > 0 && formatCount(feed.recovered)),
     column('Lost, remade', 'number', feed => feed.lost > 0 && `${feed.lost}×, ${feed.remade}×`),
-    column('Last error', 'text', feed => feed.lastError !== null && errorOf(feed.lastError, times)),
+    column('Last error', 'text', feed => feed.lastError !== null && errorOf(feed.lastError, told, times)),
   ]
 }
 
-export function errorOf(error: NonNullable<FeedStatus['lastError']>, times: Times): Html {
-  return html`<code>${error.code}</code>: ${error.text} <span class="below">${times.when(error.at)}</span>`
+/** `told`: what stands above it. Words that are there are not said again. */
+export function errorOf({ code, text, at }: ErrorStatus, told: readonly string[], times: Times): Html {
+  const again = told.some(words => words.includes(text))
+  return html`<code>${code}</code>${!again && `: ${text}`} <span class="below">${times.when(at)}</span>`
 }
 
 function lateness(seconds: number): string {

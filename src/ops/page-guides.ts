@@ -31,6 +31,7 @@ export const GUIDES = {
   tls: runbook('OpswireTlsUnverified'),
   certificate: runbook('OpswireCertificateExpiry'),
   credential: runbook('OpswireCredentialExpiry'),
+  lease: runbook('OpswireLeaseMargin'),
   sink: runbook('OpswireSinkDown'),
   behind: runbook('OpswireDeliveryBehind'),
   refuses: runbook('OpswireStoreRefuses'),

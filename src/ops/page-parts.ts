@@ -1,5 +1,5 @@
 /** What the page is made of: times, states, lists of facts, tables. */
-import { span } from './amounts.ts'
+import { formatCount, span } from './amounts.ts'
 import { type Html, html, type Piece } from './page-html.ts'
 
 /** How much a thing matters: all is well, look at it, it needs somebody, or nothing can be said yet. */
@@ -21,17 +21,36 @@ export class Times {
     return seconds < -0.5 ? `in ${span(-seconds)}` : `${span(Math.max(0, seconds))} ago`
   }
 
-  /** Age and time; the day too when it is not today. */
+  /** Of what has happened: age and time; the day too when it is not today. */
   when(iso: string | null, otherwise = 'never'): Html {
     if (iso === null) return html`<span class="dim">${otherwise}</span>`
-    return html`<time datetime="${iso}"><span class="nowrap">${this.age(iso)}</span> ${this.#stamp(iso)}</time>`
+    return this.#isAhead(iso) ? this.#ahead(iso) : this.#time(iso, this.age(iso))
+  }
+
+  /** Of what is to come, or has come by now. */
+  due(iso: string): Html {
+    return this.#time(iso, this.age(iso))
   }
 
   /** Since when: the age alone, then the time. */
   since(iso: string | null): Html {
     if (iso === null) return html``
-    const age = span(Math.max(0, (this.nowMs - Date.parse(iso)) / 1000))
-    return html`<time datetime="${iso}"><span class="nowrap">for ${age}</span> ${this.#stamp(iso, 'since ')}</time>`
+    if (this.#isAhead(iso)) return this.#ahead(iso, 'since ')
+    return this.#time(iso, `for ${span(Math.max(0, -this.secondsUntil(iso)))}`, 'since ')
+  }
+
+  /** What has happened can't lie ahead: the clock was set back since then. */
+  #isAhead(iso: string): boolean {
+    return this.secondsUntil(iso) > 0.5
+  }
+
+  /** No age would be true. */
+  #ahead(iso: string, before = ''): Html {
+    return html`<time datetime="${iso}">${this.#stamp(iso, before)} <span class="dim">(clock set back since)</span></time>`
+  }
+
+  #time(iso: string, age: string, before = ''): Html {
+    return html`<time datetime="${iso}"><span class="nowrap">${age}</span> ${this.#stamp(iso, before)}</time>`
   }
 
   /** One with a day may be too long for one line. */
@@ -146,7 +165,7 @@ function isNothing(piece: Piece): boolean {
   )
 }
 
-/** `1 gap`, `2 gaps`. */
+/** `1 gap`, `2,000 gaps`. */
 export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`
+  return `${formatCount(count)} ${count === 1 ? one : many}`
 }

@@ -4,6 +4,7 @@ import { errorOf, feedsEach, feedsOf, sumOf } from './page-feeds.ts'
 import { type Html, html, type Piece } from './page-html.ts'
 import { facts, fold, type Level, sign, state, type Times, table } from './page-parts.ts'
 import { plotted } from './page-plot.ts'
+import { levelOf } from './page-source-trouble.ts'
 import type { SourceStatus, StatusDocument } from './status.ts'
 import { worstFirst } from './worst-first.ts'
 
@@ -12,19 +13,14 @@ const OPEN_SOURCES = 3
 /** However many are not well: all of it at once would be no page to read. */
 const OPEN_UNWELL = 6
 
-export function levelOf(source: SourceStatus): Level {
-  if (source.doubts.length > 0) return source.required ? 'bad' : 'watch'
-  return source.up && source.state === 'up' ? 'ok' : 'watch'
-}
-
 const ORDER: readonly Level[] = ['bad', 'watch', 'ok', 'quiet']
 
 export function sourcesSection({ sources, perMinute }: StatusDocument, times: Times): Html {
   if (sources.length === 0) {
     return html`<section id="sources"><h2>Sources</h2><p class="dim">No source has been started yet.</p></section>`
   }
-  const sorted = sources.toSorted((a, b) => ORDER.indexOf(levelOf(a)) - ORDER.indexOf(levelOf(b)))
-  const unwell = new Set(sorted.filter(source => levelOf(source) !== 'ok').slice(0, OPEN_UNWELL))
+  const sorted = sources.toSorted((a, b) => ORDER.indexOf(levelOf(a, times)) - ORDER.indexOf(levelOf(b, times)))
+  const unwell = new Set(sorted.filter(source => levelOf(source, times) !== 'ok').slice(0, OPEN_UNWELL))
   const most = feedsEach(sources)
   return html`<section id="sources"><h2>Sources</h2>${overview(sorted, perMinute.secondsOfLast, times)}<div class="each">${sorted.map(
     source => oneSource(source, sources.length <= OPEN_SOURCES || unwell.has(source), most, times),
@@ -36,7 +32,7 @@ function overview(sources: readonly SourceStatus[], secondsOfLast: number, times
     label: 'All sources',
     rows: sources,
     key: source => source.name,
-    level: levelOf,
+    level: source => levelOf(source, times),
     columns: [
       {
         head: 'Source',
@@ -46,7 +42,7 @@ function overview(sources: readonly SourceStatus[], secondsOfLast: number, times
       {
         head: 'State',
         cell: source => [
-          state(levelOf(source), source.state),
+          state(levelOf(source, times), source.state),
           html` <span class="below">${times.since(source.since)}</span>`,
         ],
       },
@@ -73,7 +69,7 @@ function left(seconds: number): string {
 
 function oneSource(source: SourceStatus, open: boolean, most: number, times: Times): Html {
   const { name, system } = source
-  const level = levelOf(source)
+  const level = levelOf(source, times)
   const summary = html`${sign(level)} <h3>${name}</h3> <span class="dim">${system}</span> <span class="${level}">${source.state}</span> <span class="dim">${times.since(source.since)}</span>`
   const doubts =
     source.doubts.length > 0 && html`<ul class="doubts">${source.doubts.map(doubt => html`<li>${doubt}</li>`)}</ul>`
@@ -108,8 +104,9 @@ function factsOf(source: SourceStatus, times: Times): Html {
         ? formatCount(source.deadLetters)
         : `${formatCount(source.deadLetters)} (${formatCount(source.deadLettersDropped)} dropped unread)`,
     ],
-    ['Certificate ends', source.certificateExpiry !== null && times.when(source.certificateExpiry)],
-    ['Credential ends', source.credentialExpiry !== null && times.when(source.credentialExpiry)],
-    ['Last error', lastError !== null && errorOf(lastError, times), 'wide'],
+    ['Certificate ends', source.certificateExpiry !== null && times.due(source.certificateExpiry)],
+    ['Credential ends', source.credentialExpiry !== null && times.due(source.credentialExpiry)],
+    ['Credential renewed', source.credentialRenewed !== null && times.when(source.credentialRenewed)],
+    ['Last error', lastError !== null && errorOf(lastError, source.doubts, times), 'wide'],
   ])
 }

@@ -19,6 +19,7 @@ a:focus-visible,summary:focus-visible{outline:2px solid var(--link);outline-offs
 code,.name{font-family:ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;font-size:.9em}
 .dim{color:var(--dim)}
 .nowrap{white-space:nowrap}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .below{display:block;font-weight:400;font-size:13px;color:var(--dim)}
 .sign{width:1em;height:1em;vertical-align:-.12em;flex:none;fill:currentColor;stroke:none}
 .sign path{fill:none;stroke:var(--panel);stroke-width:2;stroke-linecap:round}
@@ -47,6 +48,7 @@ const HEAD = `
 .trouble .todo{font-size:14px}
 .tiles{display:grid;grid-template-columns:repeat(8,minmax(0,1fr));gap:10px;margin-top:12px}
 .tiles>div{padding:10px 14px}
+.tiles>.bad,.tiles>.watch{border-color:var(--mark);box-shadow:inset 0 3px var(--mark)}.tiles>.bad dd,.tiles>.watch dd{color:var(--mark)}
 .tiles dt{color:var(--dim);font-size:13px}
 .tiles dd{font-size:21px;font-weight:600;line-height:1.3}
 .tiles dd .below{font-weight:400}`

@@ -10,6 +10,8 @@ import type { StatusDocument } from './status.ts'
 const GAP_SECONDS = 86_400
 /** An event that waits longer though the sink takes events: delivery lags behind. */
 const WAIT_SECONDS = 60
+/** So long a daemon may take to open what it needs. */
+const STARTING_SECONDS = 60
 /** Share of the store's limit that is worth a word. */
 const FULLNESS = 0.8
 /** The worst first; within that the order of the page. */
@@ -27,15 +29,24 @@ export function troubles(status: StatusDocument): Trouble[] {
   return [...found.filter(one => one.level === 'bad'), ...found.filter(one => one.level === 'watch')]
 }
 
-function ofDaemon({ state, sources, notReady }: StatusDocument): Trouble[] {
+/** What has not been opened yet is no trouble in the first minute. */
+function comingUp(uptimeSeconds: number): Trouble['level'] {
+  return uptimeSeconds < STARTING_SECONDS ? 'watch' : 'bad'
+}
+
+function ofDaemon({ state, sources, notReady, store, uptimeSeconds }: StatusDocument): Trouble[] {
   if (state === 'stopping' || state === 'stopped' || state === 'forced') {
-    const todo = 'Nothing: what is not delivered lies in the store and goes out after the next start.'
+    const todo =
+      store?.durable === false
+        ? 'Nothing: without state_dir what is not delivered by then is lost.'
+        : 'Nothing: what is not delivered lies in the store and goes out after the next start.'
     return [{ level: 'bad', what: `The daemon is ${state}`, part: 'daemon', why: '', todo, see: GUIDES.stop }]
   }
   if (sources.length > 0 || !notReady.includes('daemon')) return []
   return [
     {
-      ...{ level: 'bad', what: 'No source has been started', part: 'sources', why: '', see: GUIDES.source },
+      ...{ level: comingUp(uptimeSeconds), what: 'No source has been started', part: 'sources', why: '' },
+      see: GUIDES.source,
       todo: 'Wait a moment after a start; else look at the sources of the config.',
     },
   ]
@@ -57,7 +68,7 @@ function ofStore({ store, notReady }: StatusDocument, times: Times): Trouble[] {
   if (store.state === 'full' || store.bytes >= store.maxBytes) {
     const todo =
       'Bring the sink back, or raise store.max_bytes and restart. Polls wait; APIC sockets are held back last.'
-    const why = store.detail === '' ? filled : `${filled}: ${store.detail}`
+    const why = `${filled}: ${counted(store.events, 'event')} wait`
     return [{ level: 'bad', what: 'The store is full', part: 'delivery', since: store.since, why, todo, see }]
   }
   if (store.bytes >= FULLNESS * store.maxBytes) {
@@ -82,14 +93,13 @@ function ofStore({ store, notReady }: StatusDocument, times: Times): Trouble[] {
   return []
 }
 
-function ofSink({ sink, notReady }: StatusDocument): Trouble[] {
+function ofSink({ sink, notReady, store, uptimeSeconds }: StatusDocument): Trouble[] {
   if (!notReady.includes('sink')) return []
-  const todo =
-    'Events wait in the store and go out later. The message names what NATS said, or the difference of the stream.'
+  const todo = `Events wait in the store${store?.durable === false ? ', in memory only,' : ''} and go out later. The message names what NATS said, or the difference of the stream.`
   const what = sink === null ? 'The sink has not been opened yet' : `The sink ${sink.name} is down`
   return [
     {
-      level: 'bad',
+      level: sink === null ? comingUp(uptimeSeconds) : 'bad',
       what,
       part: 'delivery',
       since: sink?.since ?? null,

@@ -5,13 +5,20 @@ import { deliverySection } from './page-delivery.ts'
 import type { Trouble } from './page-guides.ts'
 import { historySections } from './page-history.ts'
 import { type Html, html, verbatim } from './page-html.ts'
-import { counted, facts, type Level, sign, Times } from './page-parts.ts'
+import { counted, facts, fold, type Level, sign, Times } from './page-parts.ts'
 import { plotted } from './page-plot.ts'
 import { SCRIPT } from './page-script.ts'
-import { levelOf, sourcesSection } from './page-sources.ts'
+import { levelOf } from './page-source-trouble.ts'
+import { sourcesSection } from './page-sources.ts'
 import { STYLE } from './page-style.ts'
 import { troubles } from './page-trouble.ts'
-import type { StatusDocument } from './status.ts'
+import { type StatusDocument, stateWord } from './status.ts'
+
+/** A clock that is set right by less is no news. */
+const SKEW_SECONDS = 60
+
+/** Things that are not well that stand open at the top. */
+const OPEN_TROUBLES = 8
 
 export const PAGE_TYPE = 'text/html; charset=utf-8'
 
@@ -48,7 +55,7 @@ export function renderPage(status: StatusDocument): string {
   const times = new Times(status.now)
   const found = troubles(status)
   const level: Level = found[0]?.level ?? 'ok'
-  const title = `${titleOf(found)}: opswire`
+  const title = `${titleOf(status, found)}: opswire`
   return html`<!doctype html>
 <html lang="en" data-build="${BUILD}">
 <head>
@@ -63,7 +70,7 @@ export function renderPage(status: StatusDocument): string {
 <p id="stale" role="alert" hidden></p>
 <main>
 ${verdict(status, found, level, times)}
-${tiles(status)}
+${tiles(status, times)}
 ${sourcesSection(status, times)}
 ${deliverySection(status, times)}
 ${historySections(status, times)}
@@ -76,28 +83,45 @@ ${daemonSection(status, times)}
 `.text
 }
 
-function titleOf(found: readonly Trouble[]): string {
+function titleOf({ notReady }: StatusDocument, found: readonly Trouble[]): string {
   const bad = found.filter(one => one.level === 'bad')
   if (bad.length > 0) return `NOT ready, ${bad[0]?.what}${bad.length > 1 ? ` and ${bad.length - 1} more` : ''}`
+  if (notReady.length > 0) return 'not ready yet'
   return found.length > 0 ? `ready, ${counted(found.length, 'thing')} to look at` : 'all is well'
 }
 
 function verdict(status: StatusDocument, found: readonly Trouble[], level: Level, times: Times): Html {
   const bad = found.filter(one => one.level === 'bad').length
   const up = `Up for ${span(status.uptimeSeconds)}.`
+  const rest = found.length - bad
   const [heading, text] =
     bad > 0
-      ? [`Not ready: ${counted(bad, 'thing')} ${bad === 1 ? 'is' : 'are'} wrong`, up]
-      : found.length > 0
-        ? [`Ready, and ${counted(found.length, 'thing')} to look at`, up]
-        : ['All is well', `Every source is up, the store is under its limit, the sink takes events. ${up}`]
-  return html`<section id="verdict" class="${level}" aria-labelledby="verdict-words"><h1 id="verdict-words" aria-live="polite">${sign(level)} ${heading}</h1><p>${text} <span class="dim">As of ${status.now !== null && times.clock(status.now)}.</span></p>${
-    found.length > 0 && html`<ol>${found.map(one => troubleItem(one, times))}</ol>`
-  }</section>`
+      ? [
+          `Not ready: ${counted(bad, 'thing')} ${bad === 1 ? 'is' : 'are'} wrong`,
+          rest > 0 ? `${counted(rest, 'more thing')} to look at. ${up}` : up,
+        ]
+      : status.notReady.length > 0
+        ? ['Not ready yet: it is starting', up]
+        : found.length > 0
+          ? [`Ready, and ${counted(found.length, 'thing')} to look at`, up]
+          : ['All is well', `Every source is up, the store is under its limit, the sink takes events. ${up}`]
+  return html`<section id="verdict" class="${level}" aria-labelledby="verdict-words"><h1 id="verdict-words" aria-live="polite">${sign(level)} ${heading}</h1><p>${text} <span class="dim">As of ${status.now !== null && times.clock(status.now)}.</span></p>${troubleList(found, times)}</section>`
+}
+
+/** Of very many only the first stand open: a page shall still be seen at one look. */
+function troubleList(found: readonly Trouble[], times: Times): Html | false {
+  const open = found.length <= OPEN_TROUBLES + 1 ? found : found.slice(0, OPEN_TROUBLES)
+  const folded = found.slice(open.length)
+  const list = (part: readonly Trouble[]): Html => html`<ol>${part.map(one => troubleItem(one, times))}</ol>`
+  const summary = counted(folded.length, 'more thing')
+  return (
+    found.length > 0 &&
+    html`${list(open)}${folded.length > 0 && fold({ key: 'more', className: 'more', open: false, summary, body: list(folded) })}`
+  )
 }
 
 function troubleItem({ level, what, part, since, last, why, todo, see }: Trouble, times: Times): Html {
-  return html`<li class="trouble ${level}" data-key="${what}"><div class="head"><span>${sign(level)} <strong><a href="#${part}">${what}</a></strong></span> ${since !== undefined && times.since(since)}${last !== undefined && html`<span>last one ${times.when(last)}</span>`}</div>${
+  return html`<li class="trouble ${level}" data-key="${what}"><div class="head"><span>${sign(level)} <span class="unseen">${level === 'bad' ? 'Wrong:' : 'To look at:'}</span> <strong><a href="#${part}">${what}</a></strong></span> ${since !== undefined && times.since(since)}${last !== undefined && html`<span>last one ${times.when(last)}</span>`}</div>${
     why !== '' && html`<div>${why}</div>`
   }<div class="todo"><b>To do:</b> ${todo} <span class="dim">${see.document}, “${see.heading}”</span></div></li>`
 }
@@ -116,18 +140,26 @@ function icon(level: Level): string {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`
 }
 
-function tiles({ sources, store, sink, counts, gaps, perMinute }: StatusDocument): Html {
-  const well = sources.filter(source => levelOf(source) === 'ok').length
-  const rows: [string, Html][] = [
-    ['Sources that are well', html`${well} of ${sources.length}`],
+function tiles({ sources, store, sink, counts, gaps, perMinute, notReady }: StatusDocument, times: Times): Html {
+  const levels = sources.map(source => levelOf(source, times))
+  const well = levels.filter(level => level === 'ok').length
+  const worst = levels.includes('bad') ? 'bad' : levels.includes('watch') && 'watch'
+  const against = (what: string): Level | false => notReady.includes(what) && 'bad'
+  const rows: [string, Html, (Level | false)?][] = [
+    ['Sources that are well', html`${well} of ${sources.length}`, worst],
     ['Events/s, last hour', plotted('events per second', perMinute.appended, perMinute.secondsOfLast)],
     ['Waiting for delivery', html`${store === null ? '?' : formatCount(store.events)}`],
     ['Delivered since the start', html`${formatCount(counts.published + counts.publishedDuplicates)}`],
     [
       'Store',
-      html`${store === null ? 'not open' : formatBytes(store.bytes)}<span class="below">${store !== null && `of ${formatBytes(store.maxBytes)}`}</span>`,
+      html`${store === null ? 'not open' : formatBytes(store.bytes)}<span class="below">${store !== null && `of ${formatBytes(store.maxBytes)}${store.durable ? '' : ', in memory'}`}</span>`,
+      against('store'),
     ],
-    ['Sink', html`${sink === null ? 'not opened' : sink.up ? 'up' : 'down'}<span class="below">${sink?.name}</span>`],
+    [
+      'Sink',
+      html`${sink === null ? 'not opened' : sink.up ? 'up' : 'down'}<span class="below">${sink?.name}</span>`,
+      against('sink'),
+    ],
     [
       'Gaps',
       html`${formatCount(sources.reduce((sum, source) => sum + source.gaps, 0))}<span class="below">since the start${gaps.length > 0 && ', newest below'}</span>`,
@@ -137,17 +169,23 @@ function tiles({ sources, store, sink, counts, gaps, perMinute }: StatusDocument
       html`${store === null ? '?' : formatCount(store.deadLetters)}<span class="below">in the store</span>`,
     ],
   ]
-  return html`<section id="figures" aria-label="Figures"><dl class="tiles">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></section>`
+  return html`<section id="figures" aria-label="Figures"><dl class="tiles">${rows.map(([name, value, level]) => html`<div class="${level}"><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></section>`
 }
 
-function daemonSection(
-  { version, node, started, config, reload, uptimeSeconds, state }: StatusDocument,
-  times: Times,
-): Html {
+function daemonSection(status: StatusDocument, times: Times): Html {
+  const { version, node, started, config, reload, uptimeSeconds } = status
+  // The clock of the machine and the time that went by: apart when the clock was set, or the machine slept.
+  const skew = started === null ? 0 : -times.secondsUntil(started) - uptimeSeconds
   return html`<section id="daemon"><h2>This daemon</h2><article class="panel">${facts([
     ['Version', `opswire ${version}`],
     ['Node.js', node],
-    ['State', state],
+    ['State', stateWord(status)],
+    [
+      'Clock',
+      Math.abs(skew) > SKEW_SECONDS &&
+        `set ${skew > 0 ? 'forward' : 'back'} by ${span(Math.abs(skew))} since the start, or the machine slept: ages of what was before are off by that`,
+      'wide',
+    ],
     ['Started', [times.when(started), ` (up for ${span(uptimeSeconds)})`]],
     ['Config', config !== null && html`<span class="name">${config.path}</span>`],
     ['Config hash (SHA-256)', config !== null && html`<code>${config.hash}</code>`, 'wide'],

@@ -9,6 +9,8 @@ export interface StoreView {
   /** Wall ms when the oldest unacked event was taken down; undefined when none waits. */
   readonly oldestMs: number | undefined
   readonly deadLetters: number
+  /** False without `state_dir`: it lies in memory, and is gone when the process ends. */
+  readonly durable: boolean
 }
 
 export interface LeaseMargin {

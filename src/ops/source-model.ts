@@ -70,6 +70,8 @@ export class SourceModel {
   /** Dead letters that had to go, unread, because there were too many. */
   deadLettersDropped = 0
   credentialExpiryMs: number | undefined
+  /** Wall ms when one with another end was told of. */
+  credentialRenewedMs: number | undefined
   readonly feeds = new Map<string, FeedModel>()
   /** Where each feed stands, as committed. Told before the feed itself: a session asks for it first. */
   readonly cursors = new Map<string, Cursor>()
@@ -177,6 +179,9 @@ export class SourceModel {
         return
       }
       case 'credential_expiry':
+        if (this.credentialExpiryMs !== undefined && this.credentialExpiryMs !== happening.atMs) {
+          this.credentialRenewedMs = this.#clock.wall()
+        }
         this.credentialExpiryMs = happening.atMs
         return
       case 'certificate_expiry':

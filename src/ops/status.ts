@@ -105,6 +105,8 @@ export interface SourceStatus {
   readonly deadLettersDropped: number
   readonly certificateExpiry: string | null
   readonly credentialExpiry: string | null
+  /** When a credential with another end was last seen in its place; null before the first such change. */
+  readonly credentialRenewed: string | null
 }
 
 export interface ErrorStatus {
@@ -149,6 +151,8 @@ export interface StoreStatus {
   readonly maxBytes: number
   readonly oldest: string | null
   readonly deadLetters: number
+  /** False without `state_dir`: all of it is in memory, and gone when the process ends. */
+  readonly durable: boolean
 }
 
 export interface TransitionStatus {
@@ -186,6 +190,11 @@ export interface StatusFacts {
   readonly store: StoreView | undefined
   readonly leases: readonly LeaseMargin[]
   readonly sessions: readonly SessionNumbers[]
+}
+
+/** A daemon that came up is called ready only when `/-/ready` says so. */
+export function stateWord({ state, notReady }: Pick<StatusDocument, 'state' | 'notReady'>): string {
+  return state === 'ready' && notReady.length > 0 ? 'running' : state
 }
 
 /** Sentences of doubt that are listed. */
@@ -256,6 +265,7 @@ function sourceStatus(source: SourceModel, facts: StatusFacts, now: number): Sou
     deadLettersDropped: source.deadLettersDropped,
     certificateExpiry: isoTime(source.certificateExpiryMs),
     credentialExpiry: isoTime(source.credentialExpiryMs),
+    credentialRenewed: isoTime(source.credentialRenewedMs),
   }
 }
 
@@ -326,6 +336,7 @@ function storeStatus(model: Model, view: StoreView): StoreStatus {
     maxBytes: view.maxBytes,
     oldest: isoTime(view.oldestMs),
     deadLetters: view.deadLetters,
+    durable: view.durable,
   }
 }
 

@@ -66,6 +66,7 @@ const STATUS: StatusDocument = {
       deadLettersDropped: 0,
       certificateExpiry: null,
       credentialExpiry: null,
+      credentialRenewed: null,
     },
     {
       name: 'salt',
@@ -92,6 +93,7 @@ const STATUS: StatusDocument = {
       deadLettersDropped: 1,
       certificateExpiry: null,
       credentialExpiry: null,
+      credentialRenewed: null,
     },
   ],
   store: {
@@ -103,6 +105,7 @@ const STATUS: StatusDocument = {
     maxBytes: 2_147_483_648,
     oldest: '2026-02-03T05:02:00.000Z',
     deadLetters: 3,
+    durable: true,
   },
   sink: { name: 'nats', up: true, since: '2026-02-03T04:00:01.000Z', detail: '', server: null },
   counts: {

@@ -162,7 +162,14 @@ export interface TestOps {
   readonly text: string[]
 }
 
-export const STORE = { unacked: 7, bytes: 7000, maxBytes: 100_000, oldestMs: START - 5000, deadLetters: 1 }
+export const STORE = {
+  unacked: 7,
+  bytes: 7000,
+  maxBytes: 100_000,
+  oldestMs: START - 5000,
+  deadLetters: 1,
+  durable: true,
+}
 
 /** An ops room on a clock turned by hand, its log in an array. Debug lines are not written unless asked for. */
 export function testOps(options: Partial<OpsOptions> = {}, clock = new StallingClock(START)): TestOps {

@@ -13,7 +13,14 @@ const GIBIBYTE = 1024 ** 3
 /** A daemon that has just started, with a sink that is up and no source. */
 export function emptyScene(): Scene {
   const asked: Scene['asked'] = {
-    store: { unacked: 3, bytes: 41_500_000, maxBytes: 2 * GIBIBYTE, oldestMs: undefined, deadLetters: 0 },
+    store: {
+      unacked: 3,
+      bytes: 41_500_000,
+      maxBytes: 2 * GIBIBYTE,
+      oldestMs: undefined,
+      deadLetters: 0,
+      durable: true,
+    },
     leases: [],
     sessions: [],
   }

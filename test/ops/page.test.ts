@@ -15,28 +15,10 @@ import { troubles } from '../../src/ops/page-trouble.ts'
 import type { StatusDocument } from '../../src/ops/status.ts'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { ManualClock } from '../support/manual-clock.ts'
-import { bringUp, emptyScene, HOSTILE, healthy, hostile, type Scene, storeFull, twenty } from './page-scenes.ts'
+import { documentOf, textOf } from './page-read.ts'
+import { bringUp, emptyScene, HOSTILE, healthy, hostile, storeFull, twenty } from './page-scenes.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-
-async function documentOf(making: Promise<Scene>): Promise<StatusDocument> {
-  const { ops } = await making
-  ops.close()
-  // As everybody sees it: numbers, strings, null.
-  return JSON.parse(JSON.stringify(ops.status())) as StatusDocument
-}
-
-/** What a reader reads: no tags, no style, no script. */
-function textOf(page: string): string {
-  return page
-    .replace(/<(style|script|title)>[\s\S]*?<\/\1>/g, '')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(
-      /&(amp|lt|gt|quot|#39);/g,
-      (_, name: string) => ({ amp: '&', lt: '<', gt: '>', quot: '"', '#39': "'" })[name] ?? '',
-    )
-    .replace(/\s+/g, ' ')
-}
 
 test('all is well: the first words say so, and everything that the issue asks for is there', async () => {
   const status = await documentOf(healthy())
@@ -86,7 +68,7 @@ test('what is wrong comes first, with its reason, since when, and where to read 
   expect(found[1]).toMatchObject({
     since: '2026-02-03T05:06:26.789Z',
     why: 'connect ECONNREFUSED 192.0.2.17:443 (unreachable)',
-    todo: 'Code unreachable: docs/ERRORS.md says what to do. It is tried again in 31s.',
+    todo: 'Check address, DNS, routes, firewall. For http.listen: is another opswire running? It is tried again in 31s.',
   })
   const page = renderPage(status)
   for (const { part } of found) expect(page).toContain(`id="${part}"`)

@@ -100,6 +100,7 @@ test('the whole document, for a short life', async () => {
         deadLettersDropped: 0,
         certificateExpiry: '2026-05-04T04:05:06.789Z',
         credentialExpiry: null,
+        credentialRenewed: null,
       },
     ],
     store: {
@@ -111,6 +112,7 @@ test('the whole document, for a short life', async () => {
       maxBytes: 100_000,
       oldest: '2026-02-03T04:05:01.789Z',
       deadLetters: 1,
+      durable: true,
     },
     sink: {
       name: 'nats',

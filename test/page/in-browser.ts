@@ -10,7 +10,7 @@ const CHECK = `(() => {
     return node.nodeName.toLowerCase() + (classes && '.' + classes.trim().replace(/\\s+/g, '.')) + (key && '#' + key.slice(0, 30))
       + ' "' + (node.textContent ?? '').trim().slice(0, 40) + '"';
   };
-  const hidden = node => node.closest('thead') && getComputedStyle(node.closest('thead')).position === 'absolute';
+  const hidden = node => node.closest('.unseen') || node.closest('thead') && getComputedStyle(node.closest('thead')).position === 'absolute';
   const seen = [...document.body.querySelectorAll('*')].filter(node =>
     node.checkVisibility() && !node.closest('svg svg') && node.nodeName !== 'SCRIPT' && !hidden(node));
   const inSvg = node => node.ownerSVGElement !== null && node.ownerSVGElement !== undefined;
