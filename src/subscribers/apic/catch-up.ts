@@ -90,6 +90,13 @@ export class CatchUp {
     outbox.add(this.#feed.name, undefined, { ...this.#feed.position.cursor(), provedMs: fabricMs })
   }
 
+  /** The subscription was deaf between these times, and hears again: what reconciles could not show is announced. */
+  unheard(fromMs: number, toMs: number, recovered: number): void {
+    const hole = { fromMs, toMs, recovered, reason: 'outage_no_history', faultsRead: !this.#faultsUnread } as const
+    tellHole(this.#core, this.#feed, hole)
+    this.heardAll(toMs)
+  }
+
   /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */
   async #close(
     whole: Whole,
@@ -110,7 +117,8 @@ export class CatchUp {
     if (hole !== undefined) {
       tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
     }
-    const knownMs = core.continuity.knownTo(feed.name)
+    // Not as far as pushes prove: what the comparison found may be older, and have company that it can't show.
+    const knownMs = feed.hearing.heardAllMs ?? core.continuity.knownTo(feed.name)
     const isClosed = hole !== undefined || !this.#contacted || knownMs === undefined
     this.#contacted = true
     core.outbox.add(feed.name, undefined, {

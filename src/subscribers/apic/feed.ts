@@ -73,7 +73,7 @@ export class Feed implements Watched {
     this.hidden = hidden
     const cursor = core.cursor(this.name)
     this.position = new LogPosition(cursor)
-    this.hearing = new Hearing(core, this.name, this.remake.bind(this), ms => this.#catchUp.heardAll(ms))
+    this.hearing = new Hearing(core, this, () => this.#catchUp)
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     this.#filler = new Filler({
       core,
@@ -291,6 +291,7 @@ export class Feed implements Watched {
     } finally {
       over.abort()
       endListening?.()
+      this.hearing.end()
       for (const end of ends) end()
       // The successor goes on where this one's last word is committed.
       if (signal.aborted) void this.#core.outbox.end().then(endLive)

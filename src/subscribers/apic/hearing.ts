@@ -4,7 +4,7 @@
  * it), though its refreshes are answered.
  */
 import { sleep } from '../../scheduler/clock.ts'
-import type { Core } from './core.ts'
+import type { Core, Watched } from './core.ts'
 
 /** Asked and pushed travel on two connections: a push may be so much behind the answer that knew of it, ms. */
 const GRACE_MS = 5000
@@ -21,11 +21,18 @@ interface Round {
   isHeard: boolean
 }
 
+/** Who acts on it: the feed's catching up. */
+export interface Heed {
+  /** A reconcile of that time found nothing that was not pushed. */
+  heardAll(askedMs: number): void
+  /** Between these times some changes were not pushed, and a reconcile found `recovered` of them. */
+  unheard(fromMs: number, toMs: number, recovered: number): void
+}
+
 export class Hearing {
-  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>
-  readonly #name: string
-  readonly #remake: (reason: string, sinceMs: number | undefined) => void
-  readonly #onHeardAll: (askedMs: number) => void
+  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow' | 'continuity'>
+  readonly #feed: Pick<Watched, 'name' | 'remake'>
+  readonly #heed: () => Heed
   /** When a reconcile last found nothing that was not pushed, or the subscription was made; by the fabric's clock. */
   #heardAllMs: number | undefined
   /** Under way, or not judged yet, in their order: with a short interval one begins before the last one is judged. */
@@ -34,17 +41,18 @@ export class Hearing {
   #reading: Round | undefined
   /** Reconciles in a row that found something unheard. */
   #unheardRounds = 0
+  /** Found unheard by a subscription that was just made anew for that, and not announced yet. */
+  #owed = 0
 
-  constructor(
-    core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow'>,
-    name: string,
-    remake: (reason: string, sinceMs: number | undefined) => void,
-    onHeardAll: (askedMs: number) => void,
-  ) {
+  constructor(core: Core, feed: Pick<Watched, 'name' | 'remake'>, heed: () => Heed) {
     this.#core = core
-    this.#name = name
-    this.#remake = remake
-    this.#onHeardAll = onHeardAll
+    this.#feed = feed
+    this.#heed = heed
+  }
+
+  /** Until then nothing is missing, as far as reconciles know; undefined before the first subscription. */
+  get heardAllMs(): number | undefined {
+    return this.#heardAllMs
   }
 
   /** A read had to tell of this object. */
@@ -55,12 +63,29 @@ export class Hearing {
   /** A push told of this object. */
   heard(dn: string): void {
     for (const round of this.#rounds) round.heard.add(dn)
+    if (this.#owed > 0) this.#announce(this.#owed)
   }
 
   /** The subscription is made anew: what was suspected of the old one is no matter any more. */
   forget(): void {
     this.#rounds = []
+    this.#owed = 0
     this.#heardAllMs = this.#core.fabricNow()
+  }
+
+  /** The subscription is over. What is still unheard by then may have company that no comparison shows. */
+  end(): void {
+    const isDoubtful = this.#owed > 0 || this.#rounds.some(({ found, heard }) => !found.isSubsetOf(heard))
+    if (isDoubtful && this.#heardAllMs !== undefined) this.#core.continuity.suspect(this.#feed.name, this.#heardAllMs)
+  }
+
+  /** It was deaf, and hears again: what came and went meanwhile is lost. */
+  #announce(recovered: number): void {
+    const fromMs = this.#heardAllMs
+    this.#owed = 0
+    this.#unheardRounds = 0
+    this.#heardAllMs = this.#core.fabricNow()
+    if (fromMs !== undefined) this.#heed().unheard(fromMs, this.#heardAllMs, recovered)
   }
 
   /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */
@@ -84,8 +109,10 @@ export class Hearing {
     for (let first = this.#rounds[0]; first?.isHeard === true; first = this.#rounds[0]) {
       this.#rounds.shift()
       this.#unheardRounds = 0
+      // Nothing more to find is no proof for one that was deaf: it has still to hear something.
+      if (this.#owed > 0 || first.askedMs < (this.#heardAllMs ?? first.askedMs)) continue
       this.#heardAllMs = first.askedMs
-      this.#onHeardAll(first.askedMs)
+      this.#heed().heardAll(first.askedMs)
     }
   }
 
@@ -113,11 +140,13 @@ export class Hearing {
     this.#rounds = []
     this.#unheardRounds++
     if (this.#unheardRounds === 1) {
-      this.#remake(`a reconcile found ${unheard} objects whose changes were never pushed`, this.#heardAllMs)
+      this.#feed.remake(`a reconcile found ${unheard} objects whose changes were never pushed`, this.#heardAllMs)
+      return
     }
+    this.#owed += unheard
     if (this.#unheardRounds !== 2) return
     // Some changes may never be pushed at all: a subscription made anew each time would not mend that.
-    const text = `${this.#name}: changes are found that are never pushed, though it was made anew; reconciles tell them`
+    const text = `${this.#feed.name}: changes are found that are never pushed, though it was made anew; reconciles tell them`
     report({ type: 'advice', source: source.name, text })
   }
 }
