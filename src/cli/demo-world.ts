@@ -1,6 +1,5 @@
 /** The world that the demo watches: three simulators over TLS, the files that an operator would have, and the config. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../scheduler/clock.ts'
@@ -38,8 +37,8 @@ export interface DemoWorld {
   close(): Promise<void>
 }
 
-/** Starts the simulators and writes the files. `natsUrl` undefined: the config has no `nats:` block. `listen`: HOST:PORT of the daemon. */
-export async function makeWorld(clock: Clock, natsUrl: string | undefined, listen?: string): Promise<DemoWorld> {
+/** Starts the simulators and writes the files. `natsUrl` undefined: the config has no `nats:` block. `listen`: HOST:PORT of the daemon, a free one for port 0. */
+export async function makeWorld(clock: Clock, natsUrl: string | undefined, listen = '127.0.0.1:0'): Promise<DemoWorld> {
   const certificate = await makeCertificate()
   const directory = mkdtempSync(join(tmpdir(), 'opswire-demo-'))
   const file = (name: string, text: string): string => {
@@ -81,7 +80,7 @@ export async function makeWorld(clock: Clock, natsUrl: string | undefined, liste
   })
   const configText = configOf({
     directory,
-    listen: listen ?? `127.0.0.1:${await freePort(9469)}`,
+    listen,
     natsUrl,
     apicUrl: apic.url,
     raasUrl: raas.url,
@@ -166,20 +165,4 @@ ${nats}sources:
     sweep_interval: 10s
     token_inventory_file: ${parts.inventoryFile}
 `
-}
-
-/** The wanted port if it is free, else any. */
-async function freePort(wanted: number): Promise<number> {
-  for (const port of [wanted, 0]) {
-    const found = await new Promise<number | undefined>(resolve => {
-      const probe = createServer()
-      probe.once('error', () => resolve(undefined))
-      probe.listen(port, '127.0.0.1', () => {
-        const address = probe.address()
-        probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : undefined))
-      })
-    })
-    if (found !== undefined) return found
-  }
-  return 0
 }

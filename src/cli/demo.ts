@@ -1,5 +1,7 @@
 /** `opswire demo`: the whole thing on this machine, against the built-in simulators; nothing to configure. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { parseConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
@@ -18,6 +20,8 @@ import { type CliIo, EXIT, type Paint, painter, UsageError } from './io.ts'
 import { aborted, stopSignals } from './signals.ts'
 
 const SOURCES = ['fabric-a', 'salt', 'cloud']
+/** Where a daemon listens unless told otherwise. */
+const USUAL_PORT = 9469
 const SUMMARY_MS = 5000
 /** After the last change, so that what is under way is still shown. */
 const SETTLE_MS = 1500
@@ -64,7 +68,7 @@ class Demo {
 
   async run({ forMs, natsUrl, listen }: Wishes): Promise<number> {
     const nats = natsUrl === undefined ? await this.#startNats() : { url: natsUrl }
-    const world = await makeWorld(this.#clock, nats?.url, listen)
+    const world = await makeWorld(this.#clock, nats?.url, listen ?? `127.0.0.1:${await usualPort()}`)
     this.#closers.push({ name: 'simulators', close: () => world.close() })
     this.#say(`\n${this.#paint('bold', 'The config file')} ${world.configFile}\n`)
     this.#say(this.#paint('dim', world.configText))
@@ -72,9 +76,6 @@ class Demo {
     const daemon = this.#startDaemon(world.configFile)
     const died = new Promise<number | null>(resolve => daemon.once('exit', resolve))
     const { config } = await parseConfig(world.configText, world.configFile)
-    this.#say(`  page     http://${config.http.listen}/`)
-    this.#say(`  status   http://${config.http.listen}/status`)
-    this.#say(`  metrics  http://${config.http.listen}/metrics`)
     this.#say(`  NATS     ${nats === undefined ? 'none: events come from standard output' : nats.url}`)
     // From a checkout there is no such command on the path.
     const typed = process.argv[1]?.endsWith('.ts') === true ? 'npm run -s opswire -- query' : 'opswire query'
@@ -214,7 +215,16 @@ class Demo {
     } catch {
       // Not of the logger: shown as it is.
     }
+    const url = /^opswire ready: (\S+)$/.exec(text)?.[1]
+    if (url !== undefined) this.#sayWhere(url)
     this.#io.stderr.write(`${this.#paint('dim', `log       ${text}`)}\n`)
+  }
+
+  /** The daemon says itself where it listens: the port may be one that it found. */
+  #sayWhere(url: string): void {
+    this.#say(`  page     ${url}/`)
+    this.#say(`  status   ${url}/status`)
+    this.#say(`  metrics  ${url}/metrics`)
   }
 
   #summary(): void {
@@ -223,5 +233,18 @@ class Demo {
 
   #say(line: string): void {
     this.#io.stdout.write(`${line}\n`)
+  }
+}
+
+/** The usual port, or 0 when it is taken: then the daemon finds one. */
+async function usualPort(): Promise<number> {
+  const probe = createServer().listen(USUAL_PORT, '127.0.0.1')
+  try {
+    await once(probe, 'listening')
+    return USUAL_PORT
+  } catch {
+    return 0
+  } finally {
+    probe.close()
   }
 }

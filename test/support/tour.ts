@@ -73,7 +73,7 @@ export class Tour {
   /** Everything runs, and the systems live. */
   static async start(natsBinary: string): Promise<Tour> {
     const nats = await startNatsServer({ binary: natsBinary })
-    const world = await makeWorld(systemClock, nats.url, '127.0.0.1:0')
+    const world = await makeWorld(systemClock, nats.url)
     const text = world.configText
       .replace('      - { class: fabricNode }\n', MORE)
       .replace('    backfill: 1h\n', '    backfill: 1h\n    audit: true\n')
