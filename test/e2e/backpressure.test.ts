@@ -16,10 +16,11 @@ import { writeFabricFile } from '../support/fabric-file.ts'
 import { contents, NEWEST, natsBinary, natsConfig } from '../support/nats.ts'
 import { Wire } from '../support/wire.ts'
 
-const MAX_BYTES = 8 * 1024 ** 2
-/** Each some 1,300 bytes in the store: three times what it may hold. */
-const FLOOD = 20_000
-const WIRE_BYTES_PER_SECOND = 3 * 1024 ** 2
+const MAX_BYTES = 4 * 1024 ** 2
+/** Each some 1,300 bytes in the store: more than it may hold, and what may wait before it. */
+const FLOOD = 12_000
+/** Until the socket is seen held back, and then: it is let go and held again. */
+const WIRE_BYTES_PER_SECOND = [256 * 1024, 3 * 1024 ** 2] as const
 
 let directory: string
 let simulator: ApicSimulator
@@ -40,7 +41,7 @@ beforeEach(async () => {
       directory,
       controller: simulator.url,
       natsUrl: `nats://127.0.0.1:${wire.port}`,
-      top: 'store: { max_bytes: 8MiB }',
+      top: 'store: { max_bytes: 4MiB }',
     }),
   )
 })
@@ -66,7 +67,7 @@ it('a flood is held back at the socket and told whole, each event once, and no l
     ({ sources }) => sources[0]?.feeds.some(({ state }) => state === 'live') === true,
     'the feed live',
   )
-  wire.bytesPerSecond = WIRE_BYTES_PER_SECOND
+  wire.bytesPerSecond = WIRE_BYTES_PER_SECOND[0]
   const looks: { bytes: number; paused: boolean; ready: number; resident: number }[] = []
   const before = residentMiB()
   await simulator.burst(FLOOD)
@@ -78,6 +79,7 @@ it('a flood is held back at the socket and told whole, each event once, and no l
     ({ ready, now: { store, sources } }) => {
       const [source] = sources
       const paused = source !== undefined && source.pausedSince !== null
+      if (paused) wire.bytesPerSecond = WIRE_BYTES_PER_SECOND[1]
       looks.push({ bytes: store?.bytes ?? 0, paused, ready, resident: residentMiB() })
       const told = source?.feeds.reduce((sum, feed) => sum + feed.events, 0) ?? 0
       return told >= FLOOD && store?.events === 0 && !paused

@@ -6,9 +6,9 @@ import { contents, natsBinary, natsConfig, OLDEST } from '../support/nats.ts'
 import { ThreeSystems } from '../support/three-systems.ts'
 
 /** More than the store takes. */
-const ROWS = 4000
+const ROWS = 1200
 /** Fewer than the tenth beyond the limit takes. */
-const PUSHED = 150
+const PUSHED = 40
 
 let world: ThreeSystems
 let nats: RunningNats
@@ -19,7 +19,7 @@ beforeEach(async () => {
   }
   nats = await startNatsServer({ binary: await natsBinary(OLDEST, say) })
   world = await ThreeSystems.make()
-  world.blocks.top += `store: { max_bytes: 4MiB }\nnats: { servers: ["${nats.url}"], retain_acked: 2s }\n`
+  world.blocks.top += `store: { max_bytes: 1MiB }\nnats: { servers: ["${nats.url}"], retain_acked: 1s }\n`
   world.blocks.fabric = world.blocks.fabric.replace('{ class: aaaModLR }', '{ class: eventRecord }')
   world.write()
 })
@@ -43,7 +43,7 @@ it('a full store holds back what can be asked again, and nothing else; each even
   }
   await world.untilAnswer(
     '/-/ready',
-    ({ status, body }) => status === 503 && /full.*\d+ of 4194304 bytes/.test(body),
+    ({ status, body }) => status === 503 && /full.*\d+ of 1048576 bytes/.test(body),
     'it says that the store is full',
   )
   const [polled, pushed] = [await told('cloud'), await told('fabric-a')]
@@ -55,7 +55,7 @@ it('a full store holds back what can be asked again, and nothing else; each even
     'what was pushed is stored',
   )
   expect([await told('cloud'), (await told('fabric-a')) - pushed]).toEqual([polled, PUSHED])
-  expect(await world.metric('opswire_store_bytes')).toBeLessThanOrEqual(1.1 * 4 * 1024 ** 2)
+  expect(await world.metric('opswire_store_bytes')).toBeLessThanOrEqual(1.1 * 1024 ** 2)
   await nats.restart()
   await world.untilAnswer(
     '/status',

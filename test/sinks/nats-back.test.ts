@@ -77,17 +77,17 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   it('that was restored from an older copy gets again what it lacks, in order, before what is new', async ({
     skip,
   }) => {
-    const { nats, store, delivery } = await delivered(version, skip, 1500)
+    const { nats, store, delivery } = await delivered(version, skip, 600)
     const putBack = await backUp(nats)
-    putMany(store, 1501, 4000)
-    await delivery.settled(4000)
+    putMany(store, 601, 1600)
+    await delivery.settled(1600)
     await putBack()
-    putMany(store, 4001, 4500)
-    await delivery.settled(4500)
-    await expectEachOnce(delivery.config, 4500)
-    expect(setbacks(delivery.told)).toEqual([{ lacking: 2500, whole: true }])
-    expect(detailOf(delivery.told)).toBe('stream OPSWIRE ends at message 1500, and 4000 was acknowledged')
-    await until(() => store.mark?.['seq'] === 4500, 'its new position is kept')
+    putMany(store, 1601, 1800)
+    await delivery.settled(1800)
+    await expectEachOnce(delivery.config, 1800)
+    expect(setbacks(delivery.told)).toEqual([{ lacking: 1000, whole: true }])
+    expect(detailOf(delivery.told)).toBe('stream OPSWIRE ends at message 600, and 1600 was acknowledged')
+    await until(() => store.mark?.['seq'] === 1800, 'its new position is kept')
     expect(store.held).toBe(false)
   })
 
@@ -134,11 +134,11 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
     const manager = await managerOf(nats)
     await manager.streams.delete('OPSWIRE')
     await manager.streams.add({ name: 'OPSWIRE', subjects: ['opswire.>'] })
-    putMany(store, 301, 1000)
-    await delivery.settled(1000)
+    putMany(store, 301, 500)
+    await delivery.settled(500)
     expect(delivery.states.at(-2)).toBe('down: stream OPSWIRE went back from message 300 to 1')
     expect(setbacks(delivery.told).length).toBe(1)
-    await expectEachOnce(delivery.config, 1000)
+    await expectEachOnce(delivery.config, 500)
   })
 
   it('that lost also what is kept no more says of when, and is asked again until that is written down', async ({
@@ -179,21 +179,21 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
   })
 
   it('that goes back once more while it gets what it lacks gets it all the same', async ({ skip }) => {
-    const { nats, store, delivery } = await delivered(version, skip, 500)
+    const { nats, store, delivery } = await delivered(version, skip, 300)
     const putBack = await backUp(nats)
-    putMany(store, 501, 6000)
-    await delivery.settled(6000)
+    putMany(store, 301, 2500)
+    await delivery.settled(2500)
     for (const round of [1, 2]) {
       await putBack()
       await until(() => setbacks(delivery.told).length === round, `round ${round}`)
       const ok = delivery.published('ok')
       await until(() => delivery.published('ok') > ok, 'it gets something again')
     }
-    putMany(store, 6001, 6500)
-    await delivery.settled(6500)
+    putMany(store, 2501, 2700)
+    await delivery.settled(2700)
     await until(() => !store.held, 'all is there again')
-    await expectEachOnce(delivery.config, 6500)
-    expect(setbacks(delivery.told)[0]).toEqual({ lacking: 5500, whole: true })
+    await expectEachOnce(delivery.config, 2700)
+    expect(setbacks(delivery.told)[0]).toEqual({ lacking: 2200, whole: true })
   })
 
   it('that was purged, trimmed by its limits or thinned out has not gone back', async ({ skip }) => {
@@ -202,7 +202,10 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
     await manager.streams.add({ name: 'OPSWIRE', subjects: ['opswire.>'], max_msgs: 150 })
     const store = new MemoryStore()
     const delivery = deliver(store, natsConfig(nats.url))
-    let count = 0
+    await until(() => delivery.pump.state().up, 'open')
+    putMany(store, 1, 200)
+    await delivery.settled(200)
+    let count = 200
     const away = async (): Promise<void> => {
       const ups = delivery.states.filter(state => state.startsWith('up')).length
       await nats.kill()
@@ -212,11 +215,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
       count += 100
       await delivery.settled(count)
     }
-    await until(() => delivery.pump.state().up, 'open')
-    await away()
-    await away()
-    const again = await managerOf(nats)
-    await again.streams.deleteMessage('OPSWIRE', 200)
+    await manager.streams.deleteMessage('OPSWIRE', 200)
     await away()
     await (await managerOf(nats)).streams.purge('OPSWIRE')
     await away()
