@@ -206,7 +206,7 @@ export class SourceSet {
     const files = filesOf(config)
     return callback => {
       this.#waits.add(callback)
-      const forget = onSecretChange(files, callback)
+      const forget = onSecretChange(files, this.#options.clock, callback)
       return () => {
         this.#waits.delete(callback)
         forget()

@@ -1,6 +1,8 @@
 /** Tells when the file of a secret or of a trusted authority changed: a source that waits for it tries again at once. */
-import { unwatchFile, watchFile } from 'node:fs'
-import { Secret } from './secret.ts'
+import { statSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { Cancel, Clock } from '../scheduler/clock.ts'
+import { Secret, stampOf } from './secret.ts'
 
 /** How often a file is looked at, ms. Looking survives what watching does not: renames, symlink swaps, remounts. */
 const LOOK_MS = 5000
@@ -20,14 +22,38 @@ export function filesOf(block: { readonly tls: { readonly ca_file: string | null
  * Calls back when the file of one of them is another than it was when the secret was read last; at once if it is so
  * already: somebody may have mended it while the login that it failed was still under way. Returns how to stop looking.
  */
-export function onSecretChange(secrets: readonly Watched[], callback: () => void): () => void {
-  const listener = (now: { mtimeMs: number; ino: number }, before: { mtimeMs: number; ino: number }): void => {
-    if (now.mtimeMs !== before.mtimeMs || now.ino !== before.ino) callback()
+export function onSecretChange(secrets: readonly Watched[], clock: Clock, callback: () => void): () => void {
+  // What is there now is known before anything can change: Node's `watchFile` takes its first look later, and misses that.
+  const files = new Map(secrets.flatMap(({ path }) => (path === undefined ? [] : [[path, stampNow(path)]])))
+  let cancel: Cancel | undefined
+  let over = false
+  const look = async (): Promise<void> => {
+    let changed = false
+    for (const [path, before] of files) {
+      const now = await stat(path).then(stampOf, () => undefined)
+      files.set(path, now)
+      changed ||= now !== before
+    }
+    if (over) return
+    lookLater()
+    if (changed) callback()
   }
-  const files = secrets.flatMap(secret => secret.path ?? [])
-  for (const file of files) watchFile(file, { interval: LOOK_MS, persistent: false }, listener)
+  const lookLater = (): void => {
+    cancel = clock.after(LOOK_MS, () => void look())
+  }
+  if (files.size > 0) lookLater()
   if (secrets.some(secret => secret.hasChanged())) callback()
   return () => {
-    for (const file of files) unwatchFile(file, listener)
+    over = true
+    cancel?.()
+  }
+}
+
+/** Undefined when it can't be looked at. */
+function stampNow(path: string): string | undefined {
+  try {
+    return stampOf(statSync(path))
+  } catch {
+    return undefined
   }
 }

@@ -96,7 +96,7 @@ export class Secret {
   }
 }
 
-function stampOf({ mtimeMs, ino, size }: Stats): string {
+export function stampOf({ mtimeMs, ino, size }: Stats): string {
   return `${mtimeMs} ${ino} ${size}`
 }
 

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { Secret } from '../../src/config/secret.ts'
 import { filesOf, onSecretChange } from '../../src/config/secret-watch.ts'
-import { until } from '../support/manual-clock.ts'
+import { ManualClock, until } from '../support/manual-clock.ts'
 
 let directory: string
 let file: string
 let secret: Secret
+let clock: ManualClock
 let calls = 0
 let stop = (): void => undefined
 
@@ -17,6 +18,7 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'opswire-secret-'))
   file = join(directory, 'password')
   secret = new Secret('file', file)
+  clock = new ManualClock()
   calls = 0
 })
 
@@ -27,9 +29,15 @@ afterEach(() => {
 })
 
 const look = (): void => {
-  stop = onSecretChange([secret], () => {
+  stop = onSecretChange([secret], clock, () => {
     calls++
   })
+}
+
+/** It has looked once more. */
+async function looked(): Promise<void> {
+  await clock.advance(5000)
+  await until(() => clock.waiting > 0, 'looked')
 }
 
 it('what changed after it was read calls back at once', async () => {
@@ -61,9 +69,28 @@ it('what is as it was read does not; a change later does', async () => {
   writeFileSync(file, 'wrong')
   await secret.read()
   look()
+  await looked()
   expect(calls).toBe(0)
   writeFileSync(file, 'right one')
-  await until(() => calls > 0, 'the change is seen')
+  await looked()
+  expect(calls).toBe(1)
+  await looked()
+  expect(calls).toBe(1)
+  rmSync(file)
+  await looked()
+  expect(calls).toBe(2)
+  stop()
+  expect(clock.waiting).toBe(0)
+})
+
+it('a change right after it began to look is seen', async () => {
+  writeFileSync(file, 'wrong')
+  await secret.read()
+  look()
+  writeFileSync(file, 'right one')
+  expect(calls).toBe(0)
+  await looked()
+  expect(calls).toBe(1)
 })
 
 it('what was never read, or has no file, does not', async () => {
