@@ -116,6 +116,8 @@ export interface Store {
   bury(event: EventRecord, reason: string, notice?: NoticeOf): Promise<string>
   deadLetters(limit: number, of?: WhichLetters): StoredDeadLetter[]
   stats(): StoreStats
+  /** When this process found the file damaged and began a new one, ms; undefined: it didn't. */
+  readonly lostAtMs?: number | undefined
   /** It stands at its limit, or something waits for room. */
   readonly full: boolean
   /** Calls back after each commit that added events (the pump's wake-up) and after settles that made room. */

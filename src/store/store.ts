@@ -37,6 +37,8 @@ interface Begun {
 export class SqliteStore implements Store {
   /** Set when a damaged file was found at the start (later: `onLostState`): everything that was in it is gone, and nobody else will say so. */
   readonly lostState: LostState | undefined
+  /** As `Store`. */
+  lostAtMs: number | undefined
   readonly #limits: StoreLimits
   readonly #clock: Clock
   readonly #vault: Vault
@@ -75,6 +77,7 @@ export class SqliteStore implements Store {
     this.#listeners = new Listeners(limits.report)
     this.#lock = opened.lock
     this.lostState = opened.lostState
+    if (opened.lostState !== undefined) this.lostAtMs = limits.clock.wall()
     this.#vault = new Vault(database, {
       limits: { count: limits.maxDeadLetters, bytes: limits.maxBytes / 4 },
       idRunSize: opened.idRunSize,
@@ -252,6 +255,7 @@ export class SqliteStore implements Store {
       return false
     }
     if (lost === undefined) return true
+    this.lostAtMs = this.#clock.wall()
     this.#settled.lost(this.floor)
     const { onLostState } = this.#limits
     if (onLostState !== undefined) this.#listeners.call(() => onLostState(lost))

@@ -38,6 +38,11 @@ export interface OpenContext {
    * undefined. `about` tells one doubt from another.
    */
   doubt(about: string, text: string | undefined): void
+  /**
+   * When all that was known of this source was lost with the store's file, ms by our clock; undefined: never. A feed that
+   * has its first contact after that tells the time between as a gap (`first-contact.ts`).
+   */
+  lostAtMs(): number | undefined
   /** The store stands at its limit: what is given waits, because what was given before is not delivered. */
   backlogged(): boolean
   /** Where a source may keep small private files (a rotated token); undefined when there is no state_dir. */
@@ -116,7 +121,7 @@ export interface Replayable extends Subscriber {
   /** Pure but for the mirror: asks the source nothing. */
   revive(letter: StoredDeadLetter, context: Pick<OpenContext, 'clock' | 'mirror'>): Promise<Revived>
   /** Logs in for questions alone: nothing is subscribed, no feed is read. Throws as `open` does. */
-  visit(context: Omit<OpenContext, 'cursor' | 'doubt'>): Promise<Visit>
+  visit(context: Omit<OpenContext, 'cursor' | 'doubt' | 'lostAtMs'>): Promise<Visit>
 }
 
 export interface Visit {

@@ -6,6 +6,7 @@ import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { Append, NewEvent, Store } from '../store/contract.ts'
 import type { Batch } from './contract.ts'
+import { lostAtMs } from './first-contact.ts'
 
 export interface IntakeOptions {
   readonly ref: SourceRef
@@ -75,6 +76,11 @@ export class Intake {
     const cursor = store.cursor(ref.name, feed)
     if (cursor !== undefined) report({ type: 'feed_cursor', source: ref.name, feed, cursor })
     return cursor
+  }
+
+  /** As `OpenContext`. */
+  lostAtMs(): number | undefined {
+    return lostAtMs(this.#options.store, this.#options.ref.name)
   }
 
   #encode(fact: Fact, recordedMs: number, recordedtime: string): NewEvent {

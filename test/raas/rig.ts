@@ -112,6 +112,7 @@ export class Rig {
       report: happening => keeper.happenings.push(happening),
       doubt: () => undefined,
       backlogged: () => false,
+      lostAtMs: () => undefined,
       stateDir: undefined,
     }
   }

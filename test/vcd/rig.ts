@@ -105,6 +105,7 @@ export class Rig {
       report: happening => this.happenings.push(happening),
       doubt: (about, text) => void (text === undefined ? this.doubts.delete(about) : this.doubts.set(about, text)),
       backlogged: () => false,
+      lostAtMs: () => undefined,
       stateDir: stateDir ? this.directory : undefined,
     })
   }

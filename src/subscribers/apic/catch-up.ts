@@ -8,7 +8,7 @@ import type { Asked, Core, Watched } from './core.ts'
 import type { ApicAnswer } from './decode.ts'
 import { tellMissedFaults } from './fault-history.ts'
 import { readHistory } from './history.ts'
-import { showsFaults, tellHole } from './hole.ts'
+import { showsFaults, tellHole, tellUnknown } from './hole.ts'
 import type { Missed } from './pauses.ts'
 import { compare, isWhole, readPages, readWhole, type Whole } from './snapshot.ts'
 
@@ -117,6 +117,7 @@ export class CatchUp {
     if (hole !== undefined) {
       tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
     }
+    if (!this.#contacted) tellUnknown(core, feed)
     // Not as far as pushes prove: what the comparison found may be older, and have company that it can't show.
     const knownMs = feed.hearing.heardAllMs ?? core.continuity.knownTo(feed.name)
     const isClosed = hole !== undefined || !this.#contacted || knownMs === undefined

@@ -83,6 +83,8 @@ export interface Core {
   readonly keeper: LeaseKeeper
   /** What is committed for a feed. */
   cursor(feed: string): Cursor | undefined
+  /** As `OpenContext.lostAtMs`. */
+  lostAtMs(): number | undefined
   /** The fabric's clock, ms since the epoch. */
   fabricNow(): number
   /** All subscriptions of the session: what one read finds may be news for another. */

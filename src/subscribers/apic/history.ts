@@ -4,6 +4,7 @@ import { type GapData, gapFact, type Origin } from '../../event.ts'
 import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
 import { filterText } from './filter.ts'
+import { tellUnknown } from './hole.ts'
 import { readLog, stampOf } from './log-pages.ts'
 import { askPatiently } from './patient.ts'
 import { queryUrl } from './query.ts'
@@ -52,6 +53,7 @@ async function firstContact(core: Core, feed: Watched, cls: string, signal: Abor
     await readFrom(core, feed, cls, sinceMs, backfill !== undefined ? 'backfill' : 'snapshot', signal)
   }
   feed.position.begin(sinceMs, Math.max(now, feed.position.readToMs ?? now))
+  tellUnknown(core, feed, now - sinceMs)
   core.outbox.add(feed.name, undefined, feed.position.cursor())
 }
 

@@ -1,5 +1,6 @@
 /** What a hole may have swallowed: classes with a state have no history to ask for what came and went meanwhile. */
 import { type GapData, type GapReason, gapFact } from '../../event.ts'
+import { gapBefore } from '../first-contact.ts'
 import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
 import type { Transition } from './fault-news.ts'
@@ -22,6 +23,14 @@ export function showsFaults(feed: Watched): boolean {
   const isOne = classes === undefined && !options.some(([name]) => name === 'query-target' || name.startsWith('rsp-'))
   if (isOne && !/\/fault-[^/]*$/.test(path)) return false
   return !feed.hidden && logClass === undefined && (classes === undefined || classes.includes('faultInst'))
+}
+
+/** At first contact: announces what came after the store's file was lost. `backMs`: what is read of the time before. */
+export function tellUnknown(core: Core, { hidden, name, query }: Watched, backMs = 0): void {
+  if (hidden) return
+  const { source, clock, outbox } = core
+  const contact = { ref: source, feed: name, classes: query.classes, lostMs: core.lostAtMs() }
+  for (const fact of gapBefore({ ...contact, toMs: clock.wall() - backMs })) outbox.add(name, { fact })
 }
 
 /** Announces steps of faults that were never pushed, and that a later push has overtaken. */

@@ -128,6 +128,7 @@ export class ApicSession implements Session {
       outbox: this.#outbox,
       keeper: this.#subscriptionLeases,
       cursor: feed => context.cursor(feed),
+      lostAtMs: () => context.lostAtMs(),
       fabricNow: () => this.#fabricClock.now(),
       watchers: () => this.#feeds,
       pausedWithin: ms => pauses.within(ms),

@@ -2,6 +2,7 @@
 import type { RaasConfig } from '../../config/sources.ts'
 import { type Fact, gapFact, type SourceRef } from '../../event.ts'
 import type { Batch, OpenContext } from '../contract.ts'
+import { gapBefore } from '../first-contact.ts'
 import type { RaasClient } from './client.ts'
 import type { TailMemory } from './memory.ts'
 import { type AuditRow, isOwnReading, normaliseAudit, readAudit } from './normalise-audit.ts'
@@ -41,6 +42,11 @@ export class AuditFeed {
         rememberMs: 2 * Math.max(config.overlap, config.late_horizon),
       },
       cursor: context.cursor('audit'),
+      unknown: () =>
+        gapBefore({
+          ...{ ref: ref, feed: 'audit', lostMs: context.lostAtMs() },
+          toMs: context.clock.wall() - config.backfill,
+        }),
       fill: (fromUs, toUs): Promise<readonly Fact[]> => {
         const from = Number.isFinite(fromUs) ? isoOfUs(fromUs) : null
         const to = isoOfUs(toUs)

@@ -1,6 +1,6 @@
 /** Job definitions: the whole list compared with the mirror, since they carry no times (raas.md §2.3 job.get_jobs). */
 import type { RaasConfig } from '../../config/sources.ts'
-import type { Fact, Origin, SourceRef } from '../../event.ts'
+import type { Origin, SourceRef } from '../../event.ts'
 import type { MirrorChange } from '../../record.ts'
 import type { Batch, OpenContext } from '../contract.ts'
 import type { RaasClient } from './client.ts'
@@ -41,7 +41,7 @@ export class DefinitionsFeed {
     const origin: Origin = this.#polls === 0 ? 'resync' : 'live'
     const options = { raw: config.raw, origin }
     const listed = await this.#list()
-    const facts: Fact[] = []
+    const facts = isFirst ? cursor.gapBefore(ref, context.lostAtMs(), context.clock.wall()) : []
     const mirror: MirrorChange[] = []
     for (const [uuid, row] of listed) {
       if (isFirst) {

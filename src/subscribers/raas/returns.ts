@@ -4,6 +4,7 @@ import { codeOf } from '../../errors.ts'
 import { type Fact, gapFact, type SourceRef } from '../../event.ts'
 import type { Report } from '../../report.ts'
 import type { Batch, OpenContext } from '../contract.ts'
+import { gapBefore } from '../first-contact.ts'
 import { Answered } from './answered.ts'
 import { BoundedMap } from './bounded.ts'
 import { isRefused, type RaasClient } from './client.ts'
@@ -87,6 +88,11 @@ export class ReturnsFeed {
       serverUs: () => client.serverUs(),
       ...{ overlapMs: config.overlap, backfillMs: config.backfill, rememberMs },
       cursor: context.cursor('returns'),
+      unknown: () =>
+        gapBefore({
+          ...{ ref: options.ref, feed: 'returns', lostMs: context.lostAtMs() },
+          toMs: context.clock.wall() - config.backfill,
+        }),
       fill: (fromUs, toUs) => this.#fill(fromUs, toUs),
     })
   }

@@ -7,6 +7,7 @@ import { Poison } from '../../errors.ts'
 import { type Fact, gapFact, type Origin, type SourceRef } from '../../event.ts'
 import type { Cursor, DeadLetter, ManagedObject, MirrorChange } from '../../record.ts'
 import type { Batch, OpenContext } from '../contract.ts'
+import { gapBefore } from '../first-contact.ts'
 import type { RaasClient } from './client.ts'
 import type { FeedMemory } from './memory.ts'
 import { isTerminal, normaliseMissing, normaliseRun, RUN, runAttributes } from './normalise-job.ts'
@@ -46,6 +47,7 @@ export class JobsCursor {
   floorUs: number | null = null
   /** Definitions have been listed once: what is new from now on is news. */
   definitions = false
+  #unknownFromMs: number | undefined
 
   constructor(cursor: Cursor | undefined) {
     if (cursor === undefined) return
@@ -53,6 +55,14 @@ export class JobsCursor {
     if (cursor['runs'] !== true) return
     this.startUs = parseUs(cursor['start']) ?? null
     this.floorUs = parseUs(cursor['floor']) ?? null
+  }
+
+  /** At the first contact of runs, and of definitions: what came after the store's file was lost. */
+  gapBefore(ref: SourceRef, lostMs: number | undefined, toMs: number): Fact[] {
+    if (lostMs === undefined) return []
+    const told = gapBefore({ ref, feed: 'jobs', lostMs: this.#unknownFromMs ?? lostMs, toMs })
+    this.#unknownFromMs = toMs
+    return told
   }
 
   now(): Cursor {
@@ -124,7 +134,9 @@ export class RunsFeed {
     let at = 0
     for (; at + CHUNK < changes.length; at += CHUNK) await push(batchOf(changes.slice(at, at + CHUNK)))
     const last = batchOf(changes.slice(at))
-    const facts = gap === undefined ? last.facts : [...last.facts, gapFact(ref, gap)]
+    const before = context.clock.wall() - config.backfill
+    const unknown = isFirst ? cursor.gapBefore(ref, context.lostAtMs(), before) : []
+    const facts = [...last.facts, ...unknown, ...(gap === undefined ? [] : [gapFact(ref, gap)])]
     // Set with the batch that holds what it covers: the definitions' loop writes the same cursor.
     cursor.startUs = startUs
     cursor.floorUs = floorUs

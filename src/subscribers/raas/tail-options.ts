@@ -37,6 +37,8 @@ export interface TailOptions<R> {
   readonly rememberMs: number
   readonly maxRows: number
   readonly cursor: Cursor | undefined
+  /** At the first contact: what tells of the time after the store's file was lost, and before it. */
+  readonly unknown: () => readonly Fact[]
   readonly push: (batch: Batch) => Promise<void>
   /** A walk that ended early: fills what it can and tells what can't be filled. Facts and the gap come back. */
   readonly fill: (fromUs: number, toUs: number) => Promise<readonly Fact[]>

@@ -83,9 +83,9 @@ export class TailFeed<R> {
   async markNow(): Promise<void> {
     this.#isMarking = true
     if (this.#alterUs !== undefined) return
-    const { serverUs, backfillMs, feed, push } = this.#options
+    const { serverUs, backfillMs, feed, push, unknown } = this.#options
     this.#alterUs = this.#sieve.floorUs = serverUs() - backfillMs * 1000
-    await push({ feed, facts: [], cursor: this.#cursorNow() })
+    await push({ feed, facts: unknown(), cursor: this.#cursorNow() })
   }
 
   /** False before the first contact: until then it is not known what is old and what is news. */
@@ -241,7 +241,7 @@ export class TailFeed<R> {
     rows: readonly Found<R>[],
     dead: ReadonlyMap<string, DeadLetter>,
   ): Promise<void> {
-    const { memory, backfillMs, nameOf } = this.#options
+    const { memory, backfillMs, nameOf, unknown } = this.#options
     const { newestUs } = result
     this.#alterUs = newestUs === undefined ? null : this.#capped(newestUs, rows)
     if (backfillMs === 0) {
@@ -250,15 +250,14 @@ export class TailFeed<R> {
       for (const { row, us } of rows) memory.marked.set(nameOf(row), us)
       memory.oversize.forgive()
       for (const us of result.tornUs) memory.ties.set(String(us), true)
-      await this.#pushAll([], this.#last([], dead))
+      await this.#pushAll([], this.#last(unknown(), dead))
       return
     }
     this.#sieve.floorUs = result.lowUs
-    await this.#commit(
-      this.#sieve.newsOf(rows, () => 'backfill'),
-      result,
-      dead,
-    )
+    const facts = unknown()
+    if (facts.length > 0) await this.#pushAll([], { facts })
+    const news = this.#sieve.newsOf(rows, () => 'backfill')
+    await this.#commit(news, result, dead)
   }
 
   async #publish(

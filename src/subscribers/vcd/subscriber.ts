@@ -192,6 +192,7 @@ class VcdSession implements Session {
         clock,
         report,
         signal: this.#signal,
+        lostAtMs: () => this.#context.lostAtMs(),
         pages: new Pages(this.#api, this.#memory),
         seen,
         learned: new Learned(mirror),

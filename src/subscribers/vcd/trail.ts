@@ -9,6 +9,7 @@ import type { Cursor, DeadLetter, MirrorChange } from '../../record.ts'
 import type { Report } from '../../report.ts'
 import { type Clock, sleep } from '../../scheduler/clock.ts'
 import type { Batch } from '../contract.ts'
+import { gapBefore } from '../first-contact.ts'
 import { HourCheck } from './hour-check.ts'
 import { NewsDesk, type NewsOptions, type Reading } from './news.ts'
 import type { Pages } from './pages.ts'
@@ -35,6 +36,8 @@ export interface TrailOptions extends NewsOptions {
   readonly clock: Clock
   readonly report: Report
   readonly signal: AbortSignal
+  /** As `OpenContext.lostAtMs`. */
+  readonly lostAtMs: () => number | undefined
   readonly pages: Pages
   /** The cell's wall clock, ms. */
   readonly serverNow: () => number
@@ -98,7 +101,7 @@ export class Trail {
     const { clock, config, report } = this.#options
     const { name } = config
     // The first position is worth a commit of its own: a crash before the first event must not move the start.
-    if (this.#firstContact && this.#sweptAt === undefined) await this.#commit({})
+    if (this.#firstContact && this.#sweptAt === undefined) await this.#commit({ facts: this.#unknown() })
     const start = clock.now()
     if (this.#anchorCheckedAt === undefined || start - this.#anchorCheckedAt >= ANCHOR_CHECK_MS) {
       await this.#checkAnchor()
@@ -117,6 +120,12 @@ export class Trail {
       report({ type: 'feed_state', source: name, feed: FEED, state: 'live' })
     }
     await this.#hourCheck.turn()
+  }
+
+  /** What came after the store's file was lost, and before the first contact. */
+  #unknown(): Fact[] {
+    const { ref, clock, config, lostAtMs } = this.#options
+    return gapBefore({ ref, feed: FEED, lostMs: lostAtMs(), toMs: clock.wall() - config.backfill })
   }
 
   async #walk(sweep: boolean): Promise<void> {

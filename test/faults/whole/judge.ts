@@ -127,7 +127,12 @@ function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly G
     wrongs.push(`${isElsewhere ? 'out of order' : isKnown ? 'doubled' : 'invented'}: ${lineOf(one)}`)
   }
   const gone = missing.filter(one => one.due)
-  const lost = gone.filter(one => isLast(one, owed, partners) || !gaps.some(gap => covers(gap, one)))
+  const lost = gone.filter(one => {
+    const about = gaps.filter(gap => covers(gap, one))
+    // With the store's file all that was known is lost: nobody can tell whether an object's state was told.
+    const isForgotten = about.some(({ reason }) => reason === 'state_lost')
+    return about.length === 0 || (!isForgotten && isLast(one, owed, partners))
+  })
   const due = owed.filter(one => one.due).length
   return { due, found: due - gone.length, excused: gone.length - lost.length, lost, wrongs }
 }

@@ -155,7 +155,7 @@ describe('the judge', () => {
     expect(kinds([...without(index), gap('audit', -5000, 5000)])).toEqual(['gap without a reason', 'lost'])
   })
 
-  it('excuses no last state of an object that can still be asked for', () => {
+  it('excuses no last state of an object that can still be asked for, unless the store was lost', () => {
     const { stream, owed } = evidence()
     const tenants = owed.filter(one => one.feed === 'fabric-a class/fvTenant')
     const last = tenants.findLast(
@@ -165,6 +165,17 @@ describe('the judge', () => {
       const entry = entryOf(event as OpsEvent)
       return entry?.lane === last?.lane && entry?.label === last?.label
     })
-    expect(kinds(without(index), { mayBe: () => true })).toEqual(['lost'])
+    const from = new Date(last?.at ?? 0).toISOString()
+    const told = (reason: string): string[] => {
+      const gap = { feed: 'class/fvTenant', classes: ['fvTenant'], from, to: from, reason, recovered: 0 }
+      const event = eventOf(index)
+      const data = { ...event.data, kind: 'gap', state: null, resource: { kind: 'feed', id: 'fabric-a/fvTenant' }, gap }
+      const id = 'b'.repeat(32)
+      const told = { ...event, id, type: 'opswire.gap', severitytext: 'major', severitynumber: 17, data }
+      const subject = 'opswire.apic.fabric-a.gap.major'
+      return kinds([...without(index), { ...message(index), id, subject, event: told }], { mayBe: () => true })
+    }
+    expect(told('outage_no_history')).toEqual(['lost'])
+    expect(told('state_lost')).toEqual([])
   })
 })
