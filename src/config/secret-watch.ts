@@ -1,11 +1,15 @@
 /** Tells when the file of a secret or of a trusted authority changed: a source that waits for it tries again at once. */
 import { statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import type { Cancel, Clock } from '../scheduler/clock.ts'
 import { Secret, stampOf } from './secret.ts'
 
 /** How often a file is looked at, ms. Looking survives what watching does not: renames, symlink swaps, remounts. */
 const LOOK_MS = 5000
+
+/** What of a clock it needs. */
+interface Timer {
+  after(ms: number, fn: () => void): () => void
+}
 
 /** A file that is read again at each login. */
 type Watched = Pick<Secret, 'path' | 'hasChanged'>
@@ -22,10 +26,10 @@ export function filesOf(block: { readonly tls: { readonly ca_file: string | null
  * Calls back when the file of one of them is another than it was when the secret was read last; at once if it is so
  * already: somebody may have mended it while the login that it failed was still under way. Returns how to stop looking.
  */
-export function onSecretChange(secrets: readonly Watched[], clock: Clock, callback: () => void): () => void {
+export function onSecretChange(secrets: readonly Watched[], clock: Timer, callback: () => void): () => void {
   // What is there now is known before anything can change: Node's `watchFile` takes its first look later, and misses that.
   const files = new Map(secrets.flatMap(({ path }) => (path === undefined ? [] : [[path, stampNow(path)]])))
-  let cancel: Cancel | undefined
+  let cancel: (() => void) | undefined
   let over = false
   const look = async (): Promise<void> => {
     let changed = false
