@@ -47,8 +47,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorMeaning>> = {
     kinds: ['Retryable'],
     meaning:
       'No connection, a reset, no such host name; at the start: the port of `http.listen` is taken, or its address is not one of this machine.',
-    does: 'Tries again; an APIC source takes the next controller. For `http.listen`: exit code 69.',
-    todo: 'Check address, DNS, routes, firewall. For `http.listen`: is another opswire running?',
+    does: 'Tries again; an APIC source takes the next controller. For `http.listen`: exit code 69; is another opswire running?',
+    todo: 'Check address, DNS, routes, firewall.',
   },
   timeout: {
     kinds: ['Retryable'],

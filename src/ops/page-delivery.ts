@@ -45,7 +45,8 @@ function sinkPanel({ sink, counts, notReady, perMinute }: StatusDocument, times:
   const was = sink.up ? '' : ' (as last seen)'
   return html`<article class="panel ${level}"><h3>Sink: ${sink.name}</h3>${facts([
     ['State', [state(level, sink.up ? 'up' : 'down'), html` <span class="dim">${times.since(sink.since)}</span>`]],
-    [sink.up ? 'Where' : 'Why', sink.detail, 'wide'],
+    // Where it is said piece by piece below, once is enough.
+    [sink.up ? 'Where' : 'Why', (!sink.up || server === null) && sink.detail, 'wide'],
     [
       'Server',
       server !== null && html`nats-server ${server.version} at <span class="name">${server.address}</span>${was}`,

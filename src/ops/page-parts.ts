@@ -53,10 +53,11 @@ export class Times {
     return html`<time datetime="${iso}"><span class="nowrap">${age}</span> ${this.#stamp(iso, before)}</time>`
   }
 
-  /** One with a day may be too long for one line. */
+  /** One with a day may be too long for one line: it breaks between day and time. */
   #stamp(iso: string, before = ''): Html {
-    const text = this.clock(iso)
-    return html`<span class="${text.includes(' ') ? '' : 'nowrap '}dim">${before}${text}</span>`
+    const [day = '', time] = this.clock(iso).split(' ')
+    const first = html`<span class="nowrap">${before}${day}</span>`
+    return html`<span class="dim">${first}${time !== undefined && html` <span class="nowrap">${time}</span>`}</span>`
   }
 
   /** UTC. */

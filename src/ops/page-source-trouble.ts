@@ -101,7 +101,7 @@ export function troubleOf(source: SourceStatus, times: Times): Trouble[] {
     found.push({
       ...{ level: 'watch', part, see: GUIDES[what] },
       what: `The ${what} of ${name} ${seconds < 0 ? 'has run out' : 'runs out'}`,
-      why: `${times.age(expiry)}, at ${expiry}`,
+      why: `${times.age(expiry)}, at ${times.clock(expiry)}`,
       todo: RENEW[what],
     })
   }

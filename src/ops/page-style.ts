@@ -96,7 +96,8 @@ footer{margin-top:32px;color:var(--dim);font-size:14px}`
 
 /** What is short of itself is not squeezed by what stands beside it, where there is room. */
 const WIDE = `
-@media (min-width:1081px){.short{white-space:nowrap}}`
+@media (min-width:1081px){.short{white-space:nowrap}
+#sources>table a.short{display:inline-block;max-width:12em;white-space:normal}}`
 
 const NARROW = `
 @media (max-width:1080px){

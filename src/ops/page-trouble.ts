@@ -19,8 +19,9 @@ export function troubles(status: StatusDocument): Trouble[] {
   const times = new Times(status.now)
   const found = [
     ...ofDaemon(status),
-    ...ofStore(status, times),
+    // What fills the store comes before the store that is full.
     ...ofSink(status),
+    ...ofStore(status, times),
     ...status.sources.flatMap(source => troubleOf(source, times)),
     ...ofReload(status),
     ...ofGaps(status, times),

@@ -140,7 +140,7 @@ function icon(level: Level): string {
   return `data:image/svg+xml,${encodeURIComponent(svg)}`
 }
 
-function tiles({ sources, store, sink, counts, gaps, perMinute, notReady }: StatusDocument, times: Times): Html {
+function tiles({ sources, store, sink, counts, perMinute, notReady }: StatusDocument, times: Times): Html {
   const levels = sources.map(source => levelOf(source, times))
   const well = levels.filter(level => level === 'ok').length
   const worst = levels.includes('bad') ? 'bad' : levels.includes('watch') && 'watch'
@@ -162,7 +162,7 @@ function tiles({ sources, store, sink, counts, gaps, perMinute, notReady }: Stat
     ],
     [
       'Gaps',
-      html`${formatCount(sources.reduce((sum, source) => sum + source.gaps, 0))}<span class="below">since the start${gaps.length > 0 && ', newest below'}</span>`,
+      html`${formatCount(sources.reduce((sum, source) => sum + source.gaps, 0))}<span class="below">since the start</span>`,
     ],
     [
       'Dead letters',

@@ -68,7 +68,7 @@ test('what is wrong comes first, with its reason, since when, and where to read 
   expect(found[1]).toMatchObject({
     since: '2026-02-03T05:06:26.789Z',
     why: 'connect ECONNREFUSED 192.0.2.17:443 (unreachable)',
-    todo: 'Check address, DNS, routes, firewall. For http.listen: is another opswire running? It is tried again in 31s.',
+    todo: 'Check address, DNS, routes, firewall. It is tried again in 31s.',
   })
   const page = renderPage(status)
   for (const { part } of found) expect(page).toContain(`id="${part}"`)
@@ -86,8 +86,8 @@ test('what is wrong comes first, with its reason, since when, and where to read 
 test('a full store and a sink that is away', async () => {
   const status = await documentOf(storeFull())
   expect(troubles(status).map(one => `${one.level} ${one.what}`)).toEqual([
-    'bad The store is full',
     'bad The sink nats is down',
+    'bad The store is full',
   ])
   const text = textOf(renderPage(status))
   expect(text).toContain('Events that wait 1,834,221')
@@ -162,6 +162,11 @@ test('over HTTP: with the headers that keep it to itself, and only for those who
     const authorization = 'Bearer a-token-of-the-test'
     expect((await fetch(http.url, { headers: { ...passedOn, authorization } })).status).toBe(200)
     expect((await fetch(http.url, { method: 'POST' })).status).toBe(405)
+    const head = await fetch(http.url, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-security-policy')]).toEqual([
+      200,
+      PAGE_HEADERS['content-security-policy'],
+    ])
   } finally {
     await http.close()
     scene.ops.close()

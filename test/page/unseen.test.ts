@@ -60,6 +60,25 @@ describe('a page that nobody sees, or that somebody keeps back', () => {
     )
   })
 
+  it('after an upgrade it loads itself anew: script, style and policy are those of the daemon that answers', async ({
+    skip,
+  }) => {
+    const browser = await chromium(skip)
+    const { url } = await serve(await healthy())
+    const { page, complaints } = await open(browser, url)
+    await page.setRequestInterception(true)
+    page.on('request', request => {
+      if (request.resourceType() !== 'fetch') return void request.continue()
+      const body = '<!doctype html><html data-build="another"><main>made by another</main></html>'
+      return void request.respond({ status: 200, contentType: 'text/html', body })
+    })
+    await page.evaluate('window.old = true')
+    await Promise.all([page.waitForNavigation(), refresh(page)])
+    expect(await page.evaluate('window.old')).toBeUndefined()
+    expect(await textOf(page, 'h1')).toBe('All is well')
+    expect(complaints).toEqual([])
+  })
+
   it('feeds whose long names are cut to the same one keep a row each; a folded part opens to who goes there', async ({
     skip,
   }) => {
