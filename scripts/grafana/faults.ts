@@ -17,7 +17,8 @@ export const FAULTS = dashboard({
           8,
           stat({
             title: 'Open faults',
-            says: 'Faults that stand now and are not soaking, by severity. Acknowledged ones count, too.',
+            says: 'Faults that stand now and are not soaking, by severity. Acknowledged ones count, too. A severity that no fault has is not shown.',
+            none: 'none, or not known',
             unit: 'short',
             steps: rising([1, 'orange'], [100, 'red']),
             queries: [{ expr: `sum by (severity) (opswire_faults{${OPEN}})`, legend: '{{severity}}' }],
@@ -60,7 +61,7 @@ export const FAULTS = dashboard({
           timeseries(
             {
               title: 'Open faults by severity',
-              says: 'No line while it is not known: the session is lost, or the snapshot was not compared yet.',
+              says: 'No line while no fault has that severity, or while it is not known: the session is lost, or the snapshot was not compared yet.',
               unit: 'short',
               min: 0,
               queries: [{ expr: `sum by (severity) (opswire_faults{${OPEN}})`, legend: '{{severity}}' }],

@@ -147,7 +147,7 @@ export const OVERVIEW = dashboard({
           8,
           timeseries({
             title: 'Sessions that ended',
-            says: 'Or could not be opened, within the step shown. Now and then one is ordinary; the label reason of the metric has the error code.',
+            says: 'Or could not be opened, within the last few scrapes of each point. Now and then one is ordinary; the label reason of the metric has the error code.',
             unit: 'short',
             min: 0,
             queries: [
@@ -177,7 +177,7 @@ export const OVERVIEW = dashboard({
             title: 'Certificates and credentials',
             says: 'How long they are still good: certificates as last seen, credentials where their end is known.',
             unit: 's',
-            steps: falling([7 * 86_400, 'orange'], [30 * 86_400, 'green']),
+            steps: falling([2 * 86_400, 'orange'], [14 * 86_400, 'green']),
             queries: [
               {
                 expr: `label_replace(opswire_certificate_expiry_timestamp_seconds{${S}} - time(), "of", "certificate", "", "") or label_replace(opswire_credential_expiry_timestamp_seconds{${S}} - time(), "of", "credential", "", "")`,
@@ -224,7 +224,7 @@ export const OVERVIEW = dashboard({
             unit: 'dateTimeFromNow',
             queries: [
               {
-                expr: 'opswire_start_timestamp_seconds * 1000 * on (instance) group_left (version) opswire_build_info',
+                expr: 'opswire_start_timestamp_seconds * 1000 * on (job, instance) group_left (version) opswire_build_info',
                 legend: '{{instance}} {{version}}',
               },
             ],

@@ -41,6 +41,8 @@ export interface Look {
   readonly queries: readonly Query[]
   /** From these values on a colour; below the first: green. Falling ones begin with red. */
   readonly steps?: readonly Threshold[]
+  /** What stands there when nothing is answered. */
+  readonly none?: string
   /** An alert of docs/OPERATIONS.md, whose runbook is linked. */
   readonly runbook?: string
   readonly min?: number
@@ -67,6 +69,7 @@ function base(type: string, look: Look, more: Partial<FieldConfig>, options: Rec
       thresholds: { mode: ThresholdsMode.Absolute, steps: [...(look.steps ?? GREEN)] },
       ...(look.min === undefined ? {} : { min: look.min }),
       ...(look.max === undefined ? {} : { max: look.max }),
+      ...(look.none === undefined ? {} : { noValue: look.none }),
       ...more,
     },
     overrides: [],
@@ -249,9 +252,9 @@ function variables(sourcesOf: string): VariableModel[] {
         name: 'source',
         label: 'Source',
         datasource: DATASOURCE,
+        // All of the list, and no more: the other dashboards' sources have the same metrics.
         includeAll: true,
         multi: true,
-        allValue: '.*',
       },
       current: { selected: true, text: 'All', value: '$__all' },
       query: { qryType: 1, query: `label_values(${sourcesOf}, source)`, refId: 'sources' },

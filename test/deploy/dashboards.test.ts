@@ -1,11 +1,14 @@
 /** The dashboards as Grafana would read them: whole, in their places, asking for what there is. That the answers are not empty: test/e2e/consumers.test.ts. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { DASHBOARDS } from '../../scripts/grafana/dashboards.ts'
 import { queriesOf } from '../../scripts/grafana/panels.ts'
 import { metricSpecs } from '../../scripts/reference/metrics.ts'
 import { metricsIn } from '../../scripts/reference/watched.ts'
+import { toolBinary } from '../support/tools.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const OPERATIONS = readFileSync(join(ROOT, 'docs/OPERATIONS.md'), 'utf8')
@@ -74,6 +77,7 @@ describe.each(Object.entries(DASHBOARDS))('%s', (_, dashboard) => {
           ...metricsIn(expr).flatMap(name => [...(LABELS.get(name) ?? [])]),
           'le',
           'instance',
+          'job',
           'of',
         ])
         const named = [
@@ -98,4 +102,51 @@ describe.each(Object.entries(DASHBOARDS))('%s', (_, dashboard) => {
       expect(url).toBe(`\${runbooks}#${alert.toLowerCase()}`)
     }
   })
+})
+
+const askOf = (file: string, title: string): string => {
+  const panel = DASHBOARDS[file]?.panels?.find(one => one.title === title)
+  return panel === undefined ? expect.fail(`no panel ${title}`) : (queriesOf(panel)[0]?.expr ?? '')
+}
+
+it('give one number where one is shown, whatever waits and however many daemons there are', async () => {
+  const oldest = askOf('pipeline.json', 'Oldest that waits')
+  const since = askOf('overview.json', 'Running since')
+  const folder = mkdtempSync(join(tmpdir(), 'opswire-dashboards-'))
+  const series = (name: string, labels: string, values: string) => ({ series: `${name}{${labels}}`, values })
+  const asked = (expr: string, eval_time: string, ...exp_samples: { labels: string; value: number }[]) => ({
+    ...{ expr, eval_time, exp_samples },
+  })
+  const start = 'opswire_start_timestamp_seconds'
+  const info = 'opswire_build_info'
+  const tests = [
+    {
+      interval: '1m',
+      input_series: [
+        series('opswire_store_oldest_timestamp_seconds', 'job="opswire",instance="a"', '0x4 stale'),
+        // One daemon, scraped by two jobs.
+        ...['one', 'two'].flatMap(job => [
+          series(start, `job="${job}",instance="a"`, '1x9'),
+          series(info, `job="${job}",instance="a",version="9"`, '1x9'),
+        ]),
+      ],
+      promql_expr_test: [
+        asked(oldest, '4m', { labels: '{}', value: 240 }),
+        asked(oldest, '6m', { labels: '{}', value: 0 }),
+        asked(
+          since,
+          '6m',
+          ...['one', 'two'].map(job => ({ labels: `{job="${job}",instance="a",version="9"}`, value: 1000 })),
+        ),
+      ],
+    },
+  ]
+  try {
+    const file = join(folder, 'panels.yaml')
+    writeFileSync(file, JSON.stringify({ rule_files: [], tests }))
+    const promtool = await toolBinary('promtool', {}, note => expect.fail(note))
+    expect(execFileSync(promtool, ['test', 'rules', file], { encoding: 'utf8' })).toContain('SUCCESS')
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })

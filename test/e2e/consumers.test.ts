@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import type { Dashboard } from '@grafana/schema'
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -120,9 +121,17 @@ interface Answered {
   }
 }
 
+/** What `All` of the variable `source` stands for, as Grafana puts it. */
+async function allSources(dashboard: Dashboard): Promise<string> {
+  const { allValue, query } = (dashboard.templating?.list ?? []).find(({ name }) => name === 'source') ?? {}
+  const metric = /^label_values\((\w+), source\)$/.exec((query as { query: string }).query)?.[1] ?? ''
+  const listed = await fetch(`${prometheus.url}/api/v1/label/source/values?match[]=${metric}`)
+  return allValue ?? `(${((await listed.json()) as { data: string[] }).data.join('|')})`
+}
+
 /** As Grafana puts it, with its variables filled in. */
-async function answer(expr: string, range: boolean): Promise<Answered> {
-  const query = expr.replaceAll('$source', '.*').replaceAll('$__rate_interval', '15s').replaceAll('$__range', '60s')
+async function answer(expr: string, range: boolean, sources = ''): Promise<Answered> {
+  const query = expr.replaceAll('$source', sources).replaceAll('$__rate_interval', '15s').replaceAll('$__range', '60s')
   const end = systemClock.wall() / 1000
   const times: [string, string][] = range
     ? [
@@ -136,13 +145,13 @@ async function answer(expr: string, range: boolean): Promise<Answered> {
 }
 
 // First: what is asked by the second must still be within the seconds that it asks about.
-describe.each(Object.entries(DASHBOARDS))('each panel of %s', (_, dashboard) => {
+describe.each(Object.entries(DASHBOARDS))('each panel of %s', (file, dashboard) => {
   const asked = (dashboard.panels ?? []).flatMap(panel =>
     queriesOf(panel).map(({ expr, range = false }) => [panel.title ?? '', expr, range] as const),
   )
 
   it.each(asked)('%s is answered, with numbers', async (title, expr, range) => {
-    const { status, error, warnings, infos, data } = await answer(expr, range)
+    const { status, error, warnings, infos, data } = await answer(expr, range, await allSources(dashboard))
     expect({ status, error, warnings, infos }, title).toEqual({ status: 'success' })
     const numbers = (data?.result ?? []).flatMap(({ value, values }) => [
       ...(value === undefined ? [] : [value]),
@@ -151,11 +160,9 @@ describe.each(Object.entries(DASHBOARDS))('each panel of %s', (_, dashboard) => 
     expect(numbers.filter(([, number]) => Number.isFinite(Number(number))).length, title).toBeGreaterThan(0)
   })
 
-  it('lists its sources', async () => {
-    const { query } = (dashboard.templating?.list ?? []).find(({ name }) => name === 'source') ?? {}
-    const metric = /^label_values\((\w+), source\)$/.exec((query as { query: string }).query)?.[1] ?? ''
-    const listed = await fetch(`${prometheus.url}/api/v1/label/source/values?match[]=${metric}`)
-    expect(((await listed.json()) as { data: string[] }).data.length).toBeGreaterThan(0)
+  it('is about its own sources', async () => {
+    const own = { 'apic.json': 'fabric-a', 'job-returns.json': 'salt', 'vcd-tokens.json': 'cloud' }[file]
+    expect(await allSources(dashboard)).toBe(`(${own ?? 'cloud|fabric-a|salt'})`)
   })
 })
 
