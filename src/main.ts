@@ -4,6 +4,7 @@ import { type CommandName, helpFor, isCommand, overview } from './cli/commands.t
 import { type CliIo, type Command, EXIT, UsageError } from './cli/io.ts'
 import { nearest } from './config/nearest.ts'
 import { printable } from './ops/text.ts'
+import { keepHeapSmall } from './v8-heap.ts'
 
 const LOAD: Record<CommandName, () => Promise<Command>> = {
   run: () => import('./cli/run.ts'),
@@ -83,6 +84,7 @@ function bugReport(error: unknown): string {
 }
 
 if (import.meta.main) {
+  keepHeapSmall()
   const argv = process.argv.slice(2)
   // Node opens a debugger's port at it, where whoever is on the machine could read every secret. A listener keeps it from that.
   process.on('SIGUSR1', () => undefined)

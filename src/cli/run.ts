@@ -2,6 +2,7 @@
 import { type App, startApp } from '../app.ts'
 import { sayFinding } from '../config/problems.ts'
 import { systemClock } from '../scheduler/clock.ts'
+import { growUnderLoad } from '../v8-heap.ts'
 import { readArguments } from './arguments.ts'
 import { type CliIo, EXIT } from './io.ts'
 import { load } from './load.ts'
@@ -17,6 +18,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     // A start can hang too, on a file that lies on a dead mount.
     const app = await Promise.race([start(given.needed('config'), io, signals.force), forced])
     if (app === undefined) return EXIT.forced
+    growUnderLoad()
     // One that came while it started counts.
     signals.onHangup(() => void app.reload())
     const gone = await Promise.race([aborted(signals.stop).then(() => undefined), app.gone])

@@ -22,7 +22,7 @@ interface Part {
 
 /** Items in one commit: a larger one would hold up the event loop. */
 const COMMIT_ITEMS = 512
-const HIGH = 8192
+const HIGH = 4096
 const LOW = 1024
 
 export class Outbox {

@@ -1,6 +1,6 @@
 /** APIC's XML, brought into the shape of its JSON, so that there is one decoder. */
-import { XMLParser } from 'fast-xml-parser'
 import { Poison } from '../../errors.ts'
+import { xmlParser } from '../xml-parser.ts'
 
 /** What `preserveOrder` gives: one key is the element's name, `:@` holds its attributes. */
 type Node = Readonly<Record<string, unknown>>
@@ -11,7 +11,7 @@ const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>',
 const DEEPEST = 100
 
 // Entities are decoded here and not by the parser: it leaves numeric ones alone and would expand a document's own.
-const parser = new XMLParser({
+const parse = xmlParser({
   preserveOrder: true,
   ignoreAttributes: false,
   attributeNamePrefix: '',
@@ -33,7 +33,7 @@ export function parseXml(text: string): Record<string, unknown> {
   if (/<!DOCTYPE|<!ENTITY/i.test(text.slice(0, 2048))) throw new Poison('not APIC XML: a document type (HTML?)')
   let nodes: readonly Node[]
   try {
-    nodes = parser.parse(text, true) as readonly Node[]
+    nodes = parse(text, true) as readonly Node[]
   } catch {
     // The parser's message quotes the document: kept out, reasons are published.
     throw new Poison('not well-formed XML, or nested too deep')

@@ -1,6 +1,6 @@
 /** Organisations, as `GET /api/org` lists them: XML, like in the vendor's guide. */
-import { XMLParser } from 'fast-xml-parser'
 import { Fatal, Retryable } from '../../errors.ts'
+import { xmlParser } from '../xml-parser.ts'
 import type { VcdApi } from './api.ts'
 
 export interface Org {
@@ -11,7 +11,7 @@ export interface Org {
   readonly href: string
 }
 
-const parser = new XMLParser({
+const parse = xmlParser({
   ignoreAttributes: false,
   attributeNamePrefix: '@',
   // A name is a text, also where it looks like a number.
@@ -24,7 +24,7 @@ const parser = new XMLParser({
 export function parseOrgs(xml: string): Org[] {
   let parsed: unknown
   try {
-    parsed = parser.parse(xml)
+    parsed = parse(xml)
   } catch (error) {
     throw new Retryable('protocol', 'GET /api/org answered something that is not XML', { cause: error })
   }

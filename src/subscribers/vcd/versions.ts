@@ -1,6 +1,6 @@
 /** Which API version to speak: from what the cell offers (`GET /api/versions`) and what we were tested with. Pure. */
-import { XMLParser } from 'fast-xml-parser'
 import { Fatal, Retryable } from '../../errors.ts'
+import { xmlParser } from '../xml-parser.ts'
 
 export interface OfferedVersion {
   readonly version: string
@@ -59,7 +59,7 @@ export function chooseVersion(offered: readonly OfferedVersion[]): Choice {
   }
 }
 
-const parser = new XMLParser({
+const parse = xmlParser({
   ignoreAttributes: false,
   attributeNamePrefix: '@',
   parseTagValue: false,
@@ -71,7 +71,7 @@ const parser = new XMLParser({
 export function parseVersions(xml: string): OfferedVersion[] {
   let parsed: unknown
   try {
-    parsed = parser.parse(xml)
+    parsed = parse(xml)
   } catch (error) {
     throw new Retryable('protocol', 'GET /api/versions answered something that is not XML', { cause: error })
   }
