@@ -11,6 +11,7 @@ import type {
   KINDS,
   resourceSchema,
 } from './event-schema.ts'
+import { blanked } from './unprintable.ts'
 
 export type OpsEvent = z.infer<typeof eventSchema>
 export type EventData = z.infer<typeof dataSchema>
@@ -66,8 +67,6 @@ export function eventId(sourceName: string, family: string, key: Draft['key']): 
   return hash('sha256', text, 'hex').slice(0, 32)
 }
 
-/** Line ends, terminal escapes, bidirectional and zero-width characters, halves of characters. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
 const LONGEST_SUMMARY = 500
 /** What most summaries are: one printable line already. */
 const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
@@ -75,10 +74,7 @@ const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
 /** One printable line of bounded length: what a source's text may not make of a summary, a terminal would show. */
 function oneLine(text: string, otherwise: string): string {
   if (text.length <= LONGEST_SUMMARY && PLAIN.test(text)) return text
-  const line = text
-    .slice(0, 4 * LONGEST_SUMMARY)
-    .replace(UNPRINTABLE, ' ')
-    .trim()
+  const line = blanked(text.slice(0, 4 * LONGEST_SUMMARY))
   if (line === '') return otherwise
   return line.length <= LONGEST_SUMMARY
     ? line

@@ -44,6 +44,7 @@ const COMMON = [
   'probe.ts',
   'report.ts',
   'record.ts',
+  'unprintable.ts',
 ]
 
 /** What each room may import besides itself and the common files. */

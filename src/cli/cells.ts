@@ -1,11 +1,9 @@
 /** Text of a cell: safe to show, as wide as it looks, cut to its room. Pure. */
 import { printable } from '../ops/text.ts'
+import { UNPRINTABLE } from '../unprintable.ts'
 
 /** No cell of a table is longer than this, wherever it goes; JSON has all of it. */
 const LONGEST = 2000
-
-/** What a terminal may act on: controls, direction marks, what can't be seen, half characters, line ends. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 
 /** Characters that take two places: East Asian ones and pictures. */
 const WIDE =

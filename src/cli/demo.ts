@@ -7,7 +7,7 @@ import { parseConfig } from '../config/load.ts'
 import { parseDuration } from '../config/units.ts'
 import { describe } from '../errors.ts'
 import type { OpsEvent } from '../event.ts'
-import { type Clock, sleep, systemClock } from '../scheduler/clock.ts'
+import { aborted, type Clock, sleep, systemClock } from '../scheduler/clock.ts'
 import { every } from '../scheduler/interval.ts'
 import { tap } from '../sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../tools/nats-server.ts'
@@ -17,7 +17,7 @@ import { DemoTally } from './demo-print.ts'
 import { makeWorld, QUESTIONS } from './demo-world.ts'
 import { eventLine } from './event-line.ts'
 import { type CliIo, EXIT, type Paint, painter, UsageError } from './io.ts'
-import { aborted, stopSignals } from './signals.ts'
+import { stopSignals } from './signals.ts'
 
 const SOURCES = ['fabric-a', 'salt', 'cloud']
 /** Where a daemon listens unless told otherwise. */

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import type { VcdConfig } from '../config/sources.ts'
 import { codeOf, describe } from '../errors.ts'
+import { counted } from '../ops/amounts.ts'
 import { type Inventory, InventoryFile, inventoryText } from '../subscribers/vcd/inventory.ts'
 import { type EventsQuestion, VcdQuestions } from '../subscribers/vcd/questions.ts'
 import { isObject, lastSegment } from '../subscribers/vcd/row.ts'
@@ -218,9 +219,4 @@ function textIn(object: Readonly<Record<string, unknown>>, key: string): string 
 function nameIn(object: Readonly<Record<string, unknown>>, key: string): string {
   const value = object[key]
   return isObject(value) ? textIn(value, 'name') : ''
-}
-
-/** `1 event`, `12 events` */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }

@@ -2,14 +2,14 @@
 import type { SourceConfig } from '../config/sources.ts'
 import { codeOf, describe, type ErrorCode } from '../errors.ts'
 import type { Report } from '../report.ts'
-import { type Clock, systemClock } from '../scheduler/clock.ts'
+import { aborted, type Clock, systemClock } from '../scheduler/clock.ts'
 import { type Arguments, readArguments } from './arguments.ts'
 import { cellText } from './cells.ts'
 import { type CliIo, EXIT, UsageError } from './io.ts'
 import { load } from './load.ts'
 import { kindsOf } from './query-words.ts'
 import { Rows, type RowsOptions } from './rows.ts'
-import { aborted, stopSignals } from './signals.ts'
+import { stopSignals } from './signals.ts'
 import { hintOf, listOf, wholeNumber } from './values.ts'
 
 /** What a question to any system is asked with. */

@@ -1,12 +1,12 @@
 /** `opswire run`: the daemon in the foreground, until TERM or INT; HUP reads its config again. */
 import { type App, startApp } from '../app.ts'
 import { sayFinding } from '../config/problems.ts'
-import { systemClock } from '../scheduler/clock.ts'
+import { aborted, systemClock } from '../scheduler/clock.ts'
 import { growUnderLoad } from '../v8-heap.ts'
 import { readArguments } from './arguments.ts'
 import { type CliIo, EXIT } from './io.ts'
 import { load } from './load.ts'
-import { aborted, stopSignals } from './signals.ts'
+import { stopSignals } from './signals.ts'
 import { packageVersion } from './version.ts'
 
 /** Resolves with 0 after a graceful stop, 75 after a forced one, 69 when the reader of standard output has gone. Throws what kept it from starting. */

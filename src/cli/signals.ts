@@ -47,13 +47,3 @@ export function stopSignals(hangup: 'stops' | 'heard' = 'stops'): StopSignals {
     },
   }
 }
-
-/** Resolves when one of the signals aborts. */
-export function aborted(...signals: readonly AbortSignal[]): Promise<void> {
-  return new Promise(resolve => {
-    for (const signal of signals) {
-      if (signal.aborted) resolve()
-      else signal.addEventListener('abort', () => resolve(), { once: true })
-    }
-  })
-}

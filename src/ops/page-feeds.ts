@@ -1,7 +1,7 @@
 /** The feeds of one source on the page: the worst first, the many that are well folded away. */
-import { formatCount, span } from './amounts.ts'
+import { counted, formatCount, span } from './amounts.ts'
 import { type Html, html, type Piece } from './page-html.ts'
-import { type Column, counted, facts, fold, type Level, state, type Times, table } from './page-parts.ts'
+import { type Column, facts, fold, type Level, state, type Times, table } from './page-parts.ts'
 import type { ErrorStatus, FeedStatus, SourceStatus } from './status.ts'
 import { type Ranked, worstFirst } from './worst-first.ts'
 

@@ -1,7 +1,7 @@
 /** What happened lately, the newest first: gaps, dead letters, changes of state. */
-import { formatBytes } from './amounts.ts'
+import { counted, formatBytes } from './amounts.ts'
 import { type Html, html, type Piece } from './page-html.ts'
-import { type Column, counted, fold, type Times, table } from './page-parts.ts'
+import { type Column, fold, type Times, table } from './page-parts.ts'
 import type { DeadLetterStatus, GapStatus, StatusDocument, TransitionStatus } from './status.ts'
 
 /** Rows that stand open. */

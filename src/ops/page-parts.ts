@@ -1,5 +1,5 @@
 /** What the page is made of: times, states, lists of facts, tables. */
-import { formatCount, span } from './amounts.ts'
+import { span } from './amounts.ts'
 import { type Html, html, type Piece } from './page-html.ts'
 
 /** How much a thing matters: all is well, look at it, it needs somebody, or nothing can be said yet. */
@@ -164,9 +164,4 @@ function isNothing(piece: Piece): boolean {
     piece === '' ||
     (Array.isArray(piece) && piece.every(isNothing))
   )
-}
-
-/** `1 gap`, `2,000 gaps`. */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`
 }

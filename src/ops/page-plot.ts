@@ -1,8 +1,7 @@
 /** Small pictures drawn on the server: events by minute as bars, a share as a filled bar. */
-import { formatRate } from './amounts.ts'
+import { counted, formatRate } from './amounts.ts'
 import { MINUTES } from './minute-counts.ts'
 import { type Html, html, verbatim } from './page-html.ts'
-import { counted } from './page-parts.ts'
 
 const STEP = 3
 const BAR = 2

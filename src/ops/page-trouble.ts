@@ -1,8 +1,8 @@
 /** What is not well, how bad it is, since when, and what to do: read off the status document. Pure. */
-import { formatBytes, span } from './amounts.ts'
+import { counted, formatBytes, span } from './amounts.ts'
 import { GAPS } from './model.ts'
 import { GUIDES, type Trouble } from './page-guides.ts'
-import { counted, Times } from './page-parts.ts'
+import { Times } from './page-parts.ts'
 import { troubleOf } from './page-source-trouble.ts'
 import type { StatusDocument } from './status.ts'
 

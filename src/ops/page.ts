@@ -1,11 +1,11 @@
 /** The page for people at `/`: the status document as HTML, complete without a script, with nothing from outside. */
 import { createHash } from 'node:crypto'
-import { formatBytes, formatCount, span } from './amounts.ts'
+import { counted, formatBytes, formatCount, span } from './amounts.ts'
 import { deliverySection } from './page-delivery.ts'
 import type { Trouble } from './page-guides.ts'
 import { historySections } from './page-history.ts'
 import { type Html, html, verbatim } from './page-html.ts'
-import { counted, facts, fold, type Level, sign, Times } from './page-parts.ts'
+import { facts, fold, type Level, sign, Times } from './page-parts.ts'
 import { plotted } from './page-plot.ts'
 import { SCRIPT } from './page-script.ts'
 import { levelOf } from './page-source-trouble.ts'

@@ -1,9 +1,7 @@
 /** Text from elsewhere, made fit to be shown: one line, no terminal tricks, no secret in a known shape, bounded. */
+import { blanked } from '../unprintable.ts'
 
 const MASK = '********'
-
-/** Line ends, escape sequences, bidirectional overrides, zero-width characters, half surrogates. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
 
 const SECRET_NAME = String.raw`[\w-]{0,30}(?:password|passwd|pwd|secret|token|cookie|api[_-]?key|authorization)`
 
@@ -31,10 +29,7 @@ function hideOpaque(run: string): string {
 /** One printable line of at most `max` characters. What looks like a secret is masked. */
 export function printable(text: string, max = 500): string {
   // Cut first, with room to spare: the patterns must never see megabytes.
-  let line = text
-    .slice(0, max * 4)
-    .replace(UNPRINTABLE, ' ')
-    .trim()
+  let line = blanked(text.slice(0, max * 4))
   for (const [shape, mask] of SECRET_SHAPES) line = line.replace(shape, mask)
   line = line.replace(OPAQUE, hideOpaque)
   return line.length > max ? `${line.slice(0, max - 1)}…` : line

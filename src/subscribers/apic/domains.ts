@@ -1,4 +1,5 @@
 /** The login domains that a controller has: what a person wants to know whose login was refused. */
+import { blanked } from '../../unprintable.ts'
 import type { HttpClient } from '../http.ts'
 import { decodeAnswer } from './decode.ts'
 
@@ -7,7 +8,6 @@ const MOST_NAMES = 20
 const LONGEST_NAME = 64
 /** The answer is a word of help, nothing to wait for. */
 const TIMEOUT_MS = 5000
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]+/gu
 
 /**
  * Their names, as `GET /api/aaaListDomains.json` gives them to anybody (guide: aaaListDomains; reference a2: the one
@@ -25,7 +25,7 @@ export async function listDomains(http: HttpClient, signal: AbortSignal): Promis
     })
     if (!answer.ok) return undefined
     const names = decodeAnswer(answer.text).objects.map(({ attributes }) => attributes['name'] ?? '')
-    return names.map(name => name.replace(UNPRINTABLE, ' ').trim()).filter(name => name !== '')
+    return names.map(blanked).filter(name => name !== '')
   } catch {
     // Refused is refused: the reason for that is the news, not this.
     return undefined
