@@ -88,6 +88,8 @@ describe('trust', () => {
     await severalTimes(4)
     expect(connections).toBeGreaterThanOrEqual(12)
     expect(new Set(certificateEnds())).toEqual(new Set([new X509Certificate(certificate.cert).validToDate.getTime()]))
+    const hosts = happenings.flatMap(one => (one.type === 'certificate_expiry' ? [one.host] : []))
+    expect(new Set(hosts)).toEqual(new Set([new URL(server.url).host]))
     expect(new Set(results())).toEqual(new Set(['ok']))
   })
 
