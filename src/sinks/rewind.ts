@@ -109,6 +109,8 @@ export class Rewind {
     if (hasAll) store.holdAcked(true)
     const isDone = hasAll && this.#untold === 0
     if (!isDone && floor <= store.floor) return
+    // All that it got again stays for the whole time again, whatever came in with the last of it.
+    if (isDone && floor > store.floor) store.settle(store.floor, sink.mark)
     store.settle(floor, this.#untold > 0 ? undefined : sink.mark)
     if (!isDone) return
     this.#goal = undefined

@@ -6,8 +6,8 @@ export class Settled {
   readonly #retention: Retention
   #seq: number
   #mark: Cursor | undefined
-  /** What is below the floor was acked once more: the mark that came with it. */
-  #anew: Cursor | undefined
+  /** How often all below the floor was acked once more, as said, as the commit under way knows it, as it is durable. */
+  readonly #anew = { said: 0, begun: 0, done: 0 }
 
   /** As the file has it. Nobody knows when that was acked: it is kept for the whole time again. */
   constructor(retainMs: number, floor: number, now: number, mark: Cursor | undefined) {
@@ -19,28 +19,29 @@ export class Settled {
   /** As `Store.settle`; `floor` is the durable one. */
   settle(seq: number, mark: Cursor | undefined, floor: number): void {
     if (seq < this.#seq) return
-    if (seq === floor && mark !== undefined) this.#anew = mark
+    if (seq === floor && mark !== undefined) this.#anew.said++
     this.#seq = seq
     this.#mark = mark ?? this.#mark
   }
 
   /** There is something that the next commit makes durable. */
   isDue(floor: number): boolean {
-    return this.#seq > floor || this.#anew !== undefined
+    return this.#seq > floor || this.#anew.said > this.#anew.done
   }
 
   /** For the next commit. */
   upkeep(floor: number, now: number, need: Need): { floor: number; mark: Cursor | undefined; trim: Trimmable } {
     const mark = this.isDue(floor) ? this.#mark : undefined
+    this.#anew.begun = this.#anew.said
     return { floor: this.#seq, mark, trim: this.#retention.through(now, need) }
   }
 
   /** It is durable, with the mark that `upkeep` gave, and rows up to `trimmed` are gone. What was settled meanwhile is still due. */
   committed(floorBefore: number, floor: number, now: number, trimmed: number, mark: Cursor | undefined): void {
-    const anew = this.#anew !== undefined && this.#anew === mark
-    if (floor > floorBefore) this.#retention.acked(floor, now, mark)
-    else if (anew && mark !== undefined) this.#retention.ackedAnew(floor, now, mark)
-    if (anew) this.#anew = undefined
+    const { begun, done } = this.#anew
+    this.#anew.done = begun
+    if (begun > done && mark !== undefined) this.#retention.ackedAnew(floor, now, mark)
+    else if (floor > floorBefore) this.#retention.acked(floor, now, mark)
     this.#retention.trimmed(trimmed)
   }
 

@@ -40,11 +40,13 @@ it('a burial that ends meanwhile does not write down where the sink is before it
   expect([store.settled, store.mark]).toEqual([5, { at: 'new' }])
 })
 
-it('what it lacks makes no room in a store that gets full meanwhile, and does once it is there', async () => {
+/** 40 events are in the sink, and stay in the store for so long. */
+async function delivered(retainAckedMs: number) {
   const clock = new ManualClock()
   const sink = new ScriptedSink(64)
+  sink.mark = { at: 'some' }
   const store = await openStore({
-    ...{ stateDir: undefined, maxBytes: 64 * 1024, retainAckedMs: 60_000, maxDeadLetters: 10, clock },
+    ...{ stateDir: undefined, maxBytes: 64 * 1024, retainAckedMs, maxDeadLetters: 10, clock },
     report: () => undefined,
   })
   teardown.push(() => store.close())
@@ -59,6 +61,11 @@ it('what it lacks makes no room in a store that gets full meanwhile, and does on
   void put(1, 40)
   await clock.advance(100)
   expect([sink.taken.length, store.floor]).toEqual([40, 40])
+  return { clock, sink, store, put }
+}
+
+it('what it lacks makes no room in a store that gets full meanwhile, and does once it is there', async () => {
+  const { clock, sink, store, put } = await delivered(60_000)
   sink.refusals = [new Error('away'), new Error('away')]
   sink.lose()
   sink.taken.length = 20
@@ -77,4 +84,22 @@ it('what it lacks makes no room in a store that gets full meanwhile, and does on
   sink.settleAll('ok')
   await clock.advance(60_000)
   expect([stored, sink.taken.length]).toEqual([8, 120])
+})
+
+it('what was sent again stays for the whole time again, also when more is answered in the same turn', async () => {
+  const { clock, sink, store, put } = await delivered(60_000)
+  await clock.advance(50_000)
+  sink.refusals = [new Error('away')]
+  sink.lose()
+  sink.taken.length = 20
+  sink.setbacks = [WENT_BACK]
+  sink.answer = undefined
+  void put(41, 50)
+  await clock.advance(10_000)
+  expect(sink.unanswered.map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, index) => index + 21))
+  sink.settleAll('ok')
+  await clock.advance(40_000)
+  expect([store.floor, store.read(0, 1)[0]?.seq]).toEqual([50, 1])
+  await clock.advance(30_000)
+  expect(store.read(0, 1)).toEqual([])
 })

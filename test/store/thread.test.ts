@@ -200,4 +200,9 @@ it('what is settled while a commit is being written is still due after it', () =
   settled.settle(8, { at: 10 }, 8)
   settled.committed(8, 8, 40, 0, third.mark)
   expect([third.mark, settled.isDue(8)]).toEqual([{ at: 9 }, true])
+  // And with a floor that goes on before it is written: nothing of it is due for ever.
+  settled.settle(11, { at: 11 }, 8)
+  const fourth = settled.upkeep(8, 50, 'none')
+  settled.committed(8, 11, 50, 0, fourth.mark)
+  expect([fourth.mark, settled.isDue(11)]).toEqual([{ at: 11 }, false])
 })
