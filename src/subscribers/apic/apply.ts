@@ -21,6 +21,8 @@ export interface ApplyOptions {
   readonly asOf?: number
   /** The end of an object was not told by the fabric: it is missing from a whole read. */
   readonly missing?: boolean
+  /** Of a log record that is read: its push may still be so much behind a later one. */
+  readonly lateMs?: number
   /** A faultDelegate that waited for its twin in vain: told as it stands in the mirror, for the first time. */
   readonly alone?: boolean
 }
@@ -72,7 +74,11 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   if (log) {
     const createdMs = Date.parse(change.attributes['created'] ?? '')
     for (const watcher of watchers) watcher.position.note(change.dn, createdMs, fabricMs)
-    if (options.origin === 'live') core.late.note(feed.name, createdMs, fabricMs)
+    const id = normalised.fact?.id
+    if (options.origin === 'live') {
+      core.late.note(feed.name, createdMs, fabricMs)
+      if (id !== undefined) for (const { name } of watchers) core.continuity.logs.pushed(name, id, createdMs)
+    } else if (id !== undefined) core.continuity.logs.read(feed.name, id, createdMs, options.lateMs ?? 0)
   }
   // What is pushed shows that its log can't be empty.
   const recordedAt = log ? change.attributes['created'] : change.attributes['lastTransition']

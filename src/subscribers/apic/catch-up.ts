@@ -12,6 +12,9 @@ import { showsFaults, tellHole, tellUnknown } from './hole.ts'
 import type { Missed } from './pauses.ts'
 import { compare, isWhole, readPages, readWhole, type Whole } from './snapshot.ts'
 
+/** While pushes come, one may be so much behind a later one. */
+const LATE_MS = 1000
+
 export class CatchUp {
   readonly #core: Core
   readonly #feed: Watched
@@ -69,7 +72,7 @@ export class CatchUp {
     const { query, hidden } = this.#feed
     if (!this.#contacted) return
     if (query.logClass !== undefined) {
-      if (!hidden) await readHistory(core, this.#feed, query.logClass, core.signal)
+      if (!hidden) await readHistory(core, this.#feed, query.logClass, core.signal, LATE_MS)
       return
     }
     const [at, fabricMs] = [core.clock.now(), core.fabricNow()]
@@ -94,7 +97,6 @@ export class CatchUp {
   unheard(fromMs: number, toMs: number, recovered: number): void {
     const hole = { fromMs, toMs, recovered, reason: 'outage_no_history', faultsRead: !this.#faultsUnread } as const
     tellHole(this.#core, this.#feed, hole)
-    this.heardAll(toMs)
   }
 
   /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */

@@ -4,10 +4,12 @@
  */
 import { FaultsHeard } from './faults-heard.ts'
 import { HandOver } from './hand-over.ts'
+import { LogsHeard } from './logs-heard.ts'
 
 export class Continuity {
   readonly handOver = new HandOver()
   readonly faults = new FaultsHeard()
+  readonly logs = new LogsHeard()
   readonly #ends = new Map<string, (() => void)[]>()
   readonly #onClaim = new Map<string, () => void>()
   readonly #claims = new Map<string, Promise<void>>()
@@ -17,6 +19,7 @@ export class Continuity {
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
   readonly #first = new Map<string, number>()
+  readonly #announced = new Map<string, { readonly fromMs: number; readonly toMs: number }>()
   readonly #logs = new Map<string, number>()
   #socketMs = Number.NEGATIVE_INFINITY
 
@@ -103,6 +106,17 @@ export class Continuity {
   /** A push came, or a whole read was compared: nothing before `fabricMs` (the fabric's clock) is missing. */
   prove(feed: string, fabricMs: number): void {
     this.#proved.set(feed, Math.max(this.#proved.get(feed) ?? Number.NEGATIVE_INFINITY, fabricMs))
+  }
+
+  /** A gap told that something may be missing between these times. The last one counts. */
+  announced(feed: string, fromMs: number, toMs: number): void {
+    this.#announced.set(feed, { fromMs, toMs })
+  }
+
+  /** True when the last gap told of all that time. */
+  isAnnounced(feed: string, fromMs: number, toMs: number): boolean {
+    const last = this.#announced.get(feed)
+    return last !== undefined && last.fromMs <= fromMs && toMs <= last.toMs
   }
 
   /** The feed is suspected to be deaf since then, whatever it seemed to prove. */

@@ -5,6 +5,7 @@
  */
 import { sleep } from '../../scheduler/clock.ts'
 import type { Core, Watched } from './core.ts'
+import type { Spell } from './logs-heard.ts'
 
 /** Asked and pushed travel on two connections: a push may be so much behind the answer that knew of it, ms. */
 const GRACE_MS = 5000
@@ -73,6 +74,11 @@ export class Hearing {
     this.#heardAllMs = this.#core.fabricNow()
   }
 
+  /** What was pushed between these times was lost. */
+  deaf({ fromMs, toMs }: Spell): void {
+    if (!this.#core.continuity.isAnnounced(this.#feed.name, fromMs, toMs)) this.#heed().unheard(fromMs, toMs, 0)
+  }
+
   /** The subscription is over. What is still unheard by then may have company that no comparison shows. */
   end(): void {
     const isDoubtful = this.#owed > 0 || this.#rounds.some(({ found, heard }) => !found.isSubsetOf(heard))
@@ -85,7 +91,9 @@ export class Hearing {
     this.#owed = 0
     this.#unheardRounds = 0
     this.#heardAllMs = this.#core.fabricNow()
-    if (fromMs !== undefined) this.#heed().unheard(fromMs, this.#heardAllMs, recovered)
+    if (fromMs === undefined) return
+    this.#heed().unheard(fromMs, this.#heardAllMs, recovered)
+    this.#heed().heardAll(this.#heardAllMs)
   }
 
   /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */

@@ -29,9 +29,15 @@ export function newestFirst(cls: string): readonly (readonly [string, string])[]
 
 /**
  * Reads what the log holds since the feed's position, or, at first contact, as much as `backfill` asks for. The position
- * moves when the read is complete, never before.
+ * moves when the read is complete, never before. `lateMs`: a push may still be so much behind a later one.
  */
-export async function readHistory(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<void> {
+export async function readHistory(
+  core: Core,
+  feed: Watched,
+  cls: string,
+  signal: AbortSignal,
+  lateMs = 0,
+): Promise<void> {
   const { position } = feed
   // A canary only compares from now on: nobody waits for what it would read.
   if (position.readToMs === undefined || feed.hidden || !feed.contacted) return firstContact(core, feed, cls, signal)
@@ -41,7 +47,17 @@ export async function readHistory(core: Core, feed: Watched, cls: string, signal
     const knownToMs = Math.max(readToMs, core.continuity.logKnownTo(feed.name) ?? readToMs, firstMs ?? readToMs)
     await tellIfPurged(core, feed, { cls, path: feed.query.path, knownToMs }, signal)
   }
-  await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal)
+  await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal, lateMs)
+  tellDeaf(core, feed)
+}
+
+/** Records were overtaken by others that were pushed: announced for what has no log to be read again. */
+function tellDeaf(core: Core, log: Watched): void {
+  const spell = core.continuity.logs.spell(log.name)
+  if (spell === undefined) return
+  for (const feed of core.watchers()) {
+    if (feed.query.logClass === undefined && feed.contacted) feed.hearing.deaf(spell)
+  }
 }
 
 async function firstContact(core: Core, feed: Watched, cls: string, signal: AbortSignal): Promise<void> {
@@ -111,13 +127,14 @@ async function readFrom(
   fromMs: number,
   origin: Origin,
   signal: AbortSignal,
+  lateMs = 0,
 ): Promise<void> {
   const nowMs = core.fabricNow()
   let newest: number | undefined
   await readLog(core, feed.query, cls, fromMs, signal, {
     async take(rows) {
       for (const { dn, createdMs, attributes } of rows) {
-        applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true })
+        applyChange(core, feed, { cls, dn, attributes, status: 'created' }, { origin, publish: true, lateMs })
         if (createdMs <= nowMs && createdMs > (newest ?? Number.NEGATIVE_INFINITY)) newest = createdMs
       }
       await core.outbox.room()

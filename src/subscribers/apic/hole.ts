@@ -61,5 +61,6 @@ export function tellHole(core: Core, feed: Watched, hole: Hole): void {
     reason: hole.reason,
     recovered: hole.recovered,
   }
+  core.continuity.announced(feed.name, hole.fromMs ?? Number.NEGATIVE_INFINITY, hole.toMs)
   core.outbox.add(feed.name, { fact: gapFact(core.source, gap) })
 }
