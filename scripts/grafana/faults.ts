@@ -108,6 +108,7 @@ export const FAULTS = dashboard({
           bars({
             title: 'Faults by state',
             says: 'Pending: they soak. Resolved: over, and not yet removed by the fabric.',
+            none: 'none, or not known',
             unit: 'short',
             min: 0,
             queries: [{ expr: `sum by (state) (opswire_faults{${S}})`, legend: '{{state}}' }],

@@ -96,6 +96,18 @@ describe('config/compose.yaml', () => {
     })
   })
 
+  it('can run a config of your own, as its comment says, with a state_dir that the image gave to its user', () => {
+    const own = text.replace(/^ {4}command: \[demo.*\n/m, '').replace(/^ {4}# ((?:command|volumes): \[)/gm, '    $1')
+    const { services: changed, volumes } = parse(own) as typeof compose
+    const { command = [], volumes: mounts = [] } = changed['opswire'] ?? {}
+    const [folder = '', state = ''] = mounts.map(mount => mount.split(':')[1])
+    expect(readArguments(command[0] as 'run', command.slice(1)).needed('config')).toBe(`${folder}/opswire.yaml`)
+    expect(Object.keys(volumes)).toContain(mounts[1]?.split(':')[0])
+    const image = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
+    expect(image).toContain(`chown node:node ${state}\nUSER node\nVOLUME ${state}\n`)
+    expect(text).toContain(`state_dir ${state};`)
+  })
+
   it('gives Grafana the dashboards where the provider looks, and Prometheus where it is', () => {
     const { providers } = parse(read('grafana/provisioning/dashboards/opswire.yaml')) as {
       providers: { options: { path: string } }[]
