@@ -71,19 +71,29 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
     )
     const messages = await consumer.consume({ max_messages: 500, expires: EXPIRES_MS })
     let isGone = false
+    /** While it is asked whether this is still that stream nothing is shown: in another one the next number is another's. */
+    let asked: Promise<boolean> | undefined
     stop = () => messages.stop()
+    const isAnother = (): Promise<boolean> => {
+      asked = streamNow(connection, config).then(
+        ({ created }) => created !== stream.created,
+        () => false,
+      )
+      return asked
+    }
     // Otherwise the consumer waits in a stream made anew for the next number of the old one.
-    void ofAnother(
-      messages.status(),
-      async () => (await streamNow(connection, config)).created !== stream.created,
-    ).then(another => {
-      isGone = another
+    void ofAnother(messages.status(), isAnother).then(another => {
+      isGone ||= another
       if (another) stop()
     })
     signal.addEventListener('abort', onAbort, { once: true })
     if (signal.aborted) stop()
     options.onStart?.(stream)
     for await (const message of messages) {
+      if (asked !== undefined && (await asked)) {
+        isGone = true
+        break
+      }
       yield {
         subject: message.subject,
         seq: message.seq,
