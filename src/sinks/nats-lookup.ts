@@ -15,8 +15,8 @@ export interface LookupDeps {
   readonly manager: JetStreamManager
   readonly clock: Clock
   readonly stream: string
-  /** Only messages on these subjects. */
-  readonly filter: string
+  /** Only messages on these subjects; undefined: on all. */
+  readonly filter: string | undefined
   /** False once the connection is gone: a read that ends early then proves nothing. */
   readonly connected: () => boolean
 }
@@ -90,7 +90,7 @@ async function readerFrom(deps: LookupDeps, sinceMs: number): Promise<ConsumerIn
   const add = (fromMs: number): Promise<ConsumerInfo> =>
     deps.manager.consumers.add(deps.stream, {
       ...READING,
-      filter_subject: deps.filter,
+      ...(deps.filter !== undefined && { filter_subject: deps.filter }),
       deliver_policy: DeliverPolicy.StartTime,
       opt_start_time: new Date(Math.max(0, fromMs)).toISOString(),
     })

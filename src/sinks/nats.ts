@@ -103,7 +103,8 @@ class NatsSink implements Sink {
         manager,
         clock,
         stream: stream.name,
-        filter: `${prefix}.>`,
+        // A stream that puts messages under other subjects has ours under those.
+        filter: info.config.subject_transform === undefined ? `${prefix}.>` : undefined,
         connected: () => this.#line?.connection === connection,
       }
       this.#line = { connection, publisher, lookup, keeps, info, position }

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Happening } from '../../src/report.ts'
 import { startNatsServer } from '../../src/tools/nats-server.ts'
 import { Delivery, expectEachOnce, putMany } from '../support/delivery.ts'
-import { until } from '../support/manual-clock.ts'
+import { settle, until } from '../support/manual-clock.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { contents, NEWEST, natsBinary, natsConfig, OLDEST } from '../support/nats.ts'
 
@@ -95,4 +95,24 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s that went back', ver
     expect((await contents(config, 3600)).length).toBe(3600)
     await expectEachOnce(config, 3600)
   })
+})
+
+it('a stream that puts events under other subjects is searched all the same', async ({ skip }) => {
+  const { store, client, deliver } = await world(NEWEST, skip, ['opswire.>'])
+  const manager = await jetstreamManager(await client())
+  await manager.streams.update('OPSWIRE', { subject_transform: { src: 'opswire.>', dest: 'moved.>' } })
+  store.holdFloor = true
+  const first = deliver()
+  putMany(store, 1, 200)
+  await first.settled(200)
+  await first.pump.stop(5000)
+  const js = jetstream(await client())
+  const probe = async () => (await js.publish('opswire._dead.probe', '{}', { msgID: 'probe' })).duplicate
+  await probe()
+  while (await probe()) await settle()
+  await manager.streams.purge('OPSWIRE', { filter: 'moved._dead.probe' })
+  const second = deliver()
+  putMany(store, 201, 210)
+  await second.settled(210)
+  expect((await manager.streams.info('OPSWIRE')).state.messages).toBe(210)
 })
