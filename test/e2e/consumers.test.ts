@@ -100,7 +100,7 @@ scrape_configs: [{ job_name: opswire, static_configs: [{ targets: ["${target}"] 
   await walk
   await tour.quiet()
   for (const durable of ['alerts', 'alertmanager']) await settled(durable)
-})
+}, 180_000)
 
 afterAll(async () => {
   for (const consumer of [alerts, handing]) await consumer?.kill()

@@ -8,6 +8,7 @@ import { systemClock } from '../../src/scheduler/clock.ts'
 import { RaasApi } from '../../src/simulators/raas/api.ts'
 import { type Tapped, tap } from '../../src/sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
+import { untilAnswered } from './asked.ts'
 import { Daemon } from './daemon.ts'
 import { until } from './manual-clock.ts'
 
@@ -96,6 +97,12 @@ export class Tour {
   /** What the lives of the systems leave out; then a controller that goes and comes back. Resolves when every type was told. */
   async walk(): Promise<void> {
     const { apic, vcd } = this.world
+    // What changes before its first snapshot is no news.
+    await untilAnswered(
+      () => fetch(`${this.url}/-/ready`),
+      ({ status }) => status === 200,
+      'ready',
+    )
     await this.#defineAndRemove()
     vcd.write({ type: 'com/acme/backup/done', user: PERSON.user, org: 'acme', external: true })
     apic.inject('<html>a page of a proxy</html>')
@@ -108,7 +115,9 @@ export class Tour {
     apic.post('topology/health', { healthInst: { attributes: { cur: '79', twScore: '79', chng: '-1' } } })
     apic.post(NODE, { fabricNode: { attributes: { fabricSt: 'inactive' } } })
     apic.post(PORT, { ethpmPhysIf: { attributes: { operSt: 'down', operStQual: 'link-failure' } } })
-    await until(() => this.facts('apic.ethpmPhysIf.modified').length > 0, 'the port')
+    for (const type of ['apic.ethpmPhysIf.modified', 'apic.fabricNode.modified']) {
+      await until(() => this.facts(type).length > 0, type)
+    }
     apic.remove('uni/tn-tour')
     apic.post(NODE, { fabricNode: { attributes: { fabricSt: 'active' } } })
     apic.post(PORT, { ethpmPhysIf: { attributes: { operSt: 'up', operStQual: 'none' } } })
