@@ -1,7 +1,4 @@
 /** A stream that went back in time, and what may come on top of it: a crash, another publisher, a newer copy, a full store. */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, nanos } from '@nats-io/transport-node'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -11,6 +8,7 @@ import { Delivery, expectEachOnce, putMany } from '../support/delivery.ts'
 import { settle, until } from '../support/manual-clock.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { contents, NEWEST, natsBinary, natsConfig, OLDEST } from '../support/nats.ts'
+import { backUp } from '../support/nats-backup.ts'
 
 const teardown: (() => Promise<unknown>)[] = []
 
@@ -30,19 +28,7 @@ async function world(version: string, skip: (note: string) => never, subjects: s
   }
   const manager = await jetstreamManager(await client())
   await manager.streams.add({ name: 'OPSWIRE', subjects, duplicate_window: nanos(100) })
-  const copy = async (): Promise<() => Promise<void>> => {
-    const folder = await mkdtemp(join(tmpdir(), 'opswire-backup-'))
-    teardown.push(() => rm(folder, { recursive: true, force: true }))
-    await nats.stop()
-    await cp(nats.storeDir, folder, { recursive: true })
-    await nats.restart()
-    return async () => {
-      await nats.kill()
-      await rm(nats.storeDir, { recursive: true })
-      await cp(folder, nats.storeDir, { recursive: true })
-      await nats.restart()
-    }
-  }
+  const copy = (): Promise<() => Promise<void>> => backUp(nats, teardown)
   const store = new MemoryStore()
   const config = natsConfig(nats.url)
   const deliver = (): Delivery => {
@@ -72,29 +58,6 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s that went back', ver
     expect(setbacks(second.told)).toBe(1)
     await expectEachOnce(config, 300)
   })
-
-  it('and is replaced by a newer copy while it gets what it lacks has nothing twice', async ({ skip }) => {
-    const { store, config, copy, deliver } = await world(version, skip, ['opswire.>'])
-    const delivery = deliver()
-    putMany(store, 1, 500)
-    await delivery.settled(500)
-    const older = await copy()
-    putMany(store, 501, 3000)
-    await delivery.settled(3000)
-    const newer = await copy()
-    putMany(store, 3001, 3500)
-    await delivery.settled(3500)
-    await older()
-    await until(() => setbacks(delivery.told) === 1, 'it is noticed')
-    const ok = delivery.published('ok')
-    await until(() => delivery.published('ok') > ok, 'it gets something again')
-    await newer()
-    putMany(store, 3501, 3600)
-    await delivery.settled(3600)
-    await until(() => !store.held, 'all is there again')
-    expect((await contents(config, 3600)).length).toBe(3600)
-    await expectEachOnce(config, 3600)
-  })
 })
 
 it('a stream that puts events under other subjects is searched all the same', async ({ skip }) => {
@@ -115,4 +78,29 @@ it('a stream that puts events under other subjects is searched all the same', as
   putMany(store, 201, 210)
   await second.settled(210)
   expect((await manager.streams.info('OPSWIRE')).state.messages).toBe(210)
+})
+
+it('a stream that went back, and is replaced by a newer copy while it gets what it lacks, has nothing twice', async ({
+  skip,
+}) => {
+  const { store, config, copy, deliver } = await world(NEWEST, skip, ['opswire.>'])
+  const delivery = deliver()
+  putMany(store, 1, 500)
+  await delivery.settled(500)
+  const older = await copy()
+  putMany(store, 501, 3000)
+  await delivery.settled(3000)
+  const newer = await copy()
+  putMany(store, 3001, 3500)
+  await delivery.settled(3500)
+  await older()
+  await until(() => setbacks(delivery.told) === 1, 'it is noticed')
+  const ok = delivery.published('ok')
+  await until(() => delivery.published('ok') > ok, 'it gets something again')
+  await newer()
+  putMany(store, 3501, 3600)
+  await delivery.settled(3600)
+  await until(() => !store.held, 'all is there again')
+  expect((await contents(config, 3600)).length).toBe(3600)
+  await expectEachOnce(config, 3600)
 })

@@ -1,7 +1,4 @@
 /** A stream that lost what it had acknowledged: noticed by its own numbers, and given again what the store still has. */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type JetStreamManager, jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -12,6 +9,7 @@ import { Delivery, expectEachOnce, putMany } from '../support/delivery.ts'
 import { settle, until } from '../support/manual-clock.ts'
 import { MemoryStore } from '../support/memory-store.ts'
 import { contents, NEWEST, natsBinary, natsConfig, numbered, numberOf, OLDEST } from '../support/nats.ts'
+import { backUp } from '../support/nats-backup.ts'
 
 const teardown: (() => Promise<unknown>)[] = []
 
@@ -53,21 +51,6 @@ async function client(nats: RunningNats): Promise<NatsConnection> {
 
 const managerOf = async (nats: RunningNats): Promise<JetStreamManager> => jetstreamManager(await client(nats))
 
-/** A copy of all that the server has now; `putBack` lays it over what it has then. The server is stopped for both. */
-async function backUp(nats: RunningNats): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'opswire-backup-'))
-  teardown.push(() => rm(folder, { recursive: true, force: true }))
-  await nats.stop()
-  await cp(nats.storeDir, folder, { recursive: true })
-  await nats.restart()
-  return async () => {
-    await nats.kill()
-    await rm(nats.storeDir, { recursive: true })
-    await cp(folder, nats.storeDir, { recursive: true })
-    await nats.restart()
-  }
-}
-
 const setbacks = (told: readonly Happening[]) =>
   told.flatMap(one => (one.type === 'sink_setback' ? [{ lacking: one.lacking, whole: one.whole }] : []))
 const detailOf = (told: readonly Happening[]): string | undefined =>
@@ -78,7 +61,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
     skip,
   }) => {
     const { nats, store, delivery } = await delivered(version, skip, 600)
-    const putBack = await backUp(nats)
+    const putBack = await backUp(nats, teardown)
     putMany(store, 601, 1600)
     await delivery.settled(1600)
     await putBack()
@@ -93,7 +76,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
 
   it('that went back, and was written to by others since, is known by the message', async ({ skip }) => {
     const { nats, store, delivery: first } = await delivered(version, skip, 100)
-    const putBack = await backUp(nats)
+    const putBack = await backUp(nats, teardown)
     putMany(store, 101, 200)
     await first.settled(200)
     await first.pump.stop(5000)
@@ -145,7 +128,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
     skip,
   }) => {
     const { nats, store, delivery: first } = await delivered(version, skip, 100)
-    const putBack = await backUp(nats)
+    const putBack = await backUp(nats, teardown)
     putMany(store, 101, 300)
     await first.settled(300)
     await first.pump.stop(5000)
@@ -180,7 +163,7 @@ describe.each([NEWEST, OLDEST])('a stream on nats-server %s', version => {
 
   it('that goes back once more while it gets what it lacks gets it all the same', async ({ skip }) => {
     const { nats, store, delivery } = await delivered(version, skip, 300)
-    const putBack = await backUp(nats)
+    const putBack = await backUp(nats, teardown)
     putMany(store, 301, 2500)
     await delivery.settled(2500)
     for (const round of [1, 2]) {
