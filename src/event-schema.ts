@@ -72,7 +72,7 @@ export const gapSchema = z.strictObject({
   recovered: z.int().nonnegative(),
 })
 
-export const returnSchema = z.strictObject({
+const returnSchema = z.strictObject({
   jid: text,
   minion: text,
   master: text,
