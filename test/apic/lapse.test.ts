@@ -52,6 +52,19 @@ describe('on the hand-turned clock', () => {
     expect(widest).toBeLessThanOrEqual(100_000)
   })
 
+  it('a session that nobody came to renew, on a machine that stood still, is a lost session and no bug', async () => {
+    const clock = new ManualClock()
+    rig = await ApicRig.make({ clock, simulator: { refreshTimeoutSeconds: 300 } })
+    await rig.live(['class/faultInst'])
+    clock.standStill(400_000)
+    await turn(clock, 10)
+    await rig.live(['class/faultInst'], 2)
+    const codes = rig.happenings.flatMap(one => (one.type === 'reconnect' ? [one.reason] : []))
+    expect(codes[0]).toBe('session_lost')
+    expect(codes).not.toContain('bug')
+    expect(rig.happenings).toContainEqual(expect.objectContaining({ type: 'lease_lost', lease: 'session' }))
+  })
+
   it('takes the life of the session from the controller: 600 s are refreshed at 200 s, 9,600 s at 240 s', async () => {
     for (const [refreshTimeoutSeconds, most] of [
       [600, 200_000],

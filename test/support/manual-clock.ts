@@ -59,6 +59,12 @@ export class ManualClock implements Clock {
     this.#wall += ms
   }
 
+  /** The machine stood still for so long: what fell due meanwhile fires late, with the next turn. */
+  standStill(ms: number): void {
+    this.#now += ms
+    this.#wall += ms
+  }
+
   /** Turns the clock; fires what is due, in order, and lets promises settle after each. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
@@ -67,8 +73,9 @@ export class ManualClock implements Clock {
       const due = this.#pending.filter(entry => entry.at <= end).sort((a, b) => a.at - b.at || a.order - b.order)[0]
       if (due === undefined) break
       this.#pending = this.#pending.filter(entry => entry !== due)
-      this.#wall += due.at - this.#now
-      this.#now = due.at
+      const at = Math.max(due.at, this.#now)
+      this.#wall += at - this.#now
+      this.#now = at
       due.fn()
     }
     this.#wall += end - this.#now
