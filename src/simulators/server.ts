@@ -2,6 +2,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import { generate } from 'selfsigned'
 
 /** How a simulator sees time. The daemon's clocks fit; tests pass one that they turn by hand. */
@@ -45,6 +46,8 @@ export interface RunningServer {
   readonly server: Server
   /** Cuts every open connection, as a dying process would; the server goes on listening. */
   cut(): void
+  /** Shows this certificate from now on, and cuts every connection. Throws where there is no TLS. */
+  certify(certificate: Certificate): void
   /** Stops listening and cuts every connection. */
   close(): Promise<void>
 }
@@ -76,6 +79,11 @@ export async function startServer(
     port,
     server,
     cut,
+    certify: certificate => {
+      if (!(server instanceof TlsServer)) throw new Error('it speaks no TLS')
+      server.setSecureContext(certificate)
+      cut()
+    },
     close: () =>
       new Promise(resolve => {
         server.close(() => resolve())

@@ -214,6 +214,53 @@ describe('a controller cut off from its cluster', () => {
     expect(sessions(all)).toEqual([1, 1, 0])
   })
 
+  it('a gap of what it may have hidden reaches back to the last look that showed it well', async () => {
+    const subscriptions = [{ class: 'fvTenant' }, { class: 'eventRecord' }]
+    const all = await start({ before: () => view(1, [1, 2, 3]), config: { subscriptions } })
+    const [one, two] = all as [ApicSimulator, ApicSimulator]
+    await within(clock, 5, () => live(one), 'the first')
+    // Longer than from one look to the next, less than two.
+    await turn(clock, 400)
+    view(1, [1])
+    one.loseQuorum('frozen')
+    const hiddenMs = clock.wall()
+    rig.simulator.post('uni/tn-hidden', { fvTenant: { attributes: { name: 'hidden' } } })
+    await turn(clock, 1)
+    rig.simulator.remove('uni/tn-hidden')
+    // Meanwhile refreshes are answered, and the newest record that it shows is the newest that it pushed.
+    await within(clock, 305, () => live(two), 'the second')
+    const facts = await rig.until(all => all.some(({ data }) => data.gap !== undefined), 'a gap')
+    const gaps = facts.flatMap(({ data }) => data.gap ?? [])
+    expect(gaps.map(({ feed, reason }) => [feed, reason])).toEqual([['class/fvTenant', 'outage_no_history']])
+    expect(Date.parse(gaps[0]?.from ?? '')).toBeLessThanOrEqual(hiddenMs)
+  })
+
+  it('and back in it again, where there is no other: every feed is made anew, with a gap of all that time', async () => {
+    const subscriptions = [{ class: 'fvTenant' }, { class: 'eventRecord' }]
+    const all = await start({ count: 1, before: () => view(1, [1, 2, 3]), config: { subscriptions } })
+    const [one] = all as [ApicSimulator]
+    await within(clock, 5, () => live(one), 'the only one')
+    await turn(clock, 400)
+    view(1, [1])
+    one.loseQuorum('frozen')
+    const hiddenMs = clock.wall()
+    rig.simulator.post('uni/tn-hidden', { fvTenant: { attributes: { name: 'hidden' } } })
+    rig.simulator.remove('uni/tn-hidden')
+    await turn(clock, 305)
+    view(1, [1, 2, 3])
+    one.regainQuorum()
+    const backMs = clock.wall()
+    rig.simulator.post('uni/tn-heard', { fvTenant: { attributes: { name: 'heard' } } })
+    const facts = await rig.until(all => all.some(({ subject }) => subject === 'uni/tn-heard'), 'a push')
+    expect(facts.flatMap(({ data }) => data.gap ?? [])).toEqual([])
+    await within(clock, 305, () => rig.facts().some(({ data }) => data.gap !== undefined), 'the gap')
+    const gaps = rig.facts().flatMap(({ data }) => data.gap ?? [])
+    expect(gaps.map(({ feed, reason }) => [feed, reason])).toEqual([['class/fvTenant', 'outage_no_history']])
+    expect(Date.parse(gaps[0]?.from ?? '')).toBeLessThanOrEqual(hiddenMs)
+    expect(Date.parse(gaps[0]?.to ?? '')).toBeGreaterThanOrEqual(backMs)
+    expect(one.record.sessions.length).toBe(1)
+  })
+
   it('is not begun with while there is a better one', async () => {
     const all = await start({
       before: () => {

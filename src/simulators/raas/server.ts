@@ -43,6 +43,8 @@ export interface RaasSimulator {
   forgetXsrf(): void
   /** Cuts every connection; the server goes on listening. */
   cut(): void
+  /** Shows another certificate from now on; every connection is cut. */
+  certify(certificate: Certificate): void
   close(): Promise<void>
 }
 
@@ -329,6 +331,7 @@ export async function startRaasSimulator(options: RaasSimulatorOptions): Promise
     revokeTokens: () => raas.gate.revokeAll(),
     forgetXsrf: () => raas.gate.forgetXsrf(),
     cut: () => server.cut(),
+    certify: certificate => server.certify(certificate),
     close: () => {
       raas.release()
       return server.close()

@@ -6,7 +6,16 @@ import { tokensPage, trailPage } from './pages.ts'
 import { json, jsonError, orgListXml, type Reply, versionsXml, vmRecordsXml, xmlError } from './replies.ts'
 import { type LoginRecord, Sessions } from './sessions.ts'
 import { type RowRecord, type RowSeed, Trail } from './trail.ts'
-import { type Fault, type Org, seeded, type VcdKnobs, VERSIONS, World, type WorldSeed } from './world.ts'
+import {
+  type Fault,
+  type Org,
+  seeded,
+  type TokenSeed,
+  type VcdKnobs,
+  VERSIONS,
+  World,
+  type WorldSeed,
+} from './world.ts'
 
 export interface RequestRecord {
   readonly atMs: number
@@ -46,10 +55,14 @@ export interface VcdSimulator {
   removeOrg(name: string): void
   /** Bare id of a user. Throws when there is none of that name. */
   userId(name: string, org: string): string
+  /** A user makes another API token. Throws for a user that there isn't. */
+  issue(token: TokenSeed): void
   /** Access tokens already issued live on. */
   revoke(tokenId: string): void
   /** Every session ends: the next request of each gets 401. */
   endSessions(): void
+  /** Shows another certificate from now on; every connection is cut. */
+  certify(certificate: Certificate): void
   close(): Promise<void>
 }
 
@@ -263,8 +276,10 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
       if (user === undefined) throw new Error(`no user ${name} in ${org}`)
       return user.id
     },
+    issue: token => world.addToken(token),
     revoke: tokenId => sessions.revoke(tokenId),
     endSessions: () => sessions.endAll(),
+    certify: certificate => server.certify(certificate),
     close: () => server.close(),
   }
 }

@@ -192,12 +192,7 @@ export class World {
     if (!seed.orgs.some(org => org.name === 'System')) this.orgs.push({ name: 'System', id: this.uuid() })
     for (const org of seed.orgs) this.addOrg(org)
     for (const user of seed.users) this.addUser(user)
-    for (const token of seed.tokens) {
-      const user = this.users.find(one => one.name === token.user && one.org.name === token.org)
-      if (user === undefined) throw new Error(`token ${token.name}: no user ${token.user} in ${token.org}`)
-      const { secret, id, name, rotation = 'never', expiresAtMs = null } = token
-      this.tokens.push({ secret, id, name, user, rotation, expiresAtMs })
-    }
+    for (const token of seed.tokens) this.addToken(token)
     const tenants = this.orgs.filter(org => org.name !== 'System')
     const vms = seed.vms ?? tenants.flatMap(org => ['web-1', 'db-1'].map(name => ({ name, org: org.name })))
     for (const vm of vms) this.addVm(vm.name, this.org(vm.org))
@@ -223,6 +218,14 @@ export class World {
     const user = { name, password, roles, managesAllTokens, id, org: this.org(org), enabled: true, failures: 0 }
     this.users.push(user)
     return user
+  }
+
+  /** Throws for a user that there isn't. */
+  addToken(token: TokenSeed): void {
+    const user = this.users.find(one => one.name === token.user && one.org.name === token.org)
+    if (user === undefined) throw new Error(`token ${token.name}: no user ${token.user} in ${token.org}`)
+    const { secret, id, name, rotation = 'never', expiresAtMs = null } = token
+    this.tokens.push({ secret, id, name, user, rotation, expiresAtMs })
   }
 
   /** The API tokens go with the user. */

@@ -46,6 +46,8 @@ export class Lookout {
   readonly #options: LookoutOptions
   readonly #leaves: LeafWatch
   #cutOff = false
+  /** When a look was begun that last showed the controller in its cluster, by the fabric's clock. */
+  #wellMs: number | undefined
 
   constructor(core: Core, memory: LookoutMemory, options: LookoutOptions) {
     this.#core = core
@@ -134,12 +136,26 @@ export class Lookout {
     }
   }
 
+  /**
+   * It may have been cut off since right after the last look: what answers proved since then (refreshes, canaries,
+   * comparisons with what is frozen) proves nothing.
+   */
+  #doubtProofs(): void {
+    const { watchers, continuity } = this.#core
+    if (this.#wellMs === undefined) return
+    for (const { name } of watchers()) continuity.suspect(name, this.#wellMs)
+  }
+
   async #lookAtCluster(): Promise<void> {
     const { report, source, doubt } = this.#core
+    const askedMs = this.#core.fabricNow()
     const view = await readClusterView(this.#core)
     if (view === undefined) return
     const was = this.#cutOff
     this.#cutOff = isCutOff(view)
+    const hiddenMs = this.#wellMs
+    if (!this.#cutOff) this.#wellMs = askedMs
+    else if (!was) this.#doubtProofs()
     const sees = `controller ${view.node} sees ${view.available} of ${view.members} controllers`
     const cutOff = `${sees}: it is cut off from its cluster, what it answers may be old`
     if (this.#cutOff && this.#options.hasBetter()) {
@@ -151,5 +167,7 @@ export class Lookout {
       ? `${sees}: what it answers may be old; no other controller is known to be better`
       : `${sees}: it is one of its cluster again`
     report({ type: 'advice', source: source.name, text })
+    // What it did not push meanwhile it never will.
+    if (!this.#cutOff) for (const feed of this.#core.watchers()) feed.remake('its controller was cut off', hiddenMs)
   }
 }

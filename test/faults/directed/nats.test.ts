@@ -1,10 +1,33 @@
 /** A stream with wrong limits, and events that no message may hold. */
 import { describe, it } from 'vitest'
 import { sleep, systemClock } from '../../../src/scheduler/clock.ts'
+import { untilAnswered } from '../../support/asked.ts'
 import { runSeed } from '../whole/run-seed.ts'
-import { once } from './drive.ts'
+import { once, played } from './drive.ts'
 
 const MAX_PAYLOAD = 32 * 1024
+
+describe.concurrent('a stream with wrong limits', () => {
+  it.for([
+    ['max_msg_size', 'max_msg_size 4KiB is less than 8KiB', 922, { max_msg_size: 4096 }, { max_msg_size: -1 }],
+    ['no_ack', 'no_ack is true', 923, { no_ack: true }, { no_ack: false }],
+  ] as const)('%s: the daemon stores, says what is wrong, and delivers when it is mended', async (of, { expect }) => {
+    const [name, words, seed, wrong, right] = of
+    let said = ''
+    const strike = once(`stream with ${name}`, 2500, async world => {
+      const back = await world.broker.missize(wrong, right)
+      const isSaid = ({ status, body }: { status: number; body: string }): boolean => {
+        said = body
+        return status === 503 && body.includes(words)
+      }
+      await untilAnswered(() => world.unit.get('/-/ready'), isSaid, words)
+      return back
+    })
+    const result = await played({ seed, strikes: [strike] })
+    expect(said).toContain(words)
+    expect(result.wrongs).toEqual([])
+  })
+})
 
 describe.concurrent('an event over max_payload', () => {
   it('goes without its raw object, or is a dead letter with a notice; all else is in the stream', async ({

@@ -1,8 +1,11 @@
 /** The real nats-server behind a wire, and what its operator does to it. */
-import { cpSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { DiscardPolicy, type JetStreamManager, jetstreamManager, type StreamState } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import type { NatsConfig } from '../../../src/config/schema.ts'
+import type { Certificate } from '../../../src/simulators/server.ts'
 import { type Tapped, tap } from '../../../src/sinks/nats-tap.ts'
 import { type RunningNats, startNatsServer } from '../../../src/tools/nats-server.ts'
 import { resolveTool } from '../../../src/tools/resolve.ts'
@@ -15,21 +18,51 @@ export const NATS_PASSWORD = 'wire-0'
 const ROOM = 60
 const ADMIN = { user: 'admin', pass: 'admin' }
 
+type StreamChange = Parameters<JetStreamManager['streams']['update']>[1]
+
+/** The server's certificate, where it reads it. */
+interface Files {
+  readonly cert: string
+  /** Of the server's config. */
+  readonly line: string
+  write(certificate: Certificate): void
+  remove(): void
+}
+
+function filesOf(certificate: Certificate): Files {
+  const directory = mkdtempSync(join(tmpdir(), 'opswire-broker-'))
+  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const write = (one: Certificate): void => {
+    writeFileSync(cert, one.cert)
+    writeFileSync(key, one.key)
+  }
+  write(certificate)
+  const line = `tls { cert_file: "${cert}", key_file: "${key}" }`
+  return { cert, line, write, remove: () => rmSync(directory, { recursive: true, force: true }) }
+}
+
 export class Broker {
   readonly server: RunningNats
   readonly wire: Wire
 
-  private constructor(server: RunningNats, wire: Wire) {
+  readonly #more: string
+  readonly #files: Files | undefined
+
+  private constructor(server: RunningNats, wire: Wire, more: string, files: Files | undefined) {
     this.server = server
     this.wire = wire
+    this.#more = more
+    this.#files = files
   }
 
-  /** Rejects when that version can't be had. */
-  static async start(version: string, more?: string): Promise<Broker> {
+  /** With a certificate it speaks TLS. Rejects when that version can't be had. */
+  static async start(version: string, more = '', certificate?: Certificate): Promise<Broker> {
     const found = await resolveTool('nats-server', { exactly: version })
     if ('missing' in found) throw new Error(`NOT RUN: ${found.missing}`)
-    const server = await startNatsServer({ binary: found.path, config: configOf(true, NATS_PASSWORD, more) })
-    return new Broker(server, await Wire.to(server.port))
+    const files = certificate && filesOf(certificate)
+    const lines = `${more}\n${files?.line ?? ''}`
+    const server = await startNatsServer({ binary: found.path, config: configOf(true, NATS_PASSWORD, lines) })
+    return new Broker(server, await Wire.to(server.port), lines, files)
   }
 
   /** The whole stream as it is now, in its order; empty while there is none. */
@@ -47,7 +80,8 @@ export class Broker {
 
   /** Does something with an operator's rights, past the wire. */
   async admin<T>(deed: (manager: JetStreamManager) => Promise<T>): Promise<T> {
-    const connection = await connect({ servers: this.server.url, ...ADMIN, reconnect: false })
+    const tls = this.#files === undefined ? {} : { tls: { caFile: this.#files.cert } }
+    const connection = await connect({ servers: this.server.url, ...ADMIN, ...tls, reconnect: false })
     try {
       return await deed(await jetstreamManager(connection, { checkAPI: false }))
     } finally {
@@ -71,6 +105,13 @@ export class Broker {
     return () => this.#change({ subjects: ['opswire.>'] })
   }
 
+  /** The stream is set otherwise, and its connections are cut, so that it is looked at. Gives the way back. */
+  async missize(config: StreamChange, back: StreamChange): Promise<() => Promise<void>> {
+    await this.#change(config)
+    this.wire.cut()
+    return () => this.#change(back)
+  }
+
   /** Deletes the stream with all that is in it. */
   async deleteStream(): Promise<void> {
     await this.admin(async manager => {
@@ -80,8 +121,8 @@ export class Broker {
 
   /** The daemon's user may not publish, by a reload of the server's config. Gives the way back. */
   async forbid(): Promise<() => Promise<void>> {
-    await this.server.reload(configOf(false))
-    return () => this.server.reload(configOf(true))
+    await this.server.reload(configOf(false, NATS_PASSWORD, this.#more))
+    return () => this.server.reload(configOf(true, NATS_PASSWORD, this.#more))
   }
 
   /** Keeps a copy of what the server has on disk. Gives the way back to it: all that came since is gone. */
@@ -101,23 +142,33 @@ export class Broker {
 
   /** Another password for the daemon's user, by a reload of the server's config. */
   async changePassword(password: string): Promise<void> {
-    await this.server.reload(configOf(true, password))
+    await this.server.reload(configOf(true, password, this.#more))
+  }
+
+  /** Another certificate, by a reload of the server's config; every connection is cut. */
+  async certify(certificate: Certificate): Promise<void> {
+    if (this.#files === undefined) throw new Error('it speaks no TLS')
+    this.#files.write(certificate)
+    await this.server.reload(configOf(true, NATS_PASSWORD, this.#more))
+    this.wire.cut()
   }
 
   async remove(): Promise<void> {
     await this.wire.close()
     await this.server.remove()
+    this.#files?.remove()
   }
 
   /** A stream that is not there yet is made as the daemon wants it. */
-  #change(config: Parameters<JetStreamManager['streams']['update']>[1]): Promise<void> {
+  #change(config: StreamChange): Promise<void> {
     return this.admin(async manager => {
       if ((await stateOf(manager)) !== undefined) await manager.streams.update(STREAM, config)
     })
   }
 
   #config(): NatsConfig {
-    return natsConfig(this.server.url, { user: ADMIN.user, password: ADMIN.pass })
+    const tls = this.#files === undefined ? {} : { tls: { ca_file: this.#files.cert } }
+    return natsConfig(this.server.url, { user: ADMIN.user, password: ADMIN.pass, ...tls })
   }
 }
 

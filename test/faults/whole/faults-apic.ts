@@ -1,9 +1,12 @@
 /** What an APIC does to its clients: on all controllers of the world at once, or on the first. */
+import { sleep, systemClock } from '../../../src/scheduler/clock.ts'
 import type { ApicSimulator } from '../../../src/simulators/apic/controller.ts'
 import type { Knobs } from '../../../src/simulators/apic/knobs.ts'
 import type { Failure } from '../../../src/simulators/apic/mischief.ts'
 import { type FaultKind, numberOf } from './kinds.ts'
 import type { World } from './world.ts'
+
+const LEAST_CUT_OFF_MS = 6500
 
 function each(world: World, deed: (controller: ApicSimulator) => unknown): void {
   for (const controller of world.systems.controllers) deed(controller)
@@ -110,8 +113,16 @@ export const APIC_FAULTS: readonly FaultKind[] = [
     lastsMs: 8000,
     strike: world => {
       const [first] = world.systems.controllers
+      const since = systemClock.now()
+      // Its view of the cluster first: what it answers then stands still.
+      world.systems.seenBy(1, [1])
       first?.loseQuorum()
-      return () => first?.regainQuorum()
+      return async () => {
+        // Shorter than from one look at the cluster to the next it can't be known (docs/SCHEDULES.md).
+        await sleep(systemClock, Math.max(0, LEAST_CUT_OFF_MS - (systemClock.now() - since)))
+        world.systems.seenBy(1, [1, 2, 3])
+        first?.regainQuorum()
+      }
     },
   }),
   kind('burst', {

@@ -11,7 +11,7 @@ import type { Setting } from './setting.ts'
 export const APIC_PASSWORD = 'ins3965!'
 export const RAAS_PASSWORD = 'pa55-word'
 export const VCD_TOKEN = 'secret-system'
-const OWN_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f0'
+export const OWN_TOKEN = '6a0c0c52-0000-4000-8000-0000000000f0'
 
 /** What the systems take for right now: whoever changes it has rotated it. */
 export interface Keys {
@@ -24,6 +24,8 @@ export interface Keys {
 export interface Systems {
   readonly keys: Keys
   readonly fabric: Fabric
+  /** What this controller says of its cluster, of which the config may name fewer. */
+  seenBy(nodeId: number, available: readonly number[]): void
   /** In the order of the config. */
   readonly controllers: readonly ApicSimulator[]
   readonly raas: RaasSimulator
@@ -57,6 +59,13 @@ export async function startSystems(setting: Setting): Promise<Systems> {
       }),
     )
   }
+  const seenBy = (nodeId: number, available: readonly number[]): void => {
+    for (const id of [1, 2, 3]) {
+      const attributes = { id: String(id), operSt: available.includes(id) ? 'available' : 'unavailable' }
+      controllers[0]?.post(`topology/pod-1/node-${nodeId}/av/node-${id}`, { infraWiNode: { attributes } })
+    }
+  }
+  for (const id of [1, 2, 3]) seenBy(id, [1, 2, 3])
   const { jwtLifetimeMs, xsrfRotateEvery, expired } = setting
   const raas = await startRaasSimulator({
     ...{ time, certificate, jwtLifetimeMs, xsrfRotateEvery, expired },
@@ -92,7 +101,7 @@ export async function startSystems(setting: Setting): Promise<Systems> {
     vcd: await Wire.to(vcd.port),
   }
   return {
-    ...{ keys, fabric, controllers, raas, vcd, wires },
+    ...{ keys, fabric, seenBy, controllers, raas, vcd, wires },
     close: async () => {
       await Promise.all([...wires.apic, wires.raas, wires.vcd].map(wire => wire.close()))
       await Promise.all([...controllers, raas, vcd].map(one => one.close()))

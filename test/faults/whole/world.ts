@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Certificate } from '../../../src/simulators/server.ts'
 import { untilAnswered } from '../../support/asked.ts'
 import type { Launch } from '../../support/daemon.ts'
 import { CLOUD, FABRIC, SALT } from './books.ts'
@@ -24,6 +25,8 @@ export interface WorldOptions {
   readonly setting?: Partial<Setting>
   /** More lines of the nats-server's config. */
   readonly server?: string
+  /** With it nats-server speaks TLS. */
+  readonly natsCertificate?: Certificate
   /** The environment that the daemon gets, besides that of the tests. */
   readonly env?: (world: World) => Readonly<Record<string, string>>
 }
@@ -54,7 +57,8 @@ export class World {
     if (!this.#isRoot) say('NOT RUN: a full disk, an unprivileged daemon: only root can make them')
     mkdirSync(this.stateDir, { recursive: true })
     if (this.#isRoot) chownSync(this.stateDir, UNPRIVILEGED, UNPRIVILEGED)
-    for (const name of ['ca.pem', 'ca-apic.pem']) this.file(name, systems.keys.certificate.cert)
+    for (const name of ['apic', 'raas', 'vcd']) this.file(`ca-${name}.pem`, systems.keys.certificate.cert)
+    if (options.natsCertificate !== undefined) this.file('ca-nats.pem', options.natsCertificate.cert)
     this.file('apic-password', APIC_PASSWORD)
     this.file('raas-password', RAAS_PASSWORD)
     this.file('vcd-token', VCD_TOKEN)
@@ -67,7 +71,7 @@ export class World {
   /** Resolves when the daemon is up and every source has proved itself alive. */
   static async start(options: WorldOptions): Promise<World> {
     const setting = { ...settingOf(options.seed), ...options.setting }
-    const broker = await Broker.start(setting.nats, options.server)
+    const broker = await Broker.start(setting.nats, options.server, options.natsCertificate)
     const world = new World(options, setting, await startSystems(setting), broker)
     try {
       await world.unit.up()
@@ -122,7 +126,8 @@ export class World {
   #config(): string {
     const { setting, systems, broker, directory } = this
     const { wires } = systems
-    const { top = '', nats = '' } = this.#options
+    const { top = '', nats = '', natsCertificate } = this.#options
+    const tls = natsCertificate === undefined ? '' : `\n  tls: { ca_file: ${directory}/ca-nats.pem }`
     const url = (port: number): string => `https://127.0.0.1:${port}`
     const odd = this.#variant % 2 === 1
     const source = (ca: string): string => `
@@ -133,10 +138,10 @@ state_dir: ${this.stateDir}
 http: { listen: "127.0.0.1:0" }
 ${top}
 nats:
-  servers: ["nats://127.0.0.1:${broker.wire.port}"]
+  servers: ["${natsCertificate === undefined ? 'nats' : 'tls'}://127.0.0.1:${broker.wire.port}"]
   user: ${NATS_USER}
   password_file: ${directory}/nats-password
-  stream: { name: ${STREAM}, max_bytes: 64MiB, duplicate_window: ${setting.duplicateWindow} }
+  stream: { name: ${STREAM}, max_bytes: 64MiB, duplicate_window: ${setting.duplicateWindow} }${tls}
 ${nats}
 sources:
   - name: ${FABRIC}
@@ -155,14 +160,14 @@ sources:
     username: svc-opswire
     password_file: ${directory}/raas-password
     poll_interval: ${odd ? 2 : 1}s
-    sweep_interval: 3s${source('ca')}
+    sweep_interval: 3s${source('ca-raas')}
   - name: ${CLOUD}
     kind: vcd
     url: ${url(wires.vcd.port)}
     org: System
     api_token_file: ${directory}/vcd-token
     poll_interval: ${odd ? 2 : 1}s
-    sweep_interval: 3s${source('ca')}
+    sweep_interval: 3s${source('ca-vcd')}
 `
   }
 }
