@@ -115,8 +115,7 @@ export class Feed implements Watched {
     const now = this.#core.clock.now()
     if (now - this.#provedAt < 1000) return
     this.#provedAt = now
-    // What is only held back may be dropped with a subscription that does not come to life: it proves nothing yet. Nor
-    // does the first push of a controller that was cut off: it never pushes what it missed.
+    // What is held back may be dropped with its subscription; a controller that was cut off never pushes what it missed.
     const told = this.#isHearing && !this.#core.cutOff() ? toldTo() : undefined
     if (told !== undefined) this.#core.continuity.prove(this.name, told)
     this.#core.report({ type: 'feed_proof', source: this.#core.source.name, feed: this.name })
