@@ -4,7 +4,7 @@ import type { Change } from '../../src/subscribers/apic/decode.ts'
 import { HandOver } from '../../src/subscribers/apic/hand-over.ts'
 import { ApicRig } from '../support/apic-source.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
-import { within } from '../support/turning.ts'
+import { turn, within } from '../support/turning.ts'
 
 const DN = 'uni/tn-prod/ap-shop/epg-web/cep-00:11:22:33:44:55'
 
@@ -66,6 +66,37 @@ describe('a successor that comes too late', () => {
     expect(gap).toMatchObject({ feed: 'class/fvTenant', reason: 'outage_no_history' })
     expect(Date.parse(gap?.from ?? '')).toBeLessThanOrEqual(endedAt)
     expect(Date.parse(gap?.to ?? '')).toBeGreaterThanOrEqual(endedAt)
+  })
+})
+
+describe('a predecessor that was deaf', () => {
+  afterEach(() => rig.close())
+
+  it.each([true, false])('leaves a hole when its successor finds what it was never pushed (deaf: %s)', async deaf => {
+    const clock = new ManualClock()
+    rig = await ApicRig.make({
+      clock,
+      simulator: { maximumLifetimeSeconds: 40 },
+      config: { subscriptions: [{ class: 'fvTenant' }] },
+    })
+    const { simulator } = rig
+    const tenant = (name: string): void => {
+      simulator.post(`uni/tn-${name}`, { fvTenant: { attributes: { name } } })
+    }
+    await within(clock, 10, () => rig.feedStates('class/fvTenant').at(-1) === 'live', 'live')
+    await turn(clock, 31)
+    if (deaf) simulator.silenceSockets()
+    const lostMs = clock.wall()
+    tenant('brief')
+    simulator.remove('uni/tn-brief')
+    tenant('stays')
+    await within(clock, 10, () => simulator.record.sockets.length === 2, 'the successor')
+    await within(clock, 5, () => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first')
+    await within(clock, 60, () => rig.facts().some(fact => fact.subject === 'uni/tn-stays'), 'the tenant')
+    await turn(clock, 3)
+    const gaps = rig.facts().flatMap(fact => fact.data.gap ?? [])
+    const covering = gaps.filter(gap => Date.parse(gap.from ?? '') <= lostMs && lostMs <= Date.parse(gap.to ?? ''))
+    expect([gaps.length, covering.length]).toEqual(deaf ? [1, 1] : [0, 0])
   })
 })
 

@@ -58,7 +58,8 @@ export class CatchUp {
       return
     }
     const whole = isWhole(answer) ? { objects: answer.objects, paged: false } : await readPages(core, query, signal)
-    await this.#close(whole, asked, hole, signal)
+    // A predecessor was there until now. What is found all the same it was never pushed: it was deaf.
+    await this.#close(whole, asked, hole, signal, this.#contacted && hole === undefined)
     if (!core.cutOff()) core.continuity.prove(name, asked.fabricMs)
     core.continuity.refreshed(name, asked.fabricMs)
   }
@@ -105,6 +106,7 @@ export class CatchUp {
     asked: Asked,
     hole: Missed | undefined,
     signal: AbortSignal = this.#core.signal,
+    isHandOver = false,
   ): Promise<void> {
     const core = this.#core
     const feed = this.#feed
@@ -113,16 +115,23 @@ export class CatchUp {
     const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole) : undefined
     // A subscription that was lost meanwhile has a successor with a newer snapshot: this one is old news.
     signal.throwIfAborted()
-    const compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal })
+    const knownToMs = core.continuity.knownTo(feed.name)
+    let compared = 0
+    const comparing = async (): Promise<void> => {
+      compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal })
+    }
+    let gap = hole
+    if (!isHandOver) await comparing()
+    else if ((await feed.hearing.finding(comparing)) > 0) gap = { fromMs: knownToMs, reason: 'outage_no_history' }
     core.delegates.resume(core, feed)
     const recovered = (faults ?? 0) + compared
-    if (hole !== undefined) {
-      tellHole(core, feed, { ...hole, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
+    if (gap !== undefined) {
+      tellHole(core, feed, { ...gap, toMs: asked.answeredMs, recovered, faultsRead: faults !== undefined })
     }
     if (!this.#contacted) tellUnknown(core, feed)
     // Not as far as pushes prove: what the comparison found may be older, and have company that it can't show.
-    const knownMs = feed.hearing.heardAllMs ?? core.continuity.knownTo(feed.name)
-    const isClosed = hole !== undefined || !this.#contacted || knownMs === undefined
+    const knownMs = feed.hearing.heardAllMs ?? knownToMs
+    const isClosed = gap !== undefined || !this.#contacted || knownMs === undefined
     this.#contacted = true
     core.outbox.add(feed.name, undefined, {
       ...feed.position.cursor(),

@@ -111,6 +111,14 @@ export class Hearing {
     else void this.#judge(round)
   }
 
+  /** Runs a comparison that nothing is judged by, and gives how many objects it found that nobody had told. */
+  async finding(compare: () => Promise<unknown>): Promise<number> {
+    const found = new Set<string>()
+    this.#reading = { found, heard: new Set(), askedMs: this.#core.fabricNow(), isHeard: false }
+    await compare()
+    return found.size
+  }
+
   /** It proves something as soon as all before it do: what those found is no news to it, and may still be unheard. */
   #pass(round: Round): void {
     round.isHeard = true
