@@ -19,6 +19,9 @@ import { gzipSync } from 'node:zlib'
 import { type Dependency, DOC, dependencyLines, filled, newestEntry, PROGRAM, unitOfPackage } from './control.ts'
 import type { Run } from './interruption.ts'
 
+/** What the README leads to, beside `docs`, `config` and `examples`. */
+const LINKED = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'Dockerfile', 'LICENSE']
+
 /** What is not part of the documentation that the package carries. */
 const NOT_SHOWN = ['debian']
 
@@ -76,7 +79,8 @@ export function layingOut(root: string, tree: string, run: Run): Step[] {
           recursive: true,
           filter: path => !NOT_SHOWN.some(name => path === join(root, 'config', name)),
         })
-        copyFileSync(join(root, 'README.md'), at(`${DOC}/README.md`))
+        cpSync(join(root, 'examples'), at(`${DOC}/examples`), { recursive: true })
+        for (const name of LINKED) copyFileSync(join(root, name), at(`${DOC}/${name}`))
         const changelog = source('config/debian/changelog')
         writeFileSync(at(`${DOC}/changelog.gz`), gzipSync(changelog, { level: 9 }))
         const values = {

@@ -27,11 +27,6 @@ export class Pen {
     else this.#tape.add(source, values)
   }
 
-  /** Whether writes go onto a tape now. */
-  get taping(): boolean {
-    return this.#tape !== undefined
-  }
-
   /** While `work` runs, writes go onto the tape; reads show the file without them. */
   onto(tape: Tape, work: () => void): void {
     this.#tape = tape

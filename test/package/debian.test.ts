@@ -127,6 +127,15 @@ describe('what is in it', () => {
     expect(readFileSync(join(root, 'usr/share/doc/opswire/LICENSE.node'), 'utf8')).toContain('Node.js is licensed')
   })
 
+  it('has all that its README leads to', () => {
+    if (built === undefined) return notRun(lacking ?? '')
+    const doc = join(unpacked(), 'usr/share/doc/opswire')
+    const text = readFileSync(join(doc, 'README.md'), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => link)
+    expect(links.length).toBeGreaterThan(20)
+    expect(links.filter(link => !existsSync(join(doc, link)))).toEqual([])
+  })
+
   it('has the unit with paths that are in the package', () => {
     if (built === undefined) return notRun(lacking ?? '')
     const root = unpacked()
