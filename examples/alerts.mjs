@@ -1,5 +1,5 @@
 // Follows opswire's stream and says which alerts open and close. Survives restarts (durable consumer, state in a file) and redelivery.
-// Ends when the stream is not there: whatever runs it starts it again. Needs NATS' client and Node.js 22 or newer.
+// Ends when the stream is not there: whatever runs it starts it again. Needs NATS' client, Node.js 22 and nats-server 2.10, or newer.
 // NATS_URL=127.0.0.1:4222 STREAM=OPSWIRE PREFIX=opswire STATE=alerts.json node alerts.mjs
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { jetstream, jetstreamManager } from '@nats-io/jetstream'

@@ -18,7 +18,7 @@ import { until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
 import { toolBinary } from '../support/tools.ts'
 import { Tour, TYPES } from '../support/tour.ts'
-import { startAlertmanager, startPrometheus, type Watching } from '../support/watchers.ts'
+import { quietAlertmanager, startPrometheus, type Watching } from '../support/watchers.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const fail = (note: string): never => {
@@ -71,10 +71,7 @@ async function deliverTwice(durable: string): Promise<void> {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'opswire-consumers-'))
-  alertmanager = await startAlertmanager({
-    binary: await toolBinary('alertmanager', {}, fail),
-    files: { 'alertmanager.yml': 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n' },
-  })
+  alertmanager = await quietAlertmanager(fail)
   tour = await Tour.start(await natsBinary(NEWEST, fail))
   const target = new URL(tour.url).host
   prometheus = await startPrometheus({
@@ -99,6 +96,11 @@ scrape_configs: [{ job_name: opswire, static_configs: [{ targets: ["${target}"] 
   handing.start()
   await walk
   await tour.quiet()
+  // What stands in the fabric is known again, and scraped.
+  await tour.live()
+  const since = systemClock.wall() / 1000
+  const scraped = () => answer(`min(timestamp(opswire_source_up)) > ${since}`, false)
+  await untilAnswered(scraped, ({ data }) => data?.result.length === 1, 'a scrape')
   for (const durable of ['alerts', 'alertmanager']) await settled(durable)
 }, 180_000)
 

@@ -16,8 +16,7 @@ import { untilAnswered } from '../support/asked.ts'
 import { Example } from '../support/example.ts'
 import { until } from '../support/manual-clock.ts'
 import { NEWEST, natsBinary } from '../support/nats.ts'
-import { toolBinary } from '../support/tools.ts'
-import { startAlertmanager, type Watching } from '../support/watchers.ts'
+import { quietAlertmanager, type Watching } from '../support/watchers.ts'
 
 const HOUR = 3_600_000
 const SOURCE = { system: 'apic', name: 'fabric-a' } as const
@@ -106,10 +105,7 @@ const untilSaid = (words: string): Promise<unknown> =>
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'opswire-examples-'))
-  alertmanager = await startAlertmanager({
-    binary: await toolBinary('alertmanager', {}, fail),
-    files: { 'alertmanager.yml': 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n' },
-  })
+  alertmanager = await quietAlertmanager(fail)
   before = await startFront()
   server = await startNatsServer({ binary: await natsBinary(NEWEST, fail) })
   nats = await connect({ servers: server.url, maxReconnectAttempts: -1 })

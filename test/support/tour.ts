@@ -98,11 +98,7 @@ export class Tour {
   async walk(): Promise<void> {
     const { apic, vcd } = this.world
     // What changes before its first snapshot is no news.
-    await untilAnswered(
-      () => fetch(`${this.url}/-/ready`),
-      ({ status }) => status === 200,
-      'ready',
-    )
+    await this.live()
     await this.#defineAndRemove()
     vcd.write({ type: 'com/acme/backup/done', user: PERSON.user, org: 'acme', external: true })
     apic.inject('<html>a page of a proxy</html>')
@@ -130,6 +126,15 @@ export class Tour {
     } catch (error) {
       throw new Error(`not told: ${this.missing().join(', ')}`, { cause: error })
     }
+  }
+
+  /** Every feed is heard. */
+  async live(): Promise<void> {
+    await untilAnswered(
+      () => this.daemon.status(this.url),
+      ({ sources }) => sources.length > 0 && sources.every(({ feeds }) => feeds.every(({ state }) => state === 'live')),
+      'every feed live',
+    )
   }
 
   /** What nobody told yet. */

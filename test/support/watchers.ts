@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { Program } from '../../src/tools/program.ts'
+import { toolBinary } from './tools.ts'
 
 export interface Watching {
   readonly url: string
@@ -36,6 +37,14 @@ export function startAlertmanager(options: WatcherOptions): Promise<Watching> {
     `--storage.path=${folder}/data`,
     '--cluster.listen-address=',
   ])
+}
+
+/** An Alertmanager that tells nobody. */
+export async function quietAlertmanager(missing: (note: string) => never): Promise<Watching> {
+  return startAlertmanager({
+    binary: await toolBinary('alertmanager', {}, missing),
+    files: { 'alertmanager.yml': 'route: { receiver: nobody }\nreceivers: [{ name: nobody }]\n' },
+  })
 }
 
 async function start(
