@@ -26,6 +26,8 @@ export interface SeedOptions {
   readonly strikes?: readonly Strike[]
   /** How long what is missing may still take when all faults are over. */
   readonly patienceMs?: number
+  /** How long is waited for what comes twice, when all is there. */
+  readonly quietMs?: number
   readonly say?: (text: string) => void
 }
 
@@ -54,7 +56,7 @@ const MARGIN_MS = 1000
 const PATIENCE_MS = 90_000
 /** After all is there: whatever comes twice comes soon. */
 const QUIET_MS = 2000
-const LOOK_MS = 700
+const LOOK_MS = 300
 const FRESH_MS = 60_000
 /** Connections and files come and go by a few; what leaks in every fault is more. */
 const FILES_SLACK = 12
@@ -70,7 +72,7 @@ export interface Played {
 }
 
 export async function runSeed(options: SeedOptions): Promise<Played> {
-  const { seed, spanMs, only, say = () => undefined, patienceMs = PATIENCE_MS } = options
+  const { seed, spanMs, only, say = () => undefined, patienceMs = PATIENCE_MS, quietMs = QUIET_MS } = options
   const startedAt = systemClock.now()
   const world = await World.start({ ...options.world, seed, say })
   const strikes = (options.strikes ?? scheduleOf(seed, spanMs)).filter(one => only === undefined || only.has(one.index))
@@ -91,7 +93,7 @@ export async function runSeed(options: SeedOptions): Promise<Played> {
     await world.ready().catch(error => wrongs.push(String(error)))
     run.labour.fresh()
     await run.settled(FRESH_MS)
-    await sleep(systemClock, QUIET_MS)
+    await sleep(systemClock, quietMs)
     const files = world.unit.openFiles()
     if (files !== undefined && files > run.files + FILES_SLACK) {
       wrongs.push(`leaked: ${run.files} open files before the faults, ${files} after them`)
