@@ -7,8 +7,8 @@ export default defineConfig({
     // Each has a command of its own: minutes of real time (`npm run test:faults`), or it installs from the registry (`npm run test:package`).
     exclude: [...configDefaults.exclude, 'test/faults/*.test.ts', 'test/faults/directed/**', 'test/package/**'],
     pool: 'forks',
-    // Two cores: the simulators, nats-server and the daemon need some of them too.
-    maxWorkers: 2,
+    // For two cores: the tests wait more than they work.
+    maxWorkers: 4,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     setupFiles: ['test/support/nothing-left.ts'],
