@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/scheduler/clock.ts'
 import { Program } from '../../src/tools/program.ts'
+import { until } from './manual-clock.ts'
 import { toolBinary } from './tools.ts'
 
 export interface Watching {
@@ -65,10 +66,11 @@ async function start(
   }
   try {
     await program.start()
-    const address = program.log
-      .map(line => /Listening on".* address=(\S+)/.exec(line)?.[1])
-      .find(one => one !== undefined)
-    if (address === undefined) throw new Error(`${name} does not say where it listens: ${program.log.join(' | ')}`)
+    // The line that names the address may come after the one that says it is ready.
+    const address = await until(
+      () => program.log.map(line => /Listening on".* address=(\S+)/.exec(line)?.[1]).find(one => one !== undefined),
+      `${name} says where it listens: ${program.log.join(' | ')}`,
+    )
     return { url: `http://${address}`, log: program.log, remove }
   } catch (error) {
     await remove()
