@@ -19,7 +19,7 @@ export function filled(template: string, values: Readonly<Record<string, string>
 
 /** The unit file with the paths of the package. */
 export function unitOfPackage(unit: string): string {
-  return unit.replaceAll(`file://${BY_HAND}/README.md`, `file://${DOC}/README.md`).replaceAll(BY_HAND, PROGRAM)
+  return unit.replaceAll(`${BY_HAND}/README.md`, `${DOC}/README.md`).replaceAll(BY_HAND, PROGRAM)
 }
 
 export interface Entry {
