@@ -3,6 +3,7 @@
 import { type CommandName, helpFor, isCommand, overview } from './cli/commands.ts'
 import { type CliIo, type Command, EXIT, UsageError } from './cli/io.ts'
 import { nearest } from './config/nearest.ts'
+import { endProcess } from './end-process.ts'
 import { printable } from './ops/text.ts'
 import { keepHeapSmall } from './v8-heap.ts'
 
@@ -90,7 +91,7 @@ if (import.meta.main) {
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', error => {
     process.stderr.write(bugReport(error))
-    process.exit(EXIT.bug)
+    endProcess(EXIT.bug)
   })
   // `opswire config example | head`: the reader left, which is no error of ours. `run` decides for itself.
   if (argv[0] !== 'run' && argv[0] !== 'demo') {
@@ -116,5 +117,5 @@ if (import.meta.main) {
   })
   process.exitCode = code
   // A daemon that was told to stop has stopped: a reader of its output that hangs must not keep it alive.
-  if (argv[0] === 'run' || code === EXIT.forced) process.exit(code)
+  if (argv[0] === 'run' || code === EXIT.forced) endProcess(code)
 }

@@ -1,6 +1,7 @@
 /** Telling systemd: ready, what it does, stopping, still alive (sd_notify(3), Type=notify). */
 import { spawn } from 'node:child_process'
 import { describe } from '../errors.ts'
+import { nativeCalls } from '../native-calls.ts'
 import { type Cancel, type Clock, systemMonotonicUsec } from '../scheduler/clock.ts'
 import { printable } from './text.ts'
 
@@ -92,26 +93,14 @@ function watchdogOf(env: Readonly<Record<string, string | undefined>>): number |
 /** `sd_notify` of libsystemd; undefined where there is no such library, or no node:ffi. */
 function byLibrary(library: string, otherwise: Children): Send | undefined {
   try {
-    const ffi = withoutExperimentalWarning(() => process.getBuiltinModule('node:ffi'))
     // Held as a whole: the functions are good only while the library is not collected.
-    const opened = ffi.dlopen(library, { sd_notify: { arguments: ['i32', 'string'], return: 'i32' } })
+    const opened = nativeCalls().dlopen(library, { sd_notify: { arguments: ['i32', 'string'], return: 'i32' } })
     return lines => {
       // Negative: not sent. Above 0: sent. The environment is left alone (first argument), children may need it.
       if (opened.functions.sd_notify(0, lines.join('\n')) < 0) otherwise.send(lines)
     }
   } catch {
     return undefined
-  }
-}
-
-/** node:ffi says that it is experimental when it is loaded: true, but nothing that an operator can act on. */
-function withoutExperimentalWarning<T>(load: () => T): T {
-  const { emitWarning } = process
-  process.emitWarning = () => undefined
-  try {
-    return load()
-  } finally {
-    process.emitWarning = emitWarning
   }
 }
 

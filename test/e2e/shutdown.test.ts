@@ -127,15 +127,29 @@ describe('sources that hang', () => {
   })
 })
 
+/** Whether all threads of the process sleep: then what it does next is up to somebody else. */
+function isAtRest(pid: number | undefined): boolean {
+  return readdirSync(`/proc/${pid}/task`).every(thread =>
+    readFileSync(`/proc/${pid}/task/${thread}/stat`, 'utf8').includes(') S '),
+  )
+}
+
 it('a start that hangs is ended by a second signal: exit 75', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'opswire-stuck-'))
   const file = join(directory, 'opswire.yaml')
   execFileSync('mkfifo', [file])
   const daemon = spawn(process.execPath, [MAIN, 'run', '-c', file], { stdio: 'ignore' })
   const ended = once(daemon, 'exit')
-  // Opened when it reads the other end; it never hears a word.
+  // Opened when it opens the other end; it never hears the end.
   const silent = await open(file, 'w')
   try {
+    // A thread of Node's pool waits in a read, and for that one `process.exit` would wait.
+    let looks = 0
+    const isStuck = (): boolean => {
+      looks = isAtRest(daemon.pid) ? looks + 1 : 0
+      return looks > 20
+    }
+    await until(isStuck, 'the daemon waits for its config')
     daemon.kill('SIGTERM')
     daemon.kill('SIGINT')
     expect(await ended).toEqual([75, null])
