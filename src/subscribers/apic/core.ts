@@ -6,6 +6,7 @@ import type { Cursor, ManagedObject } from '../../record.ts'
 import type { Report } from '../../report.ts'
 import type { Clock } from '../../scheduler/clock.ts'
 import type { LeaseKeeper } from '../../scheduler/leases.ts'
+import type { Allowance } from './allowance.ts'
 import type { ApicClient } from './client.ts'
 import type { Continuity } from './continuity.ts'
 import type { Change } from './decode.ts'
@@ -25,6 +26,8 @@ export interface Tuning {
   readonly subscriptionLifeMs: number
   /** Overlap of every re-read of a log class: records become visible late (reference b2: 30–120 s). */
   readonly overlapMs: number
+  /** So long at most catching up waits for a fault log that does not show yet what the faults show. */
+  readonly logLagMs: number
   /** Wait between asking the newest record and calling its missing push a silence. */
   readonly canaryGraceMs: number
   /** Least time between two questions, ms: bursts are what an APIC's web server chokes on (reference b11). */
@@ -53,6 +56,7 @@ export interface Tuning {
 export const TUNING: Tuning = {
   subscriptionLifeMs: 60_000,
   overlapMs: 120_000,
+  logLagMs: 3000,
   canaryGraceMs: 5000,
   spacingMs: 20,
   requestsPerSecond: 200,
@@ -77,6 +81,7 @@ export interface Core {
   readonly late: Lateness
   readonly continuity: Continuity
   readonly faultLog: FaultLog
+  readonly allowance: Allowance
   readonly delegates: Delegates
   readonly nonPresent: NonPresent
   readonly outbox: Pick<Outbox, 'add' | 'room' | 'flushed' | 'end'>

@@ -6,6 +6,7 @@ import type { Cancel } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Asked, Core, Watched } from './core.ts'
 import { type ApicObject, type Change, changesOf } from './decode.ts'
+import { readWhenLogged } from './fault-lag.ts'
 import { given, type Known, newsOf, overtakenBy, SKEW_MS, type Transition } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { tellOvertaken } from './hole.ts'
@@ -32,12 +33,15 @@ export class FaultLog {
   readonly #purged: { readonly fromMs: number; readonly toMs: number }[] = []
   #fromMs = Number.POSITIVE_INFINITY
   #toMs = Number.NEGATIVE_INFINITY
+  /** Monotonic: the fabric's clock may be set back. */
+  #readAt = Number.NEGATIVE_INFINITY
   #reading: Promise<unknown> = Promise.resolve()
   #cancelForget: Cancel | undefined
 
-  /** Rows created from `fromMs` on, oldest first, as they were at `untilMs` or later (fabric's clock). */
-  rows(core: Core, fromMs: number, untilMs: number): Promise<Stretch> {
-    const read = this.#reading.then(() => this.#read(core, fromMs, untilMs))
+  /** Rows created from `fromMs` on, oldest first, as they are now or later. */
+  rows(core: Core, fromMs: number): Promise<Stretch> {
+    const now = core.clock.now()
+    const read = this.#reading.then(() => this.#read(core, fromMs, now))
     this.#reading = read.catch(() => undefined)
     return read
   }
@@ -48,14 +52,14 @@ export class FaultLog {
     this.#forget()
   }
 
-  async #read(core: Core, fromMs: number, untilMs: number): Promise<Stretch> {
+  async #read(core: Core, fromMs: number, asOf: number): Promise<Stretch> {
     const { clock, tuning, signal } = core
     if (fromMs < this.#fromMs) {
       this.#forget()
       this.#fromMs = fromMs
     }
-    if (untilMs > this.#toMs) {
-      const nowMs = core.fabricNow()
+    if (asOf > this.#readAt) {
+      const [now, nowMs] = [clock.now(), core.fabricNow()]
       // What was read just now is read again as far back as rows become visible late.
       const since = Math.max(this.#fromMs, this.#toMs - tuning.overlapMs)
       await readLog(core, LOG, FAULT_LOG, since, signal, {
@@ -65,6 +69,7 @@ export class FaultLog {
         purged: (from, to) => this.#purged.push({ fromMs: from, toMs: to }),
       })
       this.#toMs = nowMs
+      this.#readAt = now
     }
     // Too much to keep for the life of the session, and too much to read again for each of a thousand subscriptions.
     this.#cancelForget?.()
@@ -78,6 +83,7 @@ export class FaultLog {
     this.#purged.length = 0
     this.#fromMs = Number.POSITIVE_INFINITY
     this.#toMs = Number.NEGATIVE_INFINITY
+    this.#readAt = Number.NEGATIVE_INFINITY
   }
 }
 
@@ -97,7 +103,7 @@ export async function tellMissedFaults(
   const untilMs = asked.fabricMs
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
-    core.continuity.faults.begin(feed.name, untilMs, [])
+    core.continuity.faults.begin(feed.name, untilMs, [], [])
     return 0
   }
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
@@ -109,21 +115,34 @@ export async function tellMissedFaults(
   }
   // Of so long ago nobody remembers the ends: on a quiet log the last rows were looked at many times.
   const overlapMs = untilMs - position.readToMs > DAY_MS ? 0 : core.tuning.overlapMs
-  // What happened while the snapshot was on its way is in the log by now, or is pushed.
-  const { rows, purged } = await core.faultLog.rows(core, position.fromMs(overlapMs), core.fabricNow())
-  for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
+  const sinceMs = position.fromMs(overlapMs)
   const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
+  // What happened while the snapshot was on its way is in the log by now, or is pushed.
+  const { stretch, byFault, isBehind } = await readWhenLogged(core, feed, {
+    ...{ sinceMs, shown, asked },
+    read: () => core.faultLog.rows(core, sinceMs),
+    group: read => byFaultOf(feed, read),
+    knownOf: dn => knownOf(core, dn),
+  })
+  const { rows, purged } = stretch
+  for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
+  const before = core.continuity.faults.isBegun(feed.name) ? [] : lastKnown(core, untilMs - overlapMs)
   let told = 0
-  for (const transition of missed(core, feed, rows, untilMs, shown)) {
+  for (const transition of missed(core, feed, byFault, untilMs, shown)) {
     if (tell(core, feed, transition, shown.get(transition.change.dn), asked)) told++
     await core.outbox.room()
   }
   core.signal.throwIfAborted()
   core.continuity.faults.begin(
     feed.name,
-    untilMs,
+    // A row that becomes visible later than this first read is judged as well.
+    untilMs - overlapMs,
     rows.flatMap(row => transitionOf(row) ?? []),
+    before,
   )
+  // What the process remembers would end with it.
+  if (isBehind) position.leaveUnjudged(Math.min(position.readToMs, hole?.fromMs ?? untilMs), asked.answeredMs + SKEW_MS)
+  else position.judged()
   position.finishRead(rows.findLast(row => row.createdMs <= untilMs)?.createdMs, untilMs)
   return told
 }
@@ -136,14 +155,16 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
   feed.position.begin(untilMs, untilMs)
 }
 
-/** What of the log is news, oldest first. */
-function missed(
-  core: Core,
-  feed: Watched,
-  rows: readonly LogRow[],
-  askedMs: number,
-  shown: ReadonlyMap<string, Change>,
-): Transition[] {
+/** Faults whose last step was told after `sinceMs`, by an earlier process, and when that was. */
+function lastKnown(core: Core, sinceMs: number): { readonly dn: string; readonly atMs: number }[] {
+  const there = [...core.mirror.values()]
+    .filter(({ family }) => family === 'faultInst')
+    .map(({ key, attributes }) => ({ dn: key, atMs: Date.parse(attributes['lastTransition'] ?? '') }))
+  const gone = [...core.mirror.ends()].map(([dn, { endedMs }]) => ({ dn, atMs: endedMs }))
+  return [...there, ...gone].filter(({ atMs }) => atMs > sinceMs)
+}
+
+function byFaultOf(feed: Watched, { rows }: Stretch): Map<string, Transition[]> {
   const byFault = new Map<string, Transition[]>()
   for (const row of rows) {
     const transition = transitionOf(row)
@@ -154,9 +175,23 @@ function missed(
     if (sofar === undefined) byFault.set(dn, [transition])
     else sofar.push(transition)
   }
-  const overtaken = [...byFault].flatMap(([dn, transitions]) =>
-    core.continuity.faults.unheard(feed.name, dn, overtakenBy(knownOf(core, dn), transitions)),
-  )
+  return byFault
+}
+
+/** What of the log is news, oldest first. */
+function missed(
+  core: Core,
+  feed: Watched,
+  byFault: ReadonlyMap<string, readonly Transition[]>,
+  askedMs: number,
+  shown: ReadonlyMap<string, Change>,
+): Transition[] {
+  const { faults } = core.continuity
+  const overtaken = [...byFault].flatMap(([dn, transitions]) => {
+    const earlier = overtakenBy(knownOf(core, dn), transitions)
+    // An earlier process ended before the log had shown it what it overtook.
+    return faults.isBegun(feed.name) ? faults.unheard(feed.name, dn, earlier) : feed.position.unjudged(earlier)
+  })
   tellOvertaken(core, feed, overtaken)
   const pushed = new Map<string, Change>()
   for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)

@@ -52,7 +52,8 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
         there = false
         return isNews
       }
-      if (state !== undefined && (there ? isSameState(given(change), state) : isResolved(change))) return false
+      // The end of a fault that is known to be gone is no news: it was found missing before the log showed it.
+      if (state !== undefined && (there ? isSameState(given(change), state) : isOver(change.attributes))) return false
       there = true
       state = { ...state, ...given(change) }
       return true
@@ -65,6 +66,28 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
 /** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
 export function overtakenBy(known: Known, transitions: readonly Transition[]): readonly Transition[] {
   return transitions.slice(0, Math.max(0, lastTold(known, transitions)))
+}
+
+/**
+ * True when the log, read from `sinceMs` on, has the row that led to what is shown (undefined: it is gone); rows become visible
+ * late, and without that one those before it may be missing, too. Also true where nothing has changed, or nobody can tell.
+ */
+export function isLogged(
+  known: Known,
+  transitions: readonly Transition[],
+  shown: Attributes | undefined,
+  sinceMs: number,
+): boolean {
+  const { there, state } = known
+  const later = (): readonly Transition[] => transitions.slice(lastTold(known, transitions) + 1)
+  if (shown === undefined) {
+    if (!there || state === undefined || isOver(state)) return true
+    return later().some(({ change }) => change.status === 'deleted' || isOver(change.attributes))
+  }
+  const shownMs = timeOf(shown)
+  if (!(shownMs >= sinceMs)) return true
+  if (there && state !== undefined && timeOf(state) === shownMs && isSameState(shown, state)) return true
+  return nearest(later(), shownMs, change => isState(change, shown)) >= 0
 }
 
 /** Without what the row leaves empty: the fault may have it, and its log does not carry it. */
@@ -124,9 +147,8 @@ export function isState(change: Change, state: Attributes): boolean {
   return change.status !== 'deleted' && isSameState(given(change), state)
 }
 
-/** The end of a fault that is known to be gone is no news: it was found missing before the log showed it. */
-function isResolved({ attributes }: Change): boolean {
-  return attributes['severity'] === 'cleared' || attributes['lc'] === 'retaining'
+function isOver(state: Attributes): boolean {
+  return state['severity'] === 'cleared' || state['lc'] === 'retaining'
 }
 
 function isSameState(row: Attributes, state: Attributes): boolean {

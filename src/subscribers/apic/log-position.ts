@@ -13,6 +13,8 @@ export class LogPosition {
   #readToMs: number | undefined
   #sinceMs = 0
   #sawRecord = false
+  /** Of a log that was behind when it was read: what it should have shown of this time, ms. */
+  #unjudged: { readonly fromMs: number; readonly toMs: number } | undefined
   #newestMs = Number.NEGATIVE_INFINITY
   /** In two halves: what is full becomes the older one. To delete one by one at the head of a set is dear. */
   #recent = new Set<string>()
@@ -26,6 +28,8 @@ export class LogPosition {
     this.#newestMs = readToMs
     this.#sinceMs = Number(cursor['sinceMs'] ?? readToMs)
     this.#sawRecord = cursor['sawRecord'] === true
+    const { unjudgedFromMs: fromMs, unjudgedToMs: toMs } = cursor
+    if (typeof fromMs === 'number' && typeof toMs === 'number') this.#unjudged = { fromMs, toMs }
   }
 
   /** ms; undefined before first contact. */
@@ -72,6 +76,22 @@ export class LogPosition {
     this.#readToMs = Math.max(this.#readToMs ?? 0, Math.min(newestReadMs, fabricNowMs))
   }
 
+  /** A snapshot was told before the log showed how it came about: what of that time becomes visible later is to be looked at. */
+  leaveUnjudged(fromMs: number, toMs: number): void {
+    this.#unjudged = { fromMs: Math.min(fromMs, this.#unjudged?.fromMs ?? fromMs), toMs }
+  }
+
+  /** It was looked at. */
+  judged(): void {
+    this.#unjudged = undefined
+  }
+
+  /** Those of a time that nobody has looked at yet. */
+  unjudged<T extends { readonly atMs: number }>(transitions: readonly T[]): T[] {
+    const { fromMs, toMs } = this.#unjudged ?? { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY }
+    return transitions.filter(({ atMs }) => fromMs < atMs && atMs <= toMs)
+  }
+
   /** True when this record, or one as new, has come. */
   knows(dn: string, createdMs: number): boolean {
     return this.#recent.has(dn) || this.#lessRecent.has(dn) || createdMs <= this.#newestMs
@@ -82,6 +102,9 @@ export class LogPosition {
       contacted: true,
       ...(this.#readToMs === undefined ? {} : { readToMs: this.#readToMs, sinceMs: this.#sinceMs }),
       sawRecord: this.#sawRecord,
+      ...(this.#unjudged === undefined
+        ? {}
+        : { unjudgedFromMs: this.#unjudged.fromMs, unjudgedToMs: this.#unjudged.toMs }),
     }
   }
 }

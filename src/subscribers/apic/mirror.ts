@@ -103,6 +103,11 @@ export class ApicMirror {
     return [{ key: change.key, object: objectOf(change.key, last?.family ?? '', end) }, ...this.#forget(fabricMs)]
   }
 
+  /** All that is remembered of objects that are gone, by their dn. */
+  ends(): Iterable<readonly [dn: string, end: End]> {
+    return this.#tombstones
+  }
+
   /** What is remembered of an object that is gone; undefined for one that is there, or was never seen. */
   end(dn: string): End | undefined {
     return this.#tombstones.get(dn)

@@ -8,6 +8,7 @@ import { type Lease, LeaseKeeper } from '../../scheduler/leases.ts'
 import type { Pace } from '../../scheduler/pace.ts'
 import { BatchQueue } from '../batch-queue.ts'
 import type { Batch, OpenContext, Past, Session } from '../contract.ts'
+import { Allowance } from './allowance.ts'
 import type { Authentication, Grant } from './auth.ts'
 import { ApicClient, isSessionError } from './client.ts'
 import type { Continuity } from './continuity.ts'
@@ -123,6 +124,7 @@ export class ApicSession implements Session {
       late: new Lateness({ source: config.name, clock, report, signal }),
       continuity: options.continuity,
       faultLog: new FaultLog(),
+      allowance: new Allowance(clock),
       delegates: new Delegates(),
       nonPresent: new NonPresent(),
       outbox: this.#outbox,

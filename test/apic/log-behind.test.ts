@@ -1,0 +1,98 @@
+/** A fault log that is behind the faults: a snapshot shows where steps led to before the log shows the steps. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+
+const FEED = 'class/faultInst'
+const DN = 'topology/pod-1/node-101/sys/a/fault-F1394'
+
+let rig: ApicRig
+
+afterEach(async () => {
+  await rig.close()
+})
+
+/** One fault is known, then nobody is there. */
+async function away(options: ApicRigOptions): Promise<void> {
+  rig = await ApicRig.make(options)
+  await rig.live([FEED])
+  rig.simulator.post(DN, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first step')
+  await rig.stop()
+}
+
+/** Each at a time of its own: two of one millisecond have no order. */
+async function step(attributes: Record<string, string>): Promise<void> {
+  rig.simulator.post(DN, { faultInst: { attributes } })
+  const now = Date.now()
+  await until(() => Date.now() > now, 'the next millisecond')
+}
+
+async function back(): Promise<void> {
+  const times = rig.feedStates(FEED).filter(state => state === 'live').length
+  rig.start()
+  await rig.live([FEED], times + 1)
+}
+
+const knobs = () => rig.simulator.fabric.knobs
+const told = (): string[] =>
+  rig.facts().map(fact => `${fact.type.split('.').at(-1)} ${fact.severitytext} ${fact.origin}`)
+const gaps = () => rig.facts().flatMap(fact => (fact.data.gap === undefined ? [] : [fact.data.gap]))
+const questions = (): number => rig.simulator.record.requests.filter(one => /faultRecord.*asc/.test(one.path)).length
+
+describe('a fault log that is behind', () => {
+  it('is waited for: every step is told, in its order', async () => {
+    await away({})
+    knobs().recordsVisibleAfterMs = 400
+    await step({ severity: 'critical' })
+    await step({ severity: 'warning' })
+    await back()
+    await rig.until(all => all.length >= 3, 'all steps')
+    expect(told()).toEqual(['raised minor live', 'changed critical resync', 'changed warning resync'])
+  })
+
+  it('is waited for when a fault is gone, too', async () => {
+    await away({})
+    knobs().recordsVisibleAfterMs = 400
+    await step({ lc: 'raised-clearing' })
+    await step({ severity: 'cleared', lc: 'retaining' })
+    rig.simulator.remove(DN)
+    await back()
+    await rig.until(all => all.length >= 3, 'all steps')
+    expect(told()).toEqual(['raised minor live', 'clearing minor resync', 'cleared minor resync'])
+  })
+
+  it('for longer than can be waited for has what it hid announced, once', async () => {
+    await away({ config: { reconcile_interval: '1s' }, tuning: { logLagMs: 200 } })
+    knobs().recordsVisibleAfterMs = 1500
+    const fromMs = Date.now()
+    await step({ severity: 'critical' })
+    await step({ severity: 'warning' })
+    const toMs = Date.now()
+    await back()
+    const [gap] = await until(() => (gaps().length > 0 ? gaps() : undefined), 'the gap')
+    expect(gap).toMatchObject({ feed: FEED, classes: ['faultInst'], reason: 'outage_no_history' })
+    expect(Date.parse(gap?.from ?? '')).toBeGreaterThanOrEqual(fromMs)
+    expect(Date.parse(gap?.to ?? '')).toBeLessThanOrEqual(toMs)
+    const before = questions()
+    await until(() => questions() >= before + 2, 'more reconciles')
+    expect(told()).toEqual(['raised minor live', 'changed warning resync', 'gap major live'])
+  })
+
+  it('and shows it to the next process only: that one announces it, once', async () => {
+    await away({ tuning: { logLagMs: 200 } })
+    knobs().recordsVisibleAfterMs = 1000
+    await step({ severity: 'critical' })
+    await step({ severity: 'warning' })
+    const shownMs = Date.now() + 1000
+    await back()
+    await rig.until(all => all.length >= 2, 'what the snapshot shows')
+    await rig.stop()
+    await until(() => Date.now() > shownMs, 'the late records')
+    await back()
+    await until(() => gaps().length > 0, 'the gap')
+    await rig.stop()
+    await back()
+    expect(told()).toEqual(['raised minor live', 'changed warning resync', 'gap major live'])
+  })
+})
