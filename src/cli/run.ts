@@ -1,7 +1,8 @@
 /** `opswire run`: the daemon in the foreground, until TERM or INT; HUP reads its config again. */
 import { type App, startApp } from '../app.ts'
 import { sayFinding } from '../config/problems.ts'
-import { aborted, systemClock } from '../scheduler/clock.ts'
+import { aborted, type Cancel, systemClock } from '../scheduler/clock.ts'
+import { giveBackWhenCalm } from '../spare-memory.ts'
 import { growUnderLoad } from '../v8-heap.ts'
 import { readArguments } from './arguments.ts'
 import { type CliIo, EXIT } from './io.ts'
@@ -13,12 +14,14 @@ import { packageVersion } from './version.ts'
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals('heard')
+  let spare: Cancel = () => undefined
   try {
     const forced = aborted(signals.force).then(() => undefined)
     // A start can hang too, on a file that lies on a dead mount.
     const app = await Promise.race([start(given.needed('config'), io, signals.force), forced])
     if (app === undefined) return EXIT.forced
     growUnderLoad()
+    spare = giveBackWhenCalm(systemClock)
     // One that came while it started counts.
     signals.onHangup(() => void app.reload())
     const gone = await Promise.race([aborted(signals.stop).then(() => undefined), app.gone])
@@ -27,6 +30,7 @@ export async function run(args: string[], io: CliIo): Promise<number> {
     app.ops.report({ type: 'daemon', state: 'forced' })
     return EXIT.forced
   } finally {
+    spare()
     signals.forget()
   }
 }
