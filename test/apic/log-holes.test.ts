@@ -132,7 +132,11 @@ describe('a pause of the socket that outlasts a subscription', () => {
     }
     rig.simulator.post('uni/tn-late', { fvTenant: { attributes: { name: 'late' } } })
     stuck.resolve()
-    const facts = await rig.until(all => all.some(one => one.data.gap !== undefined), 'the gap')
+    const facts = await rig.until(all => {
+      // The comparison waits a moment for what may be on its way.
+      void clock.advance(10)
+      return all.some(one => one.data.gap !== undefined)
+    }, 'the gap')
     expect(facts.flatMap(one => one.data.gap ?? [])).toMatchObject([
       { feed: 'class/fvTenant', classes: ['fvTenant'], reason: 'paused' },
     ])
@@ -167,6 +171,7 @@ describe('a pause because the store is full, that outlasts a subscription', () =
     rig.simulator.post('uni/tn-late', { fvTenant: { attributes: { name: 'late' } } })
     // Somebody takes what is in the store, again and again.
     const delivered = await until(() => {
+      void clock.advance(10)
       const gap = rig.facts().find(one => one.data.gap !== undefined)
       rig.store.settle(rig.store.stats().lastSeq)
       return gap

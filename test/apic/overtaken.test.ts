@@ -63,3 +63,31 @@ it('are announced by a gap, once', async () => {
     'apic.fault.changed major resync',
   ])
 })
+
+it('after the snapshot of a new process, and before the log was read, are announced as well', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+  const { simulator } = rig
+  const step = (attributes: Record<string, string>): void => {
+    simulator.post(DN, { faultInst: { attributes } })
+  }
+  await rig.live(['class/faultInst'])
+  simulator.post(DN, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first step')
+  await rig.stop()
+  // Half of it before the call is carried out, half after.
+  simulator.knobs.latencyOf = { subscribe: 400 }
+  const subscribed = simulator.record.subscriptions.length
+  rig.start()
+  await until(() => simulator.record.subscriptions.length > subscribed, 'the snapshot')
+  simulator.mute()
+  const fromMs = Date.now()
+  step({ severity: 'critical' })
+  const toMs = Date.now()
+  await rig.live(['class/faultInst'], 2)
+  simulator.unmute()
+  step({ severity: 'warning' })
+  const [gap] = await until(() => (gaps().length > 0 ? gaps() : undefined), 'the gap')
+  expect(gap).toMatchObject({ feed: 'class/faultInst', classes: ['faultInst'], reason: 'outage_no_history' })
+  expect(Date.parse(gap?.from ?? '')).toBeGreaterThanOrEqual(fromMs)
+  expect(Date.parse(gap?.to ?? '')).toBeLessThanOrEqual(toMs)
+})

@@ -23,12 +23,14 @@ export interface ApplyOptions {
   readonly missing?: boolean
   /** Of a log record that is read: its push may still be so much behind a later one. */
   readonly lateMs?: number
+  /** What would be told is left for later, and nothing is done. */
+  readonly unlessNews?: boolean
   /** A faultDelegate that waited for its twin in vain: told as it stands in the mirror, for the first time. */
   readonly alone?: boolean
 }
 
-/** What became of it: `partial` asks the caller to fetch the whole object first. */
-export type Applied = 'published' | 'silent' | 'partial'
+/** What became of it: `partial` asks the caller to fetch the whole object first; `news`: see `unlessNews`. */
+export type Applied = 'published' | 'silent' | 'partial' | 'news'
 
 /**
  * Applies one change. A `modified` push of an object that nobody has seen whole gives 'partial' and does nothing, unless
@@ -46,6 +48,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   const context = { source, raw: config.raw, origin: options.origin, after }
   const normalised = normalise(context, change, previous)
   if (normalised.partial && !anyway) return 'partial'
+  if (options.unlessNews === true && normalised.fact !== undefined) return 'news'
   const watchers = options.watchers ?? [feed]
   const selected: Selected =
     log || options.alone === true

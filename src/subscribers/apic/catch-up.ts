@@ -59,7 +59,8 @@ export class CatchUp {
     }
     const whole = isWhole(answer) ? { objects: answer.objects, paged: false } : await readPages(core, query, signal)
     // A predecessor was there until now. What is found all the same it was never pushed: it was deaf.
-    await this.#close(whole, asked, hole, signal, this.#contacted && hole === undefined)
+    const isHandOver = this.#contacted && hole === undefined
+    await this.#close(whole, asked, hole, signal, isHandOver ? 'handed over' : 'held back')
     if (!core.cutOff()) core.continuity.prove(name, asked.fabricMs)
     core.continuity.refreshed(name, asked.fabricMs)
   }
@@ -79,7 +80,7 @@ export class CatchUp {
     const [at, fabricMs] = [core.clock.now(), core.fabricNow()]
     const whole = await readWhole(core, query, core.signal)
     const asked = { at, fabricMs, answeredMs: core.fabricNow() }
-    await this.#close(whole, asked, missed)
+    await this.#close(whole, asked, missed, core.signal, 'live')
     if (!core.cutOff()) this.#feed.prove()
   }
 
@@ -100,16 +101,20 @@ export class CatchUp {
     tellHole(this.#core, this.#feed, hole)
   }
 
-  /** Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. */
+  /**
+   * Tells what a whole read shows that nobody has told, and announces what it can't show of a hole. `pushes`: what is done with
+   * them meanwhile.
+   */
   async #close(
     whole: Whole,
     asked: Asked,
     hole: Missed | undefined,
-    signal: AbortSignal = this.#core.signal,
-    isHandOver = false,
+    signal: AbortSignal,
+    pushes: 'live' | 'held back' | 'handed over',
   ): Promise<void> {
     const core = this.#core
     const feed = this.#feed
+    const settle = pushes === 'live' ? { settle: () => core.allowance.wait(LATE_MS, signal) } : {}
     const origin = this.#contacted ? 'resync' : 'snapshot'
     const publish = this.#contacted || feed.subscription.snapshot === 'publish'
     const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole) : undefined
@@ -118,10 +123,10 @@ export class CatchUp {
     const knownToMs = core.continuity.knownTo(feed.name)
     let compared = 0
     const comparing = async (): Promise<void> => {
-      compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal })
+      compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal, ...settle })
     }
     let gap = hole
-    if (!isHandOver) await comparing()
+    if (pushes !== 'handed over') await comparing()
     else if ((await feed.hearing.finding(comparing)) > 0) gap = { fromMs: knownToMs, reason: 'outage_no_history' }
     core.delegates.resume(core, feed)
     const recovered = (faults ?? 0) + compared

@@ -7,7 +7,16 @@ import { applyChange } from './apply.ts'
 import type { Asked, Core, Watched } from './core.ts'
 import { type ApicObject, type Change, changesOf } from './decode.ts'
 import { readWhenLogged } from './fault-lag.ts'
-import { given, type Known, newsOf, overtakenBy, SKEW_MS, type Transition } from './fault-news.ts'
+import {
+  type Border,
+  given,
+  type Known,
+  newsOf,
+  overtakenBy,
+  SKEW_MS,
+  type Transition,
+  upToSnapshot,
+} from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { tellOvertaken } from './hole.ts'
 import { type LogRow, readLog } from './log-pages.ts'
@@ -127,8 +136,15 @@ export async function tellMissedFaults(
   const { rows, purged } = stretch
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
   const before = core.continuity.faults.isBegun(feed.name) ? [] : lastKnown(core, untilMs - overlapMs)
+  const pushed = new Map<string, Change>()
+  for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
+  const borderOf = (dn: string): Border => ({
+    shown: shown.get(dn)?.attributes,
+    pushed: pushed.get(dn),
+    askedMs: untilMs,
+  })
   let told = 0
-  for (const transition of missed(core, feed, byFault, untilMs, shown)) {
+  for (const transition of missed(core, feed, byFault, borderOf)) {
     if (tell(core, feed, transition, shown.get(transition.change.dn), asked)) told++
     await core.outbox.room()
   }
@@ -137,7 +153,8 @@ export async function tellMissedFaults(
     feed.name,
     // A row that becomes visible later than this first read is judged as well.
     untilMs - overlapMs,
-    rows.flatMap(row => transitionOf(row) ?? []),
+    // What came after the snapshot is still to be pushed.
+    [...byFault].flatMap(([dn, transitions]) => upToSnapshot(transitions, borderOf(dn))),
     before,
   )
   // What the process remembers would end with it.
@@ -183,8 +200,7 @@ function missed(
   core: Core,
   feed: Watched,
   byFault: ReadonlyMap<string, readonly Transition[]>,
-  askedMs: number,
-  shown: ReadonlyMap<string, Change>,
+  borderOf: (dn: string) => Border,
 ): Transition[] {
   const { faults } = core.continuity
   const overtaken = [...byFault].flatMap(([dn, transitions]) => {
@@ -193,16 +209,8 @@ function missed(
     return faults.isBegun(feed.name) ? faults.unheard(feed.name, dn, earlier) : feed.position.unjudged(earlier)
   })
   tellOvertaken(core, feed, overtaken)
-  const pushed = new Map<string, Change>()
-  for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
   return [...byFault]
-    .flatMap(([dn, transitions]) =>
-      newsOf(knownOf(core, dn), transitions, {
-        shown: shown.get(dn)?.attributes,
-        pushed: pushed.get(dn),
-        askedMs,
-      }),
-    )
+    .flatMap(([dn, transitions]) => newsOf(knownOf(core, dn), transitions, borderOf(dn)))
     .sort((a, b) => a.atMs - b.atMs)
 }
 

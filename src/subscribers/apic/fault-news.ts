@@ -99,7 +99,10 @@ export function given({ attributes }: Change): Record<string, string> {
  * The snapshot was taken somewhere between question and answer, and from there on there are pushes. Of a fault that it shows,
  * its own time says where. One that it does not show was gone: the log up to an end is before it, unless it was pushed.
  */
-function upToSnapshot(transitions: readonly Transition[], { shown, pushed, askedMs }: Border): readonly Transition[] {
+export function upToSnapshot(
+  transitions: readonly Transition[],
+  { shown, pushed, askedMs }: Border,
+): readonly Transition[] {
   if (shown !== undefined) {
     const shownMs = timeOf(shown)
     const at = nearest(transitions, shownMs, change => isState(change, shown))

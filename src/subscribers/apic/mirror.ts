@@ -66,7 +66,7 @@ export class ApicMirror {
     return this.#entries.get(dn)?.object
   }
 
-  values(): Iterable<ManagedObject> {
+  values(): IteratorObject<ManagedObject> {
     return this.#entries.values().map(entry => entry.object)
   }
 

@@ -1,6 +1,7 @@
 /** Classes with a state: a whole read is compared with the mirror; what differs is told. */
 import { codeOf } from '../../errors.ts'
 import type { Origin } from '../../event.ts'
+import type { ManagedObject } from '../../record.ts'
 import { nextTurn } from '../../scheduler/clock.ts'
 import { applyChange } from './apply.ts'
 import type { Core, Watched } from './core.ts'
@@ -15,6 +16,8 @@ export interface CompareOptions {
   readonly publish: boolean
   /** Monotonic ms when the read was asked for: whatever changed since is newer than it. */
   readonly askedAt: number
+  /** Waits for what may be on its way: a push tells best what happened. Undefined where pushes are held back. */
+  readonly settle?: () => Promise<unknown>
   /** Aborts when a newer snapshot has taken over: the rest of this one is old news. */
   readonly signal: AbortSignal
 }
@@ -40,31 +43,39 @@ export async function compare(
 ): Promise<number> {
   const { mirror, outbox } = core
   const seen = new Set<string>()
+  const later: Change[] = []
   let told = 0
   let done = 0
-  const apply = async (change: Change): Promise<void> => {
-    options.signal.throwIfAborted()
+  const { origin, publish, askedAt, settle, signal } = options
+  const apply = async (change: Change, unlessNews = false): Promise<void> => {
+    signal.throwIfAborted()
     // Others may cover the same object: what this read finds is their news as well.
     const watchers = core.watchers().filter(one => one === feed || one.query.covers(change.cls, change.dn))
-    if (applyChange(core, feed, change, { ...options, watchers, missing: change.status === 'deleted' }) === 'published')
-      told++
+    const missing = change.status === 'deleted'
+    const applied = applyChange(core, feed, change, { origin, publish, watchers, missing, unlessNews })
+    if (applied === 'published') told++
+    if (applied === 'news') later.push(change)
     if (++done % SLICE !== 0) return
     await outbox.room()
     await nextTurn()
   }
+  const isMissing = ({ key, family }: ManagedObject): boolean =>
+    !seen.has(key) && feed.query.covers(family, key) && !mirror.changedSince(key, askedAt) && !feed.holdsBack(key)
   for (const { cls } of objects) feed.query.meet(cls)
   for (const change of changesOf(objects)) {
     if (!feed.query.yields(change.cls, change.dn)) continue
     seen.add(change.dn)
-    if (!mirror.changedSince(change.dn, options.askedAt)) await apply(change)
+    if (!mirror.changedSince(change.dn, askedAt)) await apply(change, settle !== undefined)
   }
+  // A deletion says nothing by which it could be told from a later one: told first, what is pushed of it would be told again.
+  if (settle !== undefined && (later.length > 0 || mirror.values().some(isMissing))) await settle()
+  for (const change of later) if (!mirror.changedSince(change.dn, askedAt)) await apply(change)
   for (const object of [...mirror.values()]) {
-    if (seen.has(object.key) || !feed.query.covers(object.family, object.key)) continue
-    if (mirror.changedSince(object.key, options.askedAt) || feed.holdsBack(object.key)) continue
-    if (paged && ((await isThere(core, object.key)) || mirror.changedSince(object.key, options.askedAt))) continue
+    if (!isMissing(object)) continue
+    if (paged && ((await isThere(core, object.key)) || mirror.changedSince(object.key, askedAt))) continue
     await apply({ cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' })
   }
-  options.signal.throwIfAborted()
+  signal.throwIfAborted()
   return told
 }
 

@@ -1,0 +1,38 @@
+/** What a comparison finds may be on its way as a push: told by both, it would be told twice, and a deletion out of its order. */
+import { afterEach, expect, it } from 'vitest'
+import { ApicRig } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+
+const FEED = 'class/fvTenant'
+const DN = 'uni/tn-work'
+
+let rig: ApicRig
+
+afterEach(async () => {
+  await rig.close()
+})
+
+const post = (descr: string): unknown => rig.simulator.post(DN, { fvTenant: { attributes: { name: 'work', descr } } })
+const told = (): string[] =>
+  rig.facts().map(({ type, data, origin }) => `${type.split('.').at(-1)} ${data.description ?? ''} ${origin}`)
+const questions = (): number =>
+  rig.simulator.record.requests.filter(one => one.operation === 'query' && one.path.includes('/class/fvTenant')).length
+
+it('an object that is deleted and made again within a millisecond, while a reconcile asks', async () => {
+  rig = await ApicRig.make({ config: { subscriptions: [{ class: 'fvTenant' }], reconcile_interval: '1s' } })
+  const { knobs } = rig.simulator
+  await rig.live([FEED])
+  post('first')
+  await rig.until(all => all.length === 1, 'the first')
+  // The answer shows it, and is there before what is pushed.
+  knobs.latencyOf = { query: 100 }
+  knobs.pushDelayMs = 400
+  const before = questions()
+  await until(() => questions() > before, 'a reconcile')
+  rig.simulator.remove(DN)
+  post('again')
+  await rig.until(all => all.length >= 3, 'both')
+  const later = questions()
+  await until(() => questions() >= later + 2, 'more reconciles')
+  expect(told()).toEqual(['created first live', 'deleted first live', 'created again live'])
+})
