@@ -166,7 +166,7 @@ export class Transaction {
     this.#floor = Math.max(this.#floor, Math.min(this.#upkeep.floor, this.#lastSeq))
     if (this.#upkeep.mark !== undefined) this.#rows.saveCursor(SINK, ACKED, this.#upkeep.mark)
     const trimmedThrough = this.#trim()
-    this.#ids.seal(this.#upkeep.ageMs, this.#floor)
+    this.#ids.write(this.#upkeep.ageMs, this.#floor)
     const forgot = this.#ids.forget(this.#upkeep.ageMs, this.#floor)
     const changed = forgot || this.#bytes !== this.#before.bytes || this.#floor !== this.#before.floor
     if (changed || this.#upkeep.probe) {
