@@ -6,7 +6,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { accessSync, constants, createReadStream, existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -19,6 +19,10 @@ import { download } from './download.ts'
 import { unpack } from './unpack.ts'
 
 const run = promisify(execFile)
+
+/** Begins the names of what is being fetched, and how long nothing of it is written at most, ms. */
+const PARTIAL = '.partial-'
+const STALE_MS = 3_600_000
 
 export interface Wanted {
   /** Lowest version that will do, e.g. `2.12`; the tool's own lowest (`TOOLS`) unless given. */
@@ -162,7 +166,8 @@ async function fetchPackage(cache: string, one: Package, name: ToolName, options
   const place = placeOf(cache, one)
   const title = `${one.programs.join(' and ')} ${one.version}`
   await mkdir(dirname(place), { recursive: true })
-  const scratch = await mkdtemp(join(dirname(place), '.partial-'))
+  await clearPartial(dirname(place), clock.wall() - STALE_MS)
+  const scratch = await mkdtemp(join(dirname(place), PARTIAL))
   try {
     say(`fetching ${title} from ${new URL(one.url).host} …`)
     const archive = join(scratch, 'archive')
@@ -191,6 +196,21 @@ async function fetchPackage(cache: string, one: Package, name: ToolName, options
     return path
   } finally {
     await rm(scratch, { recursive: true, force: true })
+  }
+}
+
+/** Removes what downloads that were killed have left: nothing in it was written since. Leaves what it may not remove. */
+async function clearPartial(folder: string, sinceMs: number): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(PARTIAL)) continue
+    const place = join(folder, name)
+    try {
+      const inside = (await readdir(place)).map(one => join(place, one))
+      const times = await Promise.all([place, ...inside].map(async path => (await stat(path)).mtimeMs))
+      if (Math.max(...times) < sinceMs) await rm(place, { recursive: true, force: true })
+    } catch {
+      // Another one's, or gone in this moment.
+    }
   }
 }
 
