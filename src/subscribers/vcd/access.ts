@@ -28,6 +28,8 @@ export interface AccessMemory {
   current: AccessToken | undefined
   /** A successor that could not be written yet: the old token is dead already, so this one must not be lost. */
   unsaved: { readonly configured: string; readonly token: string } | undefined
+  /** The successor that was written or read last, for when its file is taken away: no other token lives. */
+  kept?: { readonly configured: string; readonly token: string } | undefined
   /** `clock.now()` of the last login of ours that rotated the API token. */
   rotatedAt?: number
   /** What stands before `/oauth` there, once found out. */
@@ -123,11 +125,20 @@ export class Access {
     return tokenFile.locked(signal, async () => {
       // The token may have been rotated by a command while we waited: read again, under the lock.
       if (memory.unsaved?.configured === configured) await this.#save(configured, memory.unsaved.token)
-      const stored = await tokenFile.read(configured)
+      const stored = (await tokenFile.read(configured)) ?? (await this.#again(configured))
+      if (stored !== undefined) memory.kept = { configured, token: stored }
       // Another login of this process may have been faster.
       if (memory.current !== undefined && memory.current !== stale) return memory.current
       return this.#ask(configured, stored ?? configured)
     })
+  }
+
+  /** The successor that this process knows of the configured token, written again, though its file is gone. */
+  async #again(configured: string): Promise<string | undefined> {
+    const { kept } = this.#options.memory
+    if (kept?.configured !== configured) return undefined
+    await this.#save(configured, kept.token)
+    return kept.token
   }
 
   async #ask(configured: string, apiToken: string): Promise<AccessToken> {
@@ -199,6 +210,7 @@ export class Access {
       )
     }
     memory.unsaved = undefined
+    memory.kept = { configured, token: successor }
   }
 
   #refused(answer: HttpAnswer, endpoint: string): Error {
