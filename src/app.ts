@@ -10,6 +10,7 @@ import { asHttp, type ReloadAnswer, Reloader } from './reload.ts'
 import { answerReplay } from './replay/answer.ts'
 import { Replayer } from './replay/replayer.ts'
 import type { Cancel, Clock } from './scheduler/clock.ts'
+import { every } from './scheduler/interval.ts'
 import { natsSink } from './sinks/nats.ts'
 import { startPump } from './sinks/pump.ts'
 import type { PumpOptions } from './sinks/pump-contract.ts'
@@ -37,7 +38,7 @@ export interface App {
   /** Where `/status` and `/metrics` answer. */
   readonly url: string
   readonly ops: Ops
-  /** Resolves when standard output is closed for good: nothing can be delivered any more. */
+  /** Resolves when standard output is closed for good, or another process has the `state_dir`: nothing can be delivered, or kept, any more. */
   readonly gone: Promise<Error>
   /** Takes up what differs in the config file. Never rejects: what stands in the way is logged, and in the answer. */
   reload(): Promise<ReloadAnswer>
@@ -50,6 +51,9 @@ const SOURCES_SHARE = 0.5
 
 /** Asked for before everything stands. */
 const STARTING: ReloadAnswer = { outcome: 'stopping', changed: [], problems: ['the daemon is still starting'] }
+
+/** How often the store looks whether its files are still there, ms. */
+const LOOK_MS = 5000
 
 /** How much later than its time a step may end before it is left behind, ms. */
 const LATE_MS = 1000
@@ -90,8 +94,10 @@ export async function startApp(options: AppOptions): Promise<App> {
     let tellLoss = (lost: LostState): void => {
       losses.push(lost)
     }
+    const taken = Promise.withResolvers<Error>()
     store = await openStore({
       onLostState: lost => tellLoss(lost),
+      onTaken: error => taken.resolve(error),
       stateDir: config.state_dir,
       thread: true,
       maxBytes: config.store.max_bytes,
@@ -102,7 +108,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     })
     const opened = store
     if (opened.lostState !== undefined) losses.push(opened.lostState)
-    steps.push({ name: 'store', run: () => opened.close() })
+    const looking = new AbortController()
+    void every(clock, LOOK_MS, async () => opened.look(), { signal: looking.signal, immediately: false })
+    steps.push({ name: 'store', run: () => opened.close().finally(() => looking.abort()) })
 
     const http: RunningHttp = await startHttp(config.http, ops, {
       clock,
@@ -146,7 +154,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     steps.push({ name: 'notify', run: async () => notifier.stopping() })
     report({ type: 'daemon', state: 'ready', detail: http.url })
     notifier.ready()
-    return { url: http.url, ops, gone: pump.gone, reload, stop }
+    return { url: http.url, ops, gone: Promise.race([pump.gone, taken.promise]), reload, stop }
   } catch (error) {
     await stop()
     throw error

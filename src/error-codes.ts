@@ -99,7 +99,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorMeaning>> = {
     when: 'Fatal at the start, else Retryable',
     meaning:
       "The local store can't be opened, belongs to another program or a later version, is in use, or the disk refuses a write. Of a source: a file that it needs (a secret, a certificate, the lock of a VCD login) can't be opened now, for the machine is short of room, memory or open files.",
-    does: 'At the start: exit code 69, which names the holder of the lock. Later: nothing is read on until a write works again; a damaged file is moved aside and each source publishes a gap `state_lost`.',
+    does: 'At the start: exit code 69, which names the holder of the lock. Later: nothing is read on until a write works again; a damaged file is moved aside and each source publishes a gap `state_lost`; files that are removed or replaced while in use are made again from what is open. A `state_dir` that another process took meanwhile: exit code 69.',
     todo: 'Free space, check the disk and the owner of `state_dir`; stop the other opswire.',
   },
   sink: {

@@ -10,7 +10,7 @@ import { load } from './load.ts'
 import { stopSignals } from './signals.ts'
 import { packageVersion } from './version.ts'
 
-/** Resolves with 0 after a graceful stop, 75 after a forced one, 69 when the reader of standard output has gone. Throws what kept it from starting. */
+/** Resolves with 0 after a graceful stop, 75 after a forced one, 69 when the reader of standard output has gone or another process has the `state_dir`. Throws what kept it from starting. */
 export async function run(args: string[], io: CliIo): Promise<number> {
   const given = readArguments('run', args)
   const signals = stopSignals('heard')

@@ -1,5 +1,5 @@
 /** How the store is: said once for each change. And when a failed commit is to be tried again. */
-import { describe } from '../errors.ts'
+import { troubleOf } from './faults.ts'
 import type { StoreLimits } from './limits.ts'
 import type { Need } from './retention.ts'
 import type { Group } from './waiting.ts'
@@ -18,12 +18,15 @@ interface Failing {
 
 export class Condition {
   readonly #limits: StoreLimits
+  readonly #path: string | undefined
   #failing: Failing | undefined
   #full = false
   #pressed = false
 
-  constructor(limits: StoreLimits) {
+  /** `path`: of the file, for what is said of it. */
+  constructor(limits: StoreLimits, path: string | undefined) {
     this.#limits = limits
+    this.#path = path
   }
 
   /** As it was last said. */
@@ -48,7 +51,7 @@ export class Condition {
     const now = this.#limits.clock.now()
     const delayMs = Math.min(RETRY_LAST_MS, (this.#failing?.delayMs ?? RETRY_FIRST_MS / 2) * 2)
     if (this.#failing === undefined) {
-      this.#limits.report({ type: 'store_state', state: 'failing', detail: describe(error) })
+      this.#limits.report({ type: 'store_state', state: 'failing', detail: troubleOf(error, this.#path) })
     }
     this.#failing = { since: this.#failing?.since ?? now, delayMs, retryAt: now + delayMs }
   }

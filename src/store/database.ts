@@ -1,11 +1,11 @@
 /** The SQLite file: opening it, its pragmas, and what is done with one that can't be trusted. */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, Fatal } from '../errors.ts'
 import { integer } from './columns.ts'
 import { isDamage } from './faults.ts'
 import { createPrivate } from './lock.ts'
+import { moveAside } from './place.ts'
 import { BUSY_TIMEOUT_MS, tune } from './pragmas.ts'
 import { APPLICATION_ID, migrate, SCHEMA_VERSION } from './schema.ts'
 
@@ -50,7 +50,7 @@ export function openDatabase(
       return { database: open(path), lost: undefined }
     } catch (error) {
       if (!isDamage(error)) throw error
-      const lost = moveAside(path, wallMs, describe(error))
+      const lost = { movedTo: moveAside(path, 'damaged', wallMs), reason: describe(error) }
       onMoved?.(lost)
       createPrivate(path)
       return { database: open(path), lost }
@@ -104,18 +104,4 @@ class Malformed extends Error {
 function quickCheck(database: DatabaseSync): void {
   const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
   if (verdict !== 'ok') throw new Malformed(`quick_check: ${String(verdict)}`)
-}
-
-function moveAside(path: string, wallMs: number, reason: string): LostState {
-  const stamp = new Date(wallMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
-  let movedTo = `${path}.damaged-${stamp}`
-  for (let again = 2; existsSync(movedTo); again++) movedTo = `${path}.damaged-${stamp}-${again}`
-  renameSync(path, movedTo)
-  // Its write-ahead log belongs to it: left behind, SQLite would play it into the new file.
-  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${movedTo}-wal`)
-  rmSync(`${path}-shm`, { force: true })
-  const directory = openSync(dirname(path), 'r')
-  fsyncSync(directory)
-  closeSync(directory)
-  return { movedTo, reason }
 }

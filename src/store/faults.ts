@@ -1,11 +1,32 @@
 /** What an error of SQLite means for the store. Result codes: https://sqlite.org/rescode.html */
-import { Retryable } from '../errors.ts'
+import { describe, Retryable } from '../errors.ts'
 
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
 
 /** Too big, constraint, wrong type, bind index: the data is at fault, and would fail again on a healthy disk. */
 const OF_THE_ROW = new Set([18, 19, 20, 25])
+
+/** What to look at, by extended or primary code: SQLite itself says little more than `disk I/O error`. */
+const HINTS: Readonly<Record<number, string>> = {
+  5: 'another program holds it locked',
+  8: 'it can only be read',
+  10: 'look at the disk (dmesg)',
+  13: 'no room on the disk, or below a quota',
+  14: 'a file can not be opened: look at rights, and at the limit of open files',
+  778: 'a write was refused: look at the disk (dmesg), quotas, and the limit of file sizes (ulimit -f)',
+  1034: 'fsync failed: look at the disk (dmesg)',
+  1290: 'fsync of the directory failed: look at the disk (dmesg)',
+}
+
+/** What stands in the way of the store in that file, in words for an operator. */
+export function troubleOf(error: unknown, path: string | undefined): string {
+  const primary = resultCode(error)
+  if (primary === undefined) return describe(error)
+  const hint = HINTS[Number((error as { errcode?: unknown }).errcode)] ?? HINTS[primary]
+  const words = hint === undefined ? describe(error) : `${describe(error)}: ${hint}`
+  return path === undefined ? words : `${path}: ${words}`
+}
 
 /** The primary result code, or undefined when SQLite did not raise the error. */
 function resultCode(error: unknown): number | undefined {

@@ -5,6 +5,7 @@ import { integer } from './columns.ts'
 import { isRowFault } from './faults.ts'
 import { Ids } from './ids.ts'
 import { Pen } from './pen.ts'
+import type { Place } from './place.ts'
 import { Rows } from './rows.ts'
 import { Tail } from './tail.ts'
 import { type Recorded, Tape } from './tape.ts'
@@ -200,6 +201,11 @@ export class Ledger {
   beginAfter(lastSeq: number, ageMs: number): void {
     this.rows.saveMeta({ floor: lastSeq, bytes: 0, ageMs: Math.floor(ageMs) })
     this.#totals = { ...this.#totals, lastSeq, floor: lastSeq }
+  }
+
+  /** As `Place.prepare`: all that this one holds is copied there. */
+  copyTo(place: Place | undefined): Promise<void> | undefined {
+    return place?.prepare(this.#database)
   }
 
   /** Lets go of a file that can't be trusted, as it is. Idempotent, never throws. */

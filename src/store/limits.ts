@@ -1,7 +1,9 @@
 /** What a store is given: its bounds, and whom it tells. */
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { LostState } from './database.ts'
+import type { LostState, Reopen } from './database.ts'
+import type { Lock, StoreLocked } from './lock.ts'
+import type { Place } from './place.ts'
 
 export interface StoreLimits {
   /** Bytes of unacked and retained rows. */
@@ -17,4 +19,20 @@ export interface StoreLimits {
    * announces the gap. Cursors and mirror are empty then; what sources append goes on.
    */
   readonly onLostState?: ((lost: LostState) => void) | undefined
+  /**
+   * The `state_dir` was taken away while the store ran, and another process has it now. Nothing is written any more, and what
+   * is not delivered is lost with this process: the caller ends it.
+   */
+  readonly onTaken?: ((error: StoreLocked) => void) | undefined
+}
+
+/** What belongs to a store on disk. */
+export interface OnDisk {
+  readonly lock?: Lock
+  readonly lostState?: LostState | undefined
+  readonly idRunSize?: number
+  readonly reopen?: Reopen
+  readonly place?: Place
+  /** The file, for a thread that writes it: without it this thread does. */
+  readonly threadFor?: string | undefined
 }

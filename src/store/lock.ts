@@ -11,6 +11,7 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -34,8 +35,27 @@ export class StoreLocked extends Fatal {
 }
 
 export interface Lock {
+  /** The file that is locked. */
+  readonly path: string
+  /** That file is not there any more, or another one is: another process could lock the directory. */
+  readonly isAstray: boolean
+  /** Locks the directory, as it is found now, anew: made again if need be. Throws as `lockStateDir` does; then nothing has changed. */
+  renew(): void
   /** Gives the directory free. Idempotent. */
   release(): void
+}
+
+/** Nobody may look there now; what was there may be there still. */
+export const UNSEEN = 'unseen'
+
+/** Which file lies there, in words that are the same for the same one; undefined: none. */
+export function fileAt(path: string): string | typeof UNSEEN | undefined {
+  try {
+    const found = statSync(path, { throwIfNoEntry: false, bigint: true })
+    return found === undefined ? undefined : `${found.dev}:${found.ino}`
+  } catch {
+    return UNSEEN
+  }
 }
 
 /** SQLITE_BUSY: somebody else holds it. */
@@ -48,6 +68,34 @@ const BUSY = 5
 export function lockStateDir(stateDir: string): Lock {
   const path = join(stateDir, 'opswire.lock')
   const holder = join(stateDir, 'opswire.pid')
+  let database = lockAndSign(stateDir, path, holder)
+  let file = fileAt(path)
+  let held = true
+  const lock = {
+    path,
+    get isAstray() {
+      const now = fileAt(path)
+      return now !== file && now !== UNSEEN
+    },
+    renew() {
+      if (!lock.isAstray) return
+      const former = database
+      database = lockAndSign(stateDir, path, holder)
+      file = fileAt(path)
+      former.close()
+    },
+    release() {
+      if (!held) return
+      held = false
+      // Where the directory has another holder now, that is its name.
+      if (!lock.isAstray) rmSync(holder, { force: true })
+      database.close()
+    },
+  }
+  return lock
+}
+
+function lockAndSign(stateDir: string, path: string, holder: string): DatabaseSync {
   prepare(stateDir, path)
   let database: DatabaseSync
   try {
@@ -63,15 +111,7 @@ export function lockStateDir(stateDir: string): Lock {
   } catch {
     // Only the name of the holder is missing then (a full disk); the lock holds.
   }
-  let held = true
-  return {
-    release() {
-      if (!held) return
-      held = false
-      rmSync(holder, { force: true })
-      database.close()
-    },
-  }
+  return database
 }
 
 function prepare(stateDir: string, lockPath: string): void {

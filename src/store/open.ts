@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openDatabase, type Reopen } from './database.ts'
 import type { StoreLimits } from './limits.ts'
 import { lockStateDir } from './lock.ts'
+import { Place } from './place.ts'
 import { SqliteStore } from './store.ts'
 
 export interface StoreOptions extends StoreLimits {
@@ -16,20 +17,34 @@ export interface StoreOptions extends StoreLimits {
  * Opens or makes the store in `stateDir`, which is made (0700) if need be. Throws `StoreLocked` when another process
  * has it, `Fatal('store')` naming the path when it can't be written, is another program's or a later version's.
  * A damaged file is moved aside, and `lostState` says so: the caller announces the gap. Damage found later is dealt
- * with the same way while the store runs: what waits is kept, and `onLostState` is called.
+ * with the same way while the store runs: what waits is kept, and `onLostState` is called. Files that are taken away under
+ * it are made again from what is open.
  */
 export async function openStore(options: StoreOptions): Promise<SqliteStore> {
-  const { stateDir, clock } = options
+  const { stateDir, clock, report } = options
   if (stateDir === undefined) return new SqliteStore(openDatabase(undefined, clock.wall()).database, options)
   const lock = lockStateDir(stateDir)
   try {
     const path = join(stateDir, 'opswire.db')
+    const place = new Place({
+      path,
+      lock,
+      wall: () => clock.wall(),
+      say: text => report({ type: 'advice', source: 'store', text }),
+      onTaken: error => options.onTaken?.(error),
+    })
     const { database, lost } = openDatabase(path, clock.wall())
-    const reopen: Reopen = again => openDatabase(path, clock.wall(), again).database
+    place.note()
+    const reopen: Reopen = again => {
+      const { database: another } = openDatabase(path, clock.wall(), again)
+      place.note()
+      return another
+    }
     return new SqliteStore(database, options, {
       lock,
       lostState: lost,
       reopen,
+      place,
       threadFor: options.thread === true ? path : undefined,
     })
   } catch (error) {

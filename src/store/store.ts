@@ -10,7 +10,7 @@ import type { LostState } from './database.ts'
 import { Desk } from './desk.ts'
 import { idsOf } from './ids.ts'
 import type { Done, Ledger } from './ledger.ts'
-import type { StoreLimits } from './limits.ts'
+import type { OnDisk, StoreLimits } from './limits.ts'
 import { Listeners } from './listeners.ts'
 import type { Lock } from './lock.ts'
 import { mirrorOf } from './mirror.ts'
@@ -18,7 +18,7 @@ import { Request, type Size, sizeOf } from './request.ts'
 import { Settled } from './settled.ts'
 import { Timing } from './timing.ts'
 import type { Transaction, Upkeep } from './transaction.ts'
-import { Vault, type VaultOptions } from './vault.ts'
+import { Vault } from './vault.ts'
 import { type Group, type Waiting, WaitingLine } from './waiting.ts'
 
 /** A floor that no append carries along is written after this long. */
@@ -58,22 +58,11 @@ export class SqliteStore implements Store {
   #closed = false
   #closing: Promise<void> | undefined
 
-  constructor(
-    database: DatabaseSync,
-    limits: StoreLimits,
-    opened: {
-      readonly lock?: Lock
-      readonly lostState?: LostState | undefined
-      readonly idRunSize?: number
-      readonly reopen?: VaultOptions['reopen']
-      /** The file, for a thread that writes it: without it this thread does. */
-      readonly threadFor?: string | undefined
-    } = {},
-  ) {
+  constructor(database: DatabaseSync, limits: StoreLimits, opened: OnDisk = {}) {
     this.#limits = limits
     this.#clock = limits.clock
     this.#alarm = new Alarm(limits.clock, () => this.#turn())
-    this.#condition = new Condition(limits)
+    this.#condition = new Condition(limits, opened.place?.path)
     this.#listeners = new Listeners(limits.report)
     this.#lock = opened.lock
     this.lostState = opened.lostState
@@ -82,6 +71,7 @@ export class SqliteStore implements Store {
       limits: { count: limits.maxDeadLetters, bytes: limits.maxBytes / 4 },
       idRunSize: opened.idRunSize,
       reopen: opened.reopen,
+      place: opened.place,
       onDamage: error => this.#failed(error),
     })
     this.#timing = new Timing(limits.clock, this.#ledger.rows.meta().ageMs)
@@ -185,6 +175,12 @@ export class SqliteStore implements Store {
     return this.#listeners.add(callback)
   }
 
+  /** Looks whether its files are still in their place, as each turn does. To be called every few seconds. */
+  look(): void {
+    this.#vault.look(this.#clock.now())
+    if (this.#vault.unfit) this.#wake(0)
+  }
+
   /** Writes what waits and has room, then gives the file and the lock free. What could not be written is rejected. */
   close(): Promise<void> {
     this.#closing ??= this.#shut()
@@ -196,8 +192,11 @@ export class SqliteStore implements Store {
     this.#alarm.cancel()
     try {
       // Without a thread all of it happens at once.
-      if (this.#desk !== undefined) await this.#busy
+      if (this.#busy !== undefined) await this.#busy
       if (this.#desk !== undefined) await this.#desk.clear()
+      this.#vault.look(Number.POSITIVE_INFINITY)
+      const copying = this.#vault.prepare()
+      if (copying !== undefined && (await copying.then(() => true, this.#failed))) this.#mend()
       let group = this.#group()
       while (group.jobs.length > 0 && this.#write(group.jobs)) group = this.#group()
       this.#write([], true)
@@ -227,7 +226,8 @@ export class SqliteStore implements Store {
   #turn(): void {
     // Its end turns again.
     if (this.#busy !== undefined) return
-    if (this.#vault.damaged && !this.#mend()) return
+    this.#vault.look(this.#clock.now())
+    if (this.#vault.unfit && !this.#mend()) return
     // Room first: on a full disk the rows that may go are what lets the others in.
     if (this.#condition.failing && !this.#write([], true)) return
     const group = this.#group()
@@ -238,10 +238,11 @@ export class SqliteStore implements Store {
     this.#plan(group.more)
   }
 
-  /** A damaged file is replaced; what waits goes into the next one. False when it has to be tried again. */
+  /** A file that is damaged, or not in its place, is replaced; what waits goes into the next one. False when it has to be tried again. */
   #mend(): boolean {
-    if (this.#desk?.occupied === true) {
-      this.#busy = this.#desk.clear().then(() => {
+    const before = this.#desk?.occupied === true ? this.#desk.clear() : this.#vault.prepare()
+    if (before !== undefined) {
+      this.#busy = before.catch(this.#failed).then(() => {
         this.#busy = undefined
         this.#wake(0)
       })
@@ -287,7 +288,7 @@ export class SqliteStore implements Store {
 
   /** One transaction; true when it is durable, or when there was nothing to write. */
   #write(jobs: readonly Waiting[], probe = false): boolean {
-    if (this.#vault.damaged) return false
+    if (this.#vault.unfit) return false
     const upkeep = this.#upkeep(jobs, probe)
     if (upkeep === undefined) return true
     const begun = { jobs, upkeep, now: this.#clock.now(), floor: this.floor }
@@ -341,7 +342,7 @@ export class SqliteStore implements Store {
     if (done.added > 0 || done.freed) this.#listeners.callAll()
   }
 
-  #failed(error: unknown): void {
+  readonly #failed = (error: unknown): void => {
     this.#condition.failed(error)
     this.#wake(0)
   }

@@ -4,6 +4,7 @@ import { describe, Retryable } from '../errors.ts'
 import type { LostState, Reopen } from './database.ts'
 import { isDamage, reading } from './faults.ts'
 import { type Done, type Draft, type Job, Ledger } from './ledger.ts'
+import type { Place } from './place.ts'
 import type { Rows } from './rows.ts'
 import type { DeadLimits, Upkeep } from './transaction.ts'
 
@@ -14,6 +15,8 @@ export interface VaultOptions {
   readonly reopen?: Reopen | undefined
   /** A read found damage; what a write finds it throws. */
   readonly onDamage: (error: unknown) => void
+  /** Where the file belongs, looked at now and then. */
+  readonly place?: Place | undefined
 }
 
 export class Vault {
@@ -34,9 +37,19 @@ export class Vault {
     return this.#ledger
   }
 
-  /** The file is not to be used until `mend` has done its work. */
-  get damaged(): boolean {
-    return this.#damage !== undefined
+  /** Nothing is to be written until `mend` has done its work. */
+  get unfit(): boolean {
+    return this.#damage !== undefined || this.#options.place?.isAstray === true
+  }
+
+  /** Looks, when it is time for that again, whether the file is still in its place. */
+  look(nowMs: number): void {
+    if (this.#damage === undefined) this.#options.place?.look(nowMs)
+  }
+
+  /** What takes time before `mend` can do its work: undefined when nothing does. Rejects with what stands in the way, to be called again then. */
+  prepare(): Promise<void> | undefined {
+    return this.#damage === undefined ? this.#ledger.copyTo(this.#options.place) : undefined
   }
 
   /** Throws `Retryable('store')` when SQLite can't read. */
@@ -62,9 +75,9 @@ export class Vault {
     }
   }
 
-  /** As the ledger's. Undefined while the file is damaged, too. */
+  /** As the ledger's. Undefined while the file is unfit, too. */
   draft(jobs: readonly Job[], upkeep: Upkeep): Draft | undefined {
-    return this.#damage === undefined ? this.#ledger.draft(jobs, upkeep) : undefined
+    return this.unfit ? undefined : this.#ledger.draft(jobs, upkeep)
   }
 
   /**
@@ -89,12 +102,19 @@ export class Vault {
   }
 
   /**
-   * Opens the file again, or a new one in its place: then what was lost is returned, and the new log goes on after the
-   * last seq of the old one, so that nobody who holds rows of that has to learn other numbers. Throws what stands in the
-   * way; to be called again then.
+   * Opens the file again, or the copy of one that was not in its place any more, or a new one: then what was lost is
+   * returned, and the new log goes on after the last seq of the old one, so that nobody who holds rows of that has to learn
+   * other numbers. Throws what stands in the way; to be called again then.
    */
   mend(ageMs: number): LostState | undefined {
-    const { reopen, limits, idRunSize } = this.#options
+    const { reopen, limits, idRunSize, place } = this.#options
+    const isCopy = this.#damage === undefined && place?.put() === true
+    if (isCopy) {
+      this.#damage = new Retryable('store', 'the copy is not open yet')
+      this.#ledger.abandon()
+      place?.clear()
+    }
+    if (this.#damage === undefined) return undefined
     if (reopen === undefined) throw this.#damage
     this.#ledger.abandon()
     const database = reopen({
@@ -108,6 +128,7 @@ export class Vault {
     try {
       ledger = new Ledger(database, limits, idRunSize)
       if (this.#lost !== undefined) ledger.beginAfter(lastSeq, ageMs)
+      else if (ledger.totals.lastSeq < lastSeq) throw this.#overwritten(ledger.totals.lastSeq, lastSeq)
     } catch (error) {
       database.close()
       // It can be opened and not be read: no check will say more.
@@ -118,13 +139,21 @@ export class Vault {
     this.#damage = undefined
     const lost = this.#lost
     this.#lost = undefined
-    this.#doubted = lost === undefined
+    this.#doubted = lost === undefined && !isCopy
     return lost
   }
 
   close(): void {
+    this.#options.place?.close()
     if (this.#damage === undefined) this.#ledger.close()
     else this.#ledger.abandon()
+  }
+
+  /** It looks well, and is not the one that was written: emptied, or an older copy laid over it. Not to be believed at the next try. */
+  #overwritten(last: number, lastSeq: number): Error {
+    this.#damage = new Error(`it was overwritten while in use: it ends at ${last}, and ${lastSeq} was written`)
+    this.#doubted = true
+    return new Retryable('store', 'the store is damaged', { cause: this.#damage })
   }
 
   #suspect(error: unknown): boolean {

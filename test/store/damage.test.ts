@@ -112,7 +112,7 @@ function vaultOver(path: string, failures: Error[]) {
       throw Object.assign(new Error('malformed'), { errcode: 11 })
     }
     expect(() => vault.read('events', hurt)).toThrow('could not read events')
-    expect(vault.damaged).toBe(true)
+    expect(vault.unfit).toBe(true)
   }
   return { vault, seen, damage }
 }
@@ -123,7 +123,7 @@ it('a file that is found well after all is kept; damage that comes again is beli
   vault.ledger.beginAfter(7, 0)
   damage()
   expect(vault.mend(0)).toBeUndefined()
-  expect([vault.damaged, vault.ledger.totals.lastSeq]).toEqual([false, 7])
+  expect([vault.unfit, vault.ledger.totals.lastSeq]).toEqual([false, 7])
   damage()
   expect(vault.mend(0)).toMatchObject({ reason: 'malformed' })
   expect(vault.ledger.totals).toMatchObject({ lastSeq: 7, floor: 7 })
@@ -139,7 +139,7 @@ it('what was lost is told though a new file could not be begun at once', () => {
   scribbleAll(path)
   damage()
   expect(() => vault.mend(0)).toThrow('disk full')
-  expect(vault.damaged).toBe(true)
+  expect(vault.unfit).toBe(true)
   expect(vault.mend(0)).toMatchObject({ movedTo: expect.stringContaining('.damaged-') })
   expect(vault.ledger.totals).toMatchObject({ lastSeq: 7, floor: 7 })
   vault.close()

@@ -107,8 +107,17 @@ export class Unit {
 
   /** Lets the process open so many files (the soft limit). */
   limitFiles(most: number): void {
+    this.#limit(`--nofile=${most}:`)
+  }
+
+  /** Lets the process write no file beyond so many bytes (the soft limit). */
+  limitFileSize(most: number | 'unlimited'): void {
+    this.#limit(`--fsize=${most}:`)
+  }
+
+  #limit(flag: string): void {
     // Asked for by the daemon's own user: root alone may not, where it lacks the right to use resources at will.
-    const { command, args } = this.#as(['prlimit', '--pid', String(this.pid), `--nofile=${most}:`])
+    const { command, args } = this.#as(['prlimit', '--pid', String(this.pid), flag])
     const done = spawnSync(command, args, { encoding: 'utf8' })
     if (done.status !== 0) throw new Error(`prlimit: ${done.stderr}`)
   }
