@@ -1,9 +1,27 @@
 /** The publisher of the bare loop: acknowledged publishes with many under way. What is refused, or lost, ends the process. */
-import { createInbox, type NatsConnection } from '@nats-io/transport-node'
-import { PreparedHeaders } from '../src/sinks/nats-publisher.ts'
+import { createInbox, MsgHdrsImpl, type NatsConnection } from '@nats-io/transport-node'
 
 /** Unacknowledged messages at once: where throughput is best on one machine. */
 export const WINDOW = 1024
+
+/** Encoded by hand: the client's own object costs ten times as much. `publish` calls nothing but `encode`, at once. */
+class PreparedHeaders extends MsgHdrsImpl {
+  readonly #fixed: string
+  #block: Uint8Array = new Uint8Array()
+
+  constructor(stream: string) {
+    super()
+    this.#fixed = `NATS/1.0\r\nContent-Type: application/cloudevents+json\r\nNats-Expected-Stream: ${stream}\r\nNats-Msg-Id: `
+  }
+
+  prepare(id: string): void {
+    this.#block = Buffer.from(`${this.#fixed}${id}\r\n\r\n`, 'latin1')
+  }
+
+  override encode(): Uint8Array {
+    return this.#block
+  }
+}
 
 interface Outgoing {
   readonly id: string

@@ -1,17 +1,23 @@
 /**
- * Publishes to JetStream with many messages unanswered at once: one inbox, one map, one timer for all. The client's own
- * `publish` makes a timer, an error and several promises for each message (reference: P15, about a quarter of the speed).
+ * Publishes to JetStream with many messages unanswered at once: one inbox, one ring of flights, one timer for all. The
+ * client's own `publish` of JetStream makes a timer, an error and several promises for each message (reference: P15, about a
+ * quarter of the speed).
  */
-import { createInbox, type Msg, MsgHdrsImpl, type NatsConnection, type Subscription } from '@nats-io/transport-node'
+import { createInbox, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node'
 import { Retryable } from '../errors.ts'
 import type { EventRecord } from '../record.ts'
 import type { Cancel, Clock } from '../scheduler/clock.ts'
 import type { Outcome, Receipt } from './contract.ts'
+import { AckReader, type Stored } from './nats-acks.ts'
+import { Flights } from './nats-flights.ts'
+import { Frames, sendBytes } from './nats-frames.ts'
 import type { Position } from './position.ts'
 
 /** No answer for this long and the connection counts as lost: what is unanswered is doubtful, not refused. */
 const ACK_TIMEOUT_MS = 10_000
 const SWEEP_MS = 1000
+/** What goes to the connection in one piece: fewer, larger writes cost less, here and in the server. */
+const BLOCK_BYTES = 128 * 1024
 
 /** Server errors that say: this message, at this size, never. (10054 message, 10097 headers.) */
 const TOO_LARGE = new Set([10054, 10097])
@@ -30,26 +36,26 @@ export interface PublisherOptions {
   readonly onTrouble: (reason: Error) => void
 }
 
-interface Flight {
-  readonly seq: number
-  readonly id: string
-  readonly sentAt: number
-}
-
 export class Publisher {
   readonly #options: PublisherOptions
   readonly #inbox = `${createInbox()}.`
   readonly #subscription: Subscription
-  readonly #headers: PreparedHeaders
-  readonly #flights = new Map<string, Flight>()
-  #next = 0
+  readonly #frames: Frames
+  readonly #acks: AckReader
+  readonly #flights = new Flights()
+  /** Given and not yet written, from `#unsentFrom` on. */
+  #unsent: EventRecord[] = []
+  #unsentFrom = 0
+  #writing = false
   #receipts: Receipt[] = []
   #sweep: Cancel | undefined
   #stopped = false
 
   constructor(options: PublisherOptions) {
     this.#options = options
-    this.#headers = new PreparedHeaders(options.stream)
+    const { prefix, stream } = options
+    this.#frames = new Frames({ prefix, stream, inbox: this.#inbox })
+    this.#acks = new AckReader(stream)
     this.#subscription = options.connection.subscribe(`${this.#inbox}*`, {
       callback: (error, message) => {
         if (error !== null) this.#trouble(new Retryable('sink', 'NATS ended the inbox', { cause: error }))
@@ -60,30 +66,48 @@ export class Publisher {
 
   /** Each record is answered by one receipt, or by `onTrouble`. Never throws. */
   send(records: readonly EventRecord[]): void {
-    const { connection, clock, prefix } = this.#options
-    const now = clock.now()
-    // Reckoned here because the client throws in the middle of a batch (reference: P12).
-    const most = connection.info?.max_payload ?? Number.POSITIVE_INFINITY
+    if (this.#stopped) return
+    // Reckoned here: the server would close the connection for it.
+    const most = this.#options.connection.info?.max_payload ?? Number.POSITIVE_INFINITY
     for (const record of records) {
-      if (this.#stopped) return
-      const headerBytes = this.#headers.prepare(record.id)
-      if (headerBytes + record.body.length > most) {
-        this.#receipt(record.seq, 'too_large', `larger than the server's max_payload of ${most} bytes`)
-        continue
-      }
-      this.#next++
-      const token = this.#next.toString(36)
-      this.#flights.set(token, { seq: record.seq, id: record.id, sentAt: now })
-      try {
-        connection.publish(`${prefix}.${record.subject}`, record.body, {
-          reply: this.#inbox + token,
-          headers: this.#headers,
-        })
-      } catch (error) {
-        this.#trouble(new Retryable('sink', 'NATS takes no publish', { cause: error }))
-      }
+      if (this.#frames.payloadBytes(record) <= most) this.#unsent.push(record)
+      else this.#receipt(record.seq, 'too_large', `larger than the server's max_payload of ${most} bytes`)
     }
-    if (this.#flights.size > 0) this.#sweep ??= clock.after(SWEEP_MS, () => this.#sweepNow())
+    if (!this.#writing) this.#write()
+  }
+
+  /** One block now, the next one when the connection has passed it on: two at once it would copy together. */
+  #write(): void {
+    this.#writing = false
+    if (this.#stopped || this.#unsentFrom === this.#unsent.length) return
+    const { connection, clock } = this.#options
+    try {
+      sendBytes(connection, this.#block(clock.now()))
+    } catch (error) {
+      this.#trouble(new Retryable('sink', 'NATS takes no publish', { cause: error }))
+      return
+    }
+    this.#sweep ??= clock.after(SWEEP_MS, () => this.#sweepNow())
+    if (this.#unsentFrom < this.#unsent.length) {
+      this.#writing = true
+      queueMicrotask(() => this.#write())
+      return
+    }
+    this.#unsent = []
+    this.#unsentFrom = 0
+  }
+
+  /** The next unsent records, as many as fit. */
+  #block(now: number): Uint8Array {
+    const batch: EventRecord[] = []
+    for (let room = 0; room < BLOCK_BYTES; ) {
+      const record = this.#unsent[this.#unsentFrom]
+      if (record === undefined) break
+      batch.push(record)
+      room += this.#frames.mostBytes(record)
+      this.#unsentFrom++
+    }
+    return this.#frames.block(batch, record => this.#flights.add(record, now))
   }
 
   /** Gives out the receipts there are, forgets what is unanswered and leaves no timer. Idempotent. */
@@ -93,40 +117,42 @@ export class Publisher {
     this.#sweep?.()
     this.#sweep = undefined
     this.#flights.clear()
+    this.#unsent = []
+    this.#unsentFrom = 0
     // What was answered is certain: it must not become doubtful.
     this.#flush()
     if (!this.#options.connection.isClosed()) this.#subscription.unsubscribe()
   }
 
   #answered(message: Msg): void {
-    const token = message.subject.slice(this.#inbox.length)
-    const flight = this.#flights.get(token)
-    if (flight === undefined) return
+    const number = numberIn(message.subject, this.#inbox.length)
+    const record = this.#flights.get(number)
+    if (record === undefined) return
     // No body and status 503: nothing listens on this subject, so no stream takes it any more (reference: P3).
     if (message.data.length === 0 && message.headers?.code === 503) {
-      this.#flights.delete(token)
-      this.#receipt(flight.seq, 'retry', 'no stream takes the subject')
+      this.#flights.remove(number)
+      this.#receipt(record.seq, 'retry', 'no stream takes the subject')
       this.#trouble(new Retryable('sink', `no stream takes ${this.#options.prefix}.> any more`))
       return
     }
-    const ack = parseAck(message.data)
+    const ack = this.#acks.read(message.data)
     // Something else that answers on these subjects is no acknowledgement: the stream's own is still to come.
     if (ack === undefined || (ack.outcome !== 'error' && ack.stream !== this.#options.stream)) return
-    this.#flights.delete(token)
+    this.#flights.remove(number)
     if (ack.outcome !== 'error') {
-      this.#receipt(flight.seq, ack.outcome)
-      this.#follow(ack, flight.id)
+      this.#receipt(record.seq, ack.outcome)
+      this.#follow(ack, record.id)
       return
     }
     const reason = `stream ${this.#options.stream} refuses: ${ack.description} (${ack.code})`
-    this.#receipt(flight.seq, TOO_LARGE.has(ack.code) ? 'too_large' : 'retry', reason)
+    this.#receipt(record.seq, TOO_LARGE.has(ack.code) ? 'too_large' : 'retry', reason)
     if (WRONG_STREAM.has(ack.code)) this.#trouble(new Retryable('sink', reason))
   }
 
   /** What is stored below what was acknowledged before stands in a stream that has lost something since. */
   #follow({ outcome, seq }: Stored, id: string): void {
     const { position, stream } = this.#options
-    const before = position.mark.seq
+    const before = position.seq
     if (position.acknowledged(seq, id) || outcome === 'duplicate') return
     this.#trouble(new Retryable('sink', `stream ${stream} went back from message ${before} to ${seq}`))
   }
@@ -153,9 +179,9 @@ export class Publisher {
   #sweepNow(): void {
     this.#sweep = undefined
     const { clock } = this.#options
-    const [oldest] = this.#flights.values()
+    const oldest = this.#flights.oldestSentAt
     if (oldest === undefined) return
-    if (clock.now() - oldest.sentAt >= ACK_TIMEOUT_MS) {
+    if (clock.now() - oldest >= ACK_TIMEOUT_MS) {
       this.#trouble(new Retryable('sink', `no acknowledgement from the stream for ${ACK_TIMEOUT_MS} ms`))
       return
     }
@@ -163,58 +189,13 @@ export class Publisher {
   }
 }
 
-interface Stored {
-  readonly outcome: 'ok' | 'duplicate'
-  readonly stream: string
-  /** Of the message in the stream. */
-  readonly seq: number
-}
-
-type Ack = Stored | { readonly outcome: 'error'; readonly code: number; readonly description: string }
-
-/** A JetStream publish acknowledgement: `{"stream","seq","duplicate"?}` or `{"error":{"code","err_code","description"}}`. */
-export function parseAck(data: Uint8Array): Ack | undefined {
-  let body: unknown
-  try {
-    body = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'))
-  } catch {
-    return undefined
+/** The digits from `at` to the end; NaN for anything else. */
+function numberIn(subject: string, at: number): number {
+  let number = 0
+  for (let index = at; index < subject.length; index++) {
+    const digit = subject.charCodeAt(index) - 0x30
+    if (digit < 0 || digit > 9) return Number.NaN
+    number = number * 10 + digit
   }
-  if (typeof body !== 'object' || body === null) return undefined
-  const ack = body as { stream?: unknown; seq?: unknown; duplicate?: unknown; error?: unknown }
-  if (typeof ack.error === 'object' && ack.error !== null) {
-    const { err_code, code, description } = ack.error as { err_code?: unknown; code?: unknown; description?: unknown }
-    return {
-      outcome: 'error',
-      code: Number(err_code ?? code ?? 0),
-      description: String(description ?? 'no reason given'),
-    }
-  }
-  if (typeof ack.stream !== 'string' || typeof ack.seq !== 'number') return undefined
-  return { outcome: ack.duplicate === true ? 'duplicate' : 'ok', stream: ack.stream, seq: ack.seq }
-}
-
-/**
- * The header block of every event, encoded by hand: the client's own object costs ten times as much. `publish` calls
- * nothing but `encode`, in the same turn, so one object serves all.
- */
-export class PreparedHeaders extends MsgHdrsImpl {
-  readonly #fixed: string
-  #block: Uint8Array = new Uint8Array()
-
-  constructor(stream: string) {
-    super()
-    // The message must reach the stream that was verified, or none.
-    this.#fixed = `NATS/1.0\r\nContent-Type: application/cloudevents+json\r\nNats-Expected-Stream: ${stream}\r\nNats-Msg-Id: `
-  }
-
-  /** Makes the block for one message id (no line ends in it) and returns its length. */
-  prepare(id: string): number {
-    this.#block = Buffer.from(`${this.#fixed}${id}\r\n\r\n`, 'latin1')
-    return this.#block.length
-  }
-
-  override encode(): Uint8Array {
-    return this.#block
-  }
+  return number
 }

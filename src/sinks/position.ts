@@ -27,25 +27,37 @@ export function isSameLife(a: Pick<Mark, 'stream' | 'created'>, b: Pick<Mark, 's
 
 /** Follows the acknowledgements of one connection. */
 export class Position {
-  #mark: Mark
+  #life: Mark
+  #seq: number
+  #id: string | null
 
   constructor(mark: Mark) {
-    this.#mark = mark
+    this.#life = mark
+    this.#seq = mark.seq
+    this.#id = mark.id
   }
 
   get mark(): Mark {
-    return this.#mark
+    return { stream: this.#life.stream, created: this.#life.created, seq: this.#seq, id: this.#id }
+  }
+
+  /** `mark.seq`. */
+  get seq(): number {
+    return this.#seq
   }
 
   /** It is known better from before. */
   adopt(mark: Mark): void {
-    this.#mark = mark
+    this.#life = mark
+    this.#seq = mark.seq
+    this.#id = mark.id
   }
 
   /** A message stands at `seq`. False when the stream was beyond that already. */
   acknowledged(seq: number, id: string): boolean {
-    if (seq <= this.#mark.seq) return false
-    this.#mark = { ...this.#mark, seq, id }
+    if (seq <= this.#seq) return false
+    this.#seq = seq
+    this.#id = id
     return true
   }
 }

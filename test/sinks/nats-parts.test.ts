@@ -1,51 +1,12 @@
 import type { StreamConfig } from '@nats-io/jetstream'
-import { headers, MsgHdrsImpl } from '@nats-io/transport-node'
 import { describe, expect, it } from 'vitest'
 import { noticeRecord } from '../../src/dead-letter.ts'
 import { eventSchema } from '../../src/event-schema.ts'
-import { PreparedHeaders, parseAck } from '../../src/sinks/nats-publisher.ts'
 import { covers, judge } from '../../src/sinks/nats-stream.ts'
 import { withoutRaw } from '../../src/sinks/shrink.ts'
 import { natsConfig, numbered } from '../support/nats.ts'
 
 const bytes = (text: string): Uint8Array => Buffer.from(text)
-
-describe('headers made by hand', () => {
-  it('are the bytes that the client would make, and are all that a publish asks for', () => {
-    const own = new PreparedHeaders('OPSWIRE')
-    const length = own.prepare('4be1')
-    const theirs = headers()
-    theirs.set('Content-Type', 'application/cloudevents+json')
-    theirs.set('Nats-Expected-Stream', 'OPSWIRE')
-    theirs.set('Nats-Msg-Id', '4be1')
-    if (!(theirs instanceof MsgHdrsImpl)) throw new Error('another kind of headers')
-    expect(Buffer.from(own.encode())).toEqual(Buffer.from(theirs.encode()))
-    expect(length).toBe(own.encode().length)
-    own.prepare('4be2')
-    expect(MsgHdrsImpl.decode(own.encode()).get('Nats-Msg-Id')).toBe('4be2')
-  })
-})
-
-describe('acknowledgements', () => {
-  it.each([
-    ['{"stream":"OPSWIRE","seq":7}', { outcome: 'ok', stream: 'OPSWIRE', seq: 7 }],
-    [
-      '{"stream":"OPSWIRE","domain":"hub","seq":7,"duplicate": true}',
-      { outcome: 'duplicate', stream: 'OPSWIRE', seq: 7 },
-    ],
-    [
-      '{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"OPSWIRE","seq":0}',
-      { outcome: 'error', code: 10077, description: 'maximum bytes exceeded' },
-    ],
-    ['{"error":{"code":429}}', { outcome: 'error', code: 429, description: 'no reason given' }],
-    ['{"answer":"of another service"}', undefined],
-    ['+OK', undefined],
-    ['', undefined],
-    ['null', undefined],
-  ])('%s', (text, expected) => {
-    expect(parseAck(bytes(text))).toEqual(expected)
-  })
-})
 
 describe('subjects', () => {
   it.each([
