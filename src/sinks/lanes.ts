@@ -5,7 +5,10 @@ import type { SentAt } from './look-back.ts'
 export interface Entry {
   record: EventRecord
   readonly seq: number
-  readonly lane: string
+  /** The last entry of each lane of its source, by `partitionkey`. */
+  readonly lanes: Map<string, Entry>
+  /** The one behind it in its lane. */
+  next: Entry | undefined
   /** `queued`: waits for its lane. `ready`: may be sent. `sent`: unanswered. `done`: settled. */
   state: 'queued' | 'ready' | 'sent' | 'done'
   /** The first sending by this process: nothing older in the sink can be this row. */
@@ -14,17 +17,18 @@ export interface Entry {
   shrunk: boolean
 }
 
-const NOTHING = new Uint8Array()
+/** Stands for what is done: an entry stays until the durable floor has passed it, and nobody needs its event any more. */
+const GONE: EventRecord = { seq: 0, id: '', subject: '', partitionkey: '', recordedMs: 0, body: new Uint8Array() }
 
-/** Rows of one source and one `partitionkey` keep their order; the subject begins `<system>.<source>.`. */
-function laneOf(record: EventRecord): string {
-  const first = record.subject.indexOf('.')
-  const second = record.subject.indexOf('.', first + 1)
-  return `${record.subject.slice(0, second === -1 ? undefined : second)} ${record.partitionkey}`
+/** The subject begins `<system>.<source>.`. */
+function sourceOf(subject: string): string {
+  const first = subject.indexOf('.')
+  const second = subject.indexOf('.', first + 1)
+  return subject.slice(0, second === -1 ? undefined : second)
 }
 
 /**
- * Rows come in by `add` in the order of `seq`, go out by `next`, and end by `done` or come back by `putBack`. `floor`
+ * Rows of one source and one `partitionkey` keep their order. They come in by `add` in the order of `seq`, go out by `next`, and end by `done` or come back by `putBack`. `floor`
  * follows the lowest row that is not done. Rows above `prune`'s floor stay counted, so that `size` bounds how many rows
  * a killed process may have delivered beyond the durable floor.
  */
@@ -37,7 +41,9 @@ export class Lanes {
   #floor: number
   #ready: Entry[] = []
   #readyHead = 0
-  readonly #lanes = new Map<string, Entry[]>()
+  /** The lanes of each source, by source and by each of its subjects; of both there are few. */
+  readonly #bySource = new Map<string, Map<string, Entry>>()
+  readonly #bySubject = new Map<string, Map<string, Entry>>()
   #bytes = 0
 
   constructor(floor: number) {
@@ -60,19 +66,33 @@ export class Lanes {
   }
 
   add(record: EventRecord): Entry {
-    const lane = laneOf(record)
-    const entry: Entry = { record, seq: record.seq, lane, state: 'ready', firstSent: undefined, shrunk: false }
-    const waiting = this.#lanes.get(lane)
-    if (waiting === undefined) {
-      this.#lanes.set(lane, [entry])
-      this.#ready.push(entry)
-    } else {
-      entry.state = 'queued'
-      waiting.push(entry)
+    const lanes = this.#lanesOf(record.subject)
+    const last = lanes.get(record.partitionkey)
+    const entry: Entry = {
+      record,
+      seq: record.seq,
+      lanes,
+      next: undefined,
+      state: last === undefined ? 'ready' : 'queued',
+      firstSent: undefined,
+      shrunk: false,
     }
+    if (last === undefined) this.#ready.push(entry)
+    else last.next = entry
+    lanes.set(record.partitionkey, entry)
     this.#order.push(entry)
     this.#bytes += record.body.length
     return entry
+  }
+
+  #lanesOf(subject: string): Map<string, Entry> {
+    let lanes = this.#bySubject.get(subject)
+    if (lanes !== undefined) return lanes
+    const source = sourceOf(subject)
+    lanes = this.#bySource.get(source) ?? new Map<string, Entry>()
+    this.#bySource.set(source, lanes)
+    this.#bySubject.set(subject, lanes)
+    return lanes
   }
 
   /** The next row that may be sent, without taking it. */
@@ -108,14 +128,15 @@ export class Lanes {
     entry.record = record
   }
 
-  /** The row needs nothing more; the next of its lane is ready. */
+  /** The row needs nothing more, its `record` is gone; the next of its lane is ready. */
   done(entry: Entry): void {
-    if (entry.state === 'done') return
+    const { state } = entry
+    if (state === 'done') return
     entry.state = 'done'
     this.#bytes -= entry.record.body.length
-    // The entry stays until the durable floor has passed it; nobody needs its body any more.
-    entry.record = { ...entry.record, body: NOTHING }
-    this.#leaveLane(entry)
+    // One that still waited is passed over when its turn comes.
+    if (state !== 'queued') this.#advance(entry)
+    entry.record = GONE
     for (;;) {
       const lowest = this.#order[this.#open]
       if (lowest === undefined || lowest.state !== 'done') break
@@ -124,17 +145,22 @@ export class Lanes {
     }
   }
 
-  #leaveLane(entry: Entry): void {
-    const lane = this.#lanes.get(entry.lane)
-    if (lane === undefined) return
-    const at = lane.indexOf(entry)
-    lane.splice(at, 1)
-    const first = lane[0]
-    if (first === undefined) this.#lanes.delete(entry.lane)
-    else if (at === 0) {
-      first.state = 'ready'
-      this.#ready.push(first)
+  /** The first of its lane is done. */
+  #advance(first: Entry): void {
+    const { partitionkey } = first.record
+    let next: Entry | undefined = first
+    while (next?.state === 'done') {
+      const behind: Entry | undefined = next.next
+      // What is kept must not keep all that came after it.
+      next.next = undefined
+      next = behind
     }
+    if (next === undefined) {
+      first.lanes.delete(partitionkey)
+      return
+    }
+    next.state = 'ready'
+    this.#ready.push(next)
   }
 
   /** Forgets done rows up to the floor that is durable. */

@@ -45,33 +45,33 @@ export class Lookahead {
     return Math.max(this.#read, earlier.at(-1)?.seq ?? 0)
   }
 
-  /** Takes up one page. Empty when there is nothing to read, or no room for it yet. */
-  page(): Entry[] {
-    this.#lanes.prune(this.#store.floor)
-    if (this.#caughtUp || this.#lanes.bytes >= MAX_HELD_BYTES) return []
-    const room = this.#rows - this.#lanes.size
-    if (room <= 0) {
-      this.#awaitFloor()
-      return []
-    }
-    const limit = Math.min(room, PAGE)
-    const rows = this.#store.read(this.#read, limit)
-    if (rows.length < limit) this.#caughtUp = true
-    return rows.map(row => {
-      this.#read = row.seq
-      const entry = this.#lanes.add(row)
-      if (this.#delivered.delete(row.seq)) this.#lanes.done(entry)
-      return entry
-    })
-  }
-
   /** Takes up pages until a row may be sent; undefined when none can be had. */
   next(): Entry | undefined {
     for (;;) {
       const entry = this.#lanes.peek()
       if (entry !== undefined) return entry
-      if (this.page().length === 0) return undefined
+      if (!this.#page()) return undefined
     }
+  }
+
+  /** Takes up one page. False when there is nothing to read, or no room for it yet. */
+  #page(): boolean {
+    this.#lanes.prune(this.#store.floor)
+    if (this.#caughtUp || this.#lanes.bytes >= MAX_HELD_BYTES) return false
+    const room = this.#rows - this.#lanes.size
+    if (room <= 0) {
+      this.#awaitFloor()
+      return false
+    }
+    const limit = Math.min(room, PAGE)
+    const rows = this.#store.read(this.#read, limit)
+    if (rows.length < limit) this.#caughtUp = true
+    for (const row of rows) {
+      this.#read = row.seq
+      const entry = this.#lanes.add(row)
+      if (this.#delivered.size > 0 && this.#delivered.delete(row.seq)) this.#lanes.done(entry)
+    }
+    return rows.length > 0
   }
 
   /**

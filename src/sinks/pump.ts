@@ -12,7 +12,7 @@ import { type Attempt, supervise } from '../scheduler/supervise.ts'
 import { Burials } from './burials.ts'
 import { type Outcome, type Receipt, SinkGone } from './contract.ts'
 import { type Entry, Lanes } from './lanes.ts'
-import { sentFrom } from './look-back.ts'
+import { type SentAt, sentFrom } from './look-back.ts'
 import { Lookahead } from './lookahead.ts'
 import type { Pump, PumpOptions, PumpState } from './pump-contract.ts'
 import { Rewind } from './rewind.ts'
@@ -212,13 +212,11 @@ class StorePump implements Pump {
     // An answer that comes after the loss belongs to no session: the next one asks again.
     if (this.#fail !== session) return
     const there = doubtful.filter(entry => found.has(entry.record.id))
+    const recordedMs = there.map(entry => entry.record.recordedMs)
     for (const entry of there) this.#lanes.done(entry)
     this.#doubtful.clear()
     this.#lanes.putBack(doubtful)
-    this.#count(
-      'duplicate',
-      there.map(entry => entry.record.recordedMs),
-    )
+    this.#count('duplicate', recordedMs)
     this.#settle()
   }
 
@@ -245,12 +243,16 @@ class StorePump implements Pump {
     if (!this.#open || this.#draining || this.#parked !== undefined) return
     const window = this.#probing ? 1 : sink.window
     const batch: EventRecord[] = []
+    let sentAt: SentAt | undefined
     try {
       while (this.#flying.size < window && this.#flyingBytes < MAX_FLYING_BYTES) {
         const entry = this.#ahead.next()
         if (entry === undefined) break
         this.#lanes.take(entry)
-        entry.firstSent ??= { wallMs: clock.wall(), nowMs: clock.now() }
+        if (entry.firstSent === undefined) {
+          sentAt ??= { wallMs: clock.wall(), nowMs: clock.now() }
+          entry.firstSent = sentAt
+        }
         this.#flying.set(entry.seq, entry)
         this.#flyingBytes += entry.record.body.length
         batch.push(entry.record)

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { EventRecord } from '../../src/record.ts'
 import { type Entry, Lanes } from '../../src/sinks/lanes.ts'
@@ -88,5 +89,50 @@ describe('lanes', () => {
     }
     expect(lanes.floor).toBe(50_000)
     expect(lanes.size).toBe(0)
+  })
+
+  it('keeps the order of each key, whatever is taken, put back, and settled before its turn', () => {
+    const step = fc.record({
+      what: fc.constantFrom('add', 'add', 'take', 'done', 'done', 'back', 'found'),
+      at: fc.nat(99),
+    })
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), steps => {
+        const lanes = new Lanes(0)
+        const held: Entry[] = []
+        const sent: Entry[] = []
+        const keys = new Map<Entry, string>()
+        const laneOf = (entry: Entry): Entry[] => held.filter(other => keys.get(other) === keys.get(entry))
+        for (const { what, at } of steps) {
+          const open = held.filter(entry => entry.state !== 'done')
+          if (what === 'add') {
+            const [key, source] = [`key-${at % 3}`, `apic.fabric-${at % 2}.event.${at % 5}`]
+            const entry = lanes.add(row(held.length + 1, key, source))
+            keys.set(entry, `${at % 2} ${key}`)
+            held.push(entry)
+          } else if (what === 'take') {
+            const entry = lanes.peek()
+            if (entry === undefined) {
+              expect(
+                open.filter(one => one.state !== 'sent' && laneOf(one).every(other => other.state !== 'sent')),
+              ).toEqual([])
+              continue
+            }
+            expect(laneOf(entry).find(one => one.state !== 'done')).toBe(entry)
+            lanes.take(entry)
+            sent.push(entry)
+          } else if (what === 'back') {
+            lanes.putBack(sent.splice(0))
+          } else {
+            const among = what === 'done' ? sent : open
+            const [entry] = among.slice(at % Math.max(1, among.length))
+            if (entry !== undefined) lanes.done(entry)
+          }
+          const first = held.find(entry => entry.state !== 'done')
+          expect(lanes.floor).toBe(first === undefined ? held.length : first.seq - 1)
+          expect(lanes.bytes).toBe(held.filter(entry => entry.state !== 'done').length * 10)
+        }
+      }),
+    )
   })
 })
