@@ -9,7 +9,8 @@ import type { Place } from './place.ts'
 import { Rows } from './rows.ts'
 import { Tail } from './tail.ts'
 import { type Recorded, Tape } from './tape.ts'
-import { type DeadLimits, type Totals, Transaction, type Upkeep } from './transaction.ts'
+import { type DeadLimits, type Log, type Totals, Transaction, type Upkeep } from './transaction.ts'
+import { Weights } from './weights.ts'
 
 /** One thing to write. `write` runs inside the transaction, and again when the transaction has to be made anew. */
 export interface Job {
@@ -44,7 +45,7 @@ export class Ledger {
   readonly #database: DatabaseSync
   readonly #pen: Pen
   readonly #tape = new Tape()
-  readonly #ids: Ids
+  readonly #log: Log
   readonly #limits: DeadLimits
   readonly #idRunSize: number | undefined
   readonly #begin: StatementSync
@@ -59,13 +60,14 @@ export class Ledger {
     this.#idRunSize = idRunSize
     this.#pen = new Pen(database)
     this.rows = new Rows(this.#pen)
-    this.#ids = new Ids(this.#pen, idRunSize)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
     this.#commit = database.prepare('COMMIT')
     const { floor, bytes } = this.rows.meta()
+    const { last } = this.rows.range()
+    this.#log = { rows: this.rows, ids: new Ids(this.#pen, idRunSize), weights: new Weights(last) }
     const dead = this.rows.deadTotals()
     this.#totals = {
-      lastSeq: Math.max(floor, this.rows.range().last),
+      lastSeq: Math.max(floor, last),
       floor,
       bytes,
       deadLetters: dead.count,
@@ -89,7 +91,7 @@ export class Ledger {
   }
 
   nextExpiryMs(): number | undefined {
-    return this.#ids.nextExpiryMs(this.#totals.floor)
+    return this.#log.ids.nextExpiryMs(this.#totals.floor)
   }
 
   /**
@@ -102,7 +104,7 @@ export class Ledger {
       let current: J | undefined
       try {
         this.#begin.run()
-        const transaction = new Transaction(this.rows, this.#ids, this.#limits, this.#totals, upkeep)
+        const transaction = new Transaction(this.#log, this.#limits, this.#totals, upkeep)
         for (const job of jobs) {
           if (refused.has(job)) continue
           current = job
@@ -113,7 +115,7 @@ export class Ledger {
         this.#commit.run()
         return this.#adopt(transaction, trimmedThrough, refused)
       } catch (error) {
-        this.#ids.discard()
+        this.#log.ids.discard()
         // SQLite rolls back by itself after some errors (full, I/O).
         if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
         if (current === undefined || !isRowFault(error)) throw error
@@ -127,7 +129,7 @@ export class Ledger {
    * written by `commit` (it is at fault), or nothing is to be written.
    */
   draft(jobs: readonly Job[], upkeep: Upkeep): Draft | undefined {
-    const transaction = new Transaction(this.rows, this.#ids, this.#limits, this.#totals, upkeep)
+    const transaction = new Transaction(this.#log, this.#limits, this.#totals, upkeep)
     let trimmedThrough = 0
     try {
       this.#pen.onto(this.#tape, () => {
@@ -150,7 +152,7 @@ export class Ledger {
 
   /** The draft was not written. */
   drop(): void {
-    this.#ids.discard()
+    this.#log.ids.discard()
     this.#tape.clear()
   }
 
@@ -168,14 +170,17 @@ export class Ledger {
     const { records, deadDropped } = transaction
     const before = this.#totals.bytes
     this.#count(transaction)
+    this.#log.weights.drop(trimmedThrough)
     return { refused, added: records.length, trimmedThrough, deadDropped, freed: this.#totals.bytes < before }
   }
 
   #count(transaction: Transaction): void {
-    this.#ids.adopt()
+    this.#log.ids.adopt()
     const floorBefore = this.#totals.floor
     this.#totals = transaction.totals()
     this.#tail.push(transaction.records)
+    const { records, sizes } = transaction
+    for (const [index, bytes] of sizes.entries()) this.#log.weights.push(records[index]?.seq ?? 0, bytes)
     this.#tail.drop(this.#totals.floor)
     for (const seq of transaction.buried) this.#buried.add(seq)
     if (transaction.buried.length > 0) this.#tail.clear()

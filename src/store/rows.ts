@@ -4,6 +4,7 @@ import type { Cursor, EventRecord, ManagedObject, MirrorChange } from '../record
 import { blob, buffer, integer, type Row, text } from './columns.ts'
 import type { EventKey, Marks, NewEvent, StoredDeadLetter, WhichLetters } from './contract.ts'
 import type { Pen } from './pen.ts'
+import type { Weight } from './weights.ts'
 
 /** What a row is taken to cost beside its body and names: keys, ids, page headers. */
 const ROW_OVERHEAD_BYTES = 192
@@ -117,9 +118,13 @@ export class Rows {
     return row === undefined ? undefined : integer(row, 'recorded_ms')
   }
 
-  /** `seq` and `bytes` of the oldest rows up to `through`, at most `limit`. */
-  oldestEvents(through: number, limit: number): { seq: number; bytes: number }[] {
-    const found = this.#sql('SELECT seq, bytes FROM events WHERE seq <= ? ORDER BY seq LIMIT ?').all(through, limit)
+  /** What the rows with `after < seq <= through` count, at most `limit` of them, in order. */
+  weights(after: number, through: number, limit: number): Weight[] {
+    const found = this.#sql('SELECT seq, bytes FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?').all(
+      after,
+      through,
+      limit,
+    )
     return found.map(row => ({ seq: integer(row, 'seq'), bytes: integer(row, 'bytes') }))
   }
 

@@ -5,6 +5,7 @@ import type { Append, Appended, NewEvent, NoticeOf } from './contract.ts'
 import type { Ids } from './ids.ts'
 import type { Trimmable } from './retention.ts'
 import { ACKED, type Rows, rowBytes, SINK, TRIMMED } from './rows.ts'
+import type { Weights } from './weights.ts'
 
 /** Kept beside the rows, moved on by a COMMIT and by nothing else. */
 export interface Totals {
@@ -29,26 +30,31 @@ export interface Upkeep {
   readonly probe: boolean
 }
 
+/** What a transaction reads and writes. */
+export interface Log {
+  readonly rows: Rows
+  readonly ids: Ids
+  readonly weights: Weights
+}
+
 /** How many dead letters, and how much of them, are kept. */
 export interface DeadLimits {
   readonly count: number
   readonly bytes: number
 }
 
-/** Rows and bytes that one transaction trims at most: the event loop stands still meanwhile. */
-const TRIM_ROWS = 1024
-const TRIM_BYTES = 4 * 1024 * 1024
-
 /** Made by the ledger, handed to each job. */
 export class Transaction {
   readonly #rows: Rows
   readonly #ids: Ids
+  readonly #weights: Weights
   readonly #limits: DeadLimits
   readonly #before: Totals
   readonly #upkeep: Upkeep
   readonly buried: number[] = []
-  /** The events that it adds. */
+  /** The events that it adds, and what each counts. */
   readonly records: EventRecord[] = []
+  readonly sizes: number[] = []
   readonly deadDropped = new Map<string, number>()
   #lastSeq: number
   #floor: number
@@ -56,9 +62,10 @@ export class Transaction {
   #deadLetters: number
   #deadBytes: number
 
-  constructor(rows: Rows, ids: Ids, limits: DeadLimits, before: Totals, upkeep: Upkeep) {
-    this.#rows = rows
-    this.#ids = ids
+  constructor(log: Log, limits: DeadLimits, before: Totals, upkeep: Upkeep) {
+    this.#rows = log.rows
+    this.#ids = log.ids
+    this.#weights = log.weights
     this.#limits = limits
     this.#before = before
     this.#upkeep = upkeep
@@ -117,6 +124,7 @@ export class Transaction {
     this.#lastSeq = seq
     this.#bytes += bytes
     const { id: name, subject, partitionkey, body } = event
+    this.sizes.push(bytes)
     this.records.push({ seq, id: name, subject, partitionkey, recordedMs: Math.trunc(event.recordedMs), body })
     return true
   }
@@ -135,6 +143,8 @@ export class Transaction {
     const key = this.#bin(row.source, row.feed, { reason, content }, notice)
     this.#bytes += this.#rows.markBuried(event.seq, key) - row.bytes
     this.buried.push(event.seq)
+    // Also when this is rolled back: what is not known is read.
+    this.#weights.changed(event.seq)
     return String(key)
   }
 
@@ -180,18 +190,10 @@ export class Transaction {
     const { seq, mark } = this.#upkeep.trim
     const through = Math.min(seq, this.#floor)
     if (through === 0) return 0
-    const oldest = this.#rows.oldestEvents(through, TRIM_ROWS)
-    let last = 0
-    let freed = 0
-    for (const row of oldest) {
-      if (freed > 0 && freed + row.bytes > TRIM_BYTES) break
-      freed += row.bytes
-      last = row.seq
-    }
+    const { seq: last, bytes, all } = this.#weights.oldest(through, (...range) => this.#rows.weights(...range))
     if (last > 0) this.#rows.deleteEvents(last)
     if (last > 0 && mark !== undefined) this.#rows.saveCursor(SINK, TRIMMED, mark)
-    this.#bytes -= freed
-    const all = oldest.length < TRIM_ROWS && last === (oldest.at(-1)?.seq ?? 0)
+    this.#bytes -= bytes
     return all ? through : last
   }
 }
