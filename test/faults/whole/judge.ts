@@ -39,6 +39,8 @@ export interface Evidence {
 
 /** A change is stamped a moment before it is told; clocks of seconds round. */
 const SLACK_MS = 1000
+/** An event carries the time of its step, give or take the moment in which the fabric stamps it. */
+const SAME_MS = 5
 
 export function judgeWhole({ owed, stream, flawOf, mayBe, late = new Set() }: Evidence): Judgement {
   const wrongs: string[] = []
@@ -96,12 +98,34 @@ function settle(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Ga
   // Where steps of a fault are lost under a gap, the next ones are told by what was known before; and what the lost ones left
   // in the object (its highest severity) is told with the state that it has.
   const loose = <T extends Entry>(one: T): T => (one.state === undefined ? one : { ...one, label: one.state })
-  const states = told.map(loose)
+  const states = told.map((one, index) => asItWas(one, told[index - 1], owed, gaps)).map(loose)
   return account(
     owed.map(loose),
     states.filter((one, index) => one.label !== states[index - 1]?.label),
     gaps,
   )
+}
+
+/**
+ * A step at the end of a gap's window may be told with the severity from before it: what is pushed of it says nothing of
+ * severities that were not pushed. As if it had been told with its own; any other severity stays wrong.
+ */
+function asItWas(one: Entry, before: Entry | undefined, owed: readonly Owed[], gaps: readonly Gap[]): Entry {
+  const own = owed.find(
+    other =>
+      phaseOf(other) === phaseOf(one) && Math.abs(other.at - one.at) <= SAME_MS && gaps.some(gap => covers(gap, other)),
+  )
+  if (own?.state === undefined || own.state === one.state || severityOf(before) !== severityOf(one)) return one
+  return { ...one, state: own.state, said: { ...one.said, severity: severityOf(own) } }
+}
+
+/** `clearing` of the state `clearing major`. */
+function phaseOf({ state }: Entry): string | undefined {
+  return state?.split(' ')[0]
+}
+
+function severityOf(one: Entry | undefined): unknown {
+  return one?.said['severity']
 }
 
 function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Gap[]): Account {
