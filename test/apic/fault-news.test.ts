@@ -1,6 +1,13 @@
 /** Which rows of a fault's log are news: by what was told, by what the snapshot shows, by what is pushed. */
 import { describe, expect, it } from 'vitest'
-import { type Border, type Known, newsOf, type Transition } from '../../src/subscribers/apic/fault-news.ts'
+import {
+  type Border,
+  isLogged,
+  type Known,
+  newsOf,
+  overtakenBy,
+  type Transition,
+} from '../../src/subscribers/apic/fault-news.ts'
 
 const DN = 'topology/pod-1/node-101/sys/fault-F1394'
 const STATES = {
@@ -27,12 +34,13 @@ function log(text: string): Transition[] {
 }
 
 function known(text: string): Known {
-  if (text === '') return { there: false, state: undefined, endedMs: undefined }
+  if (text === '') return { there: false, state: undefined, endedMs: undefined, missingMs: undefined }
   const [state = '', end] = text.split(' ')
   return {
     there: end === undefined,
     state: stateAt(state.slice(0, 1), Number(state.slice(1))),
-    endedMs: end === undefined || end === 'missing' ? undefined : Number(end.slice(1)),
+    endedMs: end?.startsWith('X') === true ? Number(end.slice(1)) : undefined,
+    missingMs: end?.startsWith('M') === true ? Number(end.slice(1)) : undefined,
   }
 }
 
@@ -63,8 +71,12 @@ describe('news of a fault', () => {
       'R800 C850 X890',
     ],
     ['ended, and the log is behind with the end', 'C500 X600', 'R100 X200 S300 R400', '', '', ''],
-    ['found missing, and the log shows the end later', 'R100 missing', 'R100 C200 X300', '', '', ''],
-    ['found missing, and came again', 'R100 missing', 'R100 C200 X300 R400', 'R400', '', ''],
+    ['found missing, and the log shows the end later', 'R100 M500', 'R100 C200 X300', '', '', ''],
+    ['found missing, and came again', 'R100 M500', 'R100 C200 X300 R400', 'R400', '', ''],
+    ['found missing, and the log shows its last steps later', 'S100 M500', 'S100 R200 C300 X400', '', '', ''],
+    ['found missing, and the log shows no end yet', 'S100 M500', 'S100 R200 R600 C700', '', '', 'R600 C700'],
+    ['found missing, and lived again at once', 'S100 M500', 'S100 R200 X300 R400 C450 X480', '', '', 'R400 C450 X480'],
+    ['over already, found missing, had come again', 'C100 M500', 'C100 R200 C300 X400', '', '', 'R200 C300 X400'],
     ['after the snapshot, by the shown state', '', 'R100 C200', 'R100', '', ''],
     ['on the way of the snapshot, come and gone', '', 'R10100 X10200', '', '', 'R10100 X10200'],
     ['after the snapshot, pushed', '', 'R10100 X10200', '', 'R10100', ''],
@@ -72,5 +84,30 @@ describe('news of a fault', () => {
     ['before and after the snapshot', '', 'R9000 X9100 R10100 X10200', '', 'R10100', 'R9000 X9100'],
   ])('%s', (_, told, rows, shown, pushed, news) => {
     expect(newsOf(known(told), log(rows), border(shown, pushed))).toEqual(log(news))
+  })
+})
+
+describe('overtaken steps of a fault', () => {
+  it.each([
+    ['before the one that was told last', 'C300', 'S100 R200 C300', 'S100 R200'],
+    ['of a life that was found to be over', 'S100 M500', 'S100 R200 C300 X400 R450', 'R200'],
+    ['none of a life that was over when it was found missing', 'C100 M500', 'C100 X400', ''],
+  ])('%s', (_, told, rows, overtaken) => {
+    expect(overtakenBy(known(told), log(rows))).toEqual(log(overtaken))
+  })
+})
+
+describe('the log of a fault', () => {
+  it.each([
+    ['shows what the snapshot does', 'S100', 'S100 R200', 'R200', true],
+    ['is behind', 'S100', 'S100', 'R200', false],
+    ['is behind with the same state once more', 'R100', 'R100 C200', 'R300', false],
+    ['has nothing to show', 'S100', '', 'S100', true],
+    ['does not go back so far', '', '', 'R10', true],
+    ['shows how it ended', 'R100', 'R100 C200', '', true],
+    ['does not show yet how it ended', 'R100', 'R100', '', false],
+    ['need not show the end of what was over', 'C100', 'C100', '', true],
+  ])('%s', (_, told, rows, shown, logged) => {
+    expect(isLogged(known(told), log(rows), border(shown, '').shown, 50)).toBe(logged)
   })
 })

@@ -88,6 +88,21 @@ describe('a fault log that is behind', () => {
     expect(told()).toEqual(['raised minor live', 'changed warning resync', 'gap major live'])
   })
 
+  it('of a fault that is gone meanwhile does not bring it back', async () => {
+    await away({ config: { reconcile_interval: '1s' }, tuning: { logLagMs: 200 } })
+    knobs().recordsVisibleAfterMs = NEVER_MS
+    await step({ severity: 'critical' })
+    await step({ severity: 'cleared', lc: 'retaining' })
+    rig.simulator.remove(DN)
+    await back()
+    await rig.until(all => all.length >= 2, 'its end')
+    show()
+    await until(() => gaps().length > 0, 'the gap')
+    const before = questions()
+    await until(() => questions() >= before + 2, 'more reconciles')
+    expect(told()).toEqual(['raised minor live', 'cleared minor resync', 'gap major live'])
+  })
+
   it('and shows it to the next process only: that one announces it, once', async () => {
     await away({ tuning: { logLagMs: 200 } })
     knobs().recordsVisibleAfterMs = NEVER_MS

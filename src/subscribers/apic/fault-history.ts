@@ -229,7 +229,12 @@ export function transitionOf({ createdMs, attributes }: LogRow): Transition | un
 function knownOf(core: Core, dn: string): Known {
   const now = core.mirror.get(dn)?.attributes
   const end = core.mirror.end(dn)
-  return { there: now !== undefined, state: now ?? end?.last, endedMs: end?.told === true ? end.endedMs : undefined }
+  return {
+    there: now !== undefined,
+    state: now ?? end?.last,
+    endedMs: end?.told === true ? end.endedMs : undefined,
+    missingMs: end?.told === false ? end.endedMs : undefined,
+  }
 }
 
 function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Change | undefined, asked: Asked) {

@@ -26,6 +26,8 @@ export interface Known {
   readonly state: Attributes | undefined
   /** When the fabric told that it is gone, ms. */
   readonly endedMs: number | undefined
+  /** When it was found missing, without a word of the fabric, ms. */
+  readonly missingMs: number | undefined
 }
 
 /** Where the log's part ends and the snapshot's and the pushes' begins. */
@@ -45,7 +47,7 @@ export interface Border {
 export function newsOf(known: Known, transitions: readonly Transition[], border: Border): Transition[] {
   let { there, state } = known
   const news = upToSnapshot(transitions, border)
-    .slice(lastTold(known, transitions) + 1)
+    .slice(pastMissing(known, transitions, lastTold(known, transitions) + 1))
     .filter(({ change }) => {
       if (change.status === 'deleted') {
         const isNews = there
@@ -65,7 +67,22 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
 
 /** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
 export function overtakenBy(known: Known, transitions: readonly Transition[]): readonly Transition[] {
-  return transitions.slice(0, Math.max(0, lastTold(known, transitions)))
+  const last = lastTold(known, transitions)
+  const ended = transitions.slice(last + 1, pastMissing(known, transitions, last + 1))
+  const steps = ended.filter(({ change }) => change.status !== 'deleted' && !isOver(change.attributes))
+  return [...transitions.slice(0, Math.max(0, last)), ...steps]
+}
+
+/**
+ * The index of the first transition, from `from` on, that is not of a life which was told to be over, as the fault was found
+ * missing before the log had shown how it ended: told now, its last steps would bring it back.
+ */
+function pastMissing({ state, missingMs }: Known, transitions: readonly Transition[], from: number): number {
+  if (missingMs === undefined || state === undefined || isOver(state)) return from
+  const end = transitions.findIndex(({ change }, at) => at >= from && change.status === 'deleted')
+  if ((transitions[end]?.atMs ?? Number.POSITIVE_INFINITY) <= missingMs + SKEW_MS) return end + 1
+  const next = transitions.findIndex(({ atMs }, at) => at >= from && atMs > missingMs)
+  return next >= 0 ? next : transitions.length
 }
 
 /**
