@@ -1,7 +1,8 @@
 /** Versions of an object that has a state: what is new, laid over what is known, and the id that chains them. */
 import type { ManagedObject, MirrorChange } from '../../record.ts'
+import { canonical } from './canonical.ts'
 import type { PropertyChange } from './change-set.ts'
-import { isHousekeeping, isMessageProperty } from './classes.ts'
+import { isHousekeeping, isMessageProperty, withoutMessage } from './classes.ts'
 import type { Change } from './decode.ts'
 import { redact } from './redact.ts'
 import { sourceTime } from './severity.ts'
@@ -41,9 +42,10 @@ export function advance(change: Change, known: ManagedObject | undefined): Step 
   }
   const whole = change.status === 'created' || change.whole === true
   const before = previous?.attributes
-  const attributes: Record<string, string> = before === undefined ? {} : { ...before }
+  const attributes: Record<string, string> = before === undefined ? withoutMessage(told) : { ...before }
   const changes: PropertyChange[] = []
   let stale = false
+  let learned = false
   for (const property in told) {
     if (isMessageProperty(property)) continue
     const value = told[property] ?? ''
@@ -52,14 +54,24 @@ export function advance(change: Change, known: ManagedObject | undefined): Step 
     const old = typeof known === 'string' ? known : undefined
     if (old === value) continue
     stale = true
-    attributes[property] = value
+    if (before !== undefined && old === undefined) learned = true
+    else attributes[property] = value
     if (before === undefined ? whole : old === undefined && (whole || value === '')) continue
     if (property !== 'dn' && !isHousekeeping(change.cls, property)) {
       changes.push({ property, old: old ?? null, new: value })
     }
   }
   const verdict = previous === undefined ? 'first' : changes.length > 0 ? 'changed' : 'same'
-  return { verdict, previous, attributes, told, changes, stale, partial: previous === undefined && !whole }
+  return {
+    verdict,
+    previous,
+    // At once, not name by name: see `withoutMessage`.
+    attributes: learned ? { ...before, ...withoutMessage(told) } : attributes,
+    told,
+    changes,
+    stale,
+    partial: previous === undefined && !whole,
+  }
 }
 
 /**
@@ -74,29 +86,6 @@ export function chainKey(change: Change, step: Step, after: string | undefined):
   if (change.status === 'deleted') return `${chain},"deleted"`
   const born = before === null ? sourceTime(step.attributes['modTs']) : undefined
   return `${chain},${canonical(change.cls, step.attributes)}${born === undefined ? '' : `,${JSON.stringify(born)}`}`
-}
-
-/** The JSON of the object without housekeeping, its properties in order. By hand: each event of a mirrored object needs it. */
-function canonical(cls: string, attributes: Attributes): string {
-  let text = ''
-  for (const property of Object.keys(attributes).sort()) {
-    if (isHousekeeping(cls, property)) continue
-    text += `${text === '' ? '' : ','}${nameText(property)}${JSON.stringify(attributes[property] ?? '')}`
-  }
-  return `{${text}}`
-}
-
-/** `"severity":`, spelt once. */
-const nameTexts = new Map<string, string>()
-const MOST_NAMES = 10_000
-
-function nameText(property: string): string {
-  const known = nameTexts.get(property)
-  if (known !== undefined) return known
-  if (nameTexts.size >= MOST_NAMES) nameTexts.clear()
-  const text = `${JSON.stringify(property)}:`
-  nameTexts.set(property, text)
-  return text
 }
 
 /** What the mirror must learn; `version` is the id of the event that tells of it, or the one before if none does. */

@@ -88,6 +88,15 @@ export function isMessageProperty(name: string): boolean {
   return MESSAGE.has(name)
 }
 
+/**
+ * A copy without those. Not put together name by name: V8 makes a table of a large object that grows so, and each version
+ * that is copied from it would be one too: several times the memory, and twice the time to copy it or to spell it.
+ */
+export function withoutMessage(attributes: Readonly<Record<string, string>>): Record<string, string> {
+  const { childAction: _childAction, rn: _rn, status: _status, ...own } = attributes
+  return own
+}
+
 export function isHousekeeping(cls: string, name: string): boolean {
   return HOUSEKEEPING.has(name) || (RESTLESS.get(cls)?.has(name) ?? false)
 }
