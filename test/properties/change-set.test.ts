@@ -87,4 +87,13 @@ describe('a changeSet, whatever its text', () => {
       { numRuns: 1000 },
     )
   })
+
+  it('reads names right that are more than it remembers, and names that it has met', () => {
+    for (const n of [...Array(12_000).keys(), 0, 1, 11_999]) {
+      const text = `aPropertyOfItsOwn${n} (Old: a, New: b), operSt:up, aPropertyOfItsOwn${n + 1}:x`
+      expect(parseChangeSet(text).map(({ property }) => property)).toEqual([
+        ...[`aPropertyOfItsOwn${n}`, 'operSt', `aPropertyOfItsOwn${n + 1}`],
+      ])
+    }
+  })
 })

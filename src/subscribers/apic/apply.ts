@@ -8,6 +8,7 @@ import { TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
 import type { Outcome } from './outcome.ts'
 import { type Selected, select, unmarked } from './selection.ts'
+import { msOf } from './times.ts'
 
 export interface ApplyOptions {
   readonly origin: Origin
@@ -75,7 +76,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     core.continuity.faults.note(change.dn, outcome.mirror.object?.attributes, options.atMs ?? fabricMs)
   }
   if (log) {
-    const createdMs = Date.parse(change.attributes['created'] ?? '')
+    const createdMs = msOf(change.attributes['created'])
     for (const watcher of watchers) watcher.position.note(change.dn, createdMs, fabricMs)
     const id = normalised.fact?.id
     if (options.origin === 'live') {
@@ -86,7 +87,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   // What is pushed shows that its log can't be empty.
   const recordedAt = log ? change.attributes['created'] : change.attributes['lastTransition']
   if (options.origin === 'live' && recordedAt !== undefined && (log || change.cls === 'faultInst')) {
-    for (const watcher of watchers) core.continuity.sawRecord(watcher.name, Date.parse(recordedAt))
+    for (const watcher of watchers) core.continuity.sawRecord(watcher.name, msOf(recordedAt))
   }
   const isFound = normalised.fact !== undefined && options.alone !== true
   if (isFound && options.origin === 'resync') feed.hearing.found(change.dn)
@@ -145,8 +146,8 @@ export function isStale(core: Pick<Core, 'mirror'>, change: Change): boolean {
   const held = known ?? core.mirror.end(change.dn)?.last
   if (held === undefined) return false
   for (const property of TIME_PROPERTIES) {
-    const pushed = Date.parse(change.attributes[property] ?? '')
-    const last = Date.parse(held[property] ?? '')
+    const last = msOf(held[property])
+    const pushed = msOf(change.attributes[property])
     if (!Number.isNaN(pushed) && !Number.isNaN(last)) return known === undefined ? pushed <= last : pushed < last
   }
   return false

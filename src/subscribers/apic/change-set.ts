@@ -56,11 +56,11 @@ function read(
       at = nextEntry(text, at)
       continue
     }
-    const property = text.slice(at, name)
+    const property = nameOf(text, at, name)
     if (text.charCodeAt(name) === COLON) {
       const end = nextBoundary(text, name + 1)
       found(property, -1, -1, name + 1, end)
-      at = nextEntry(text, end)
+      at = end + SEPARATOR
       continue
     }
     // Behind ` (Old:` or ` (New:`, and one blank.
@@ -76,13 +76,34 @@ function read(
       const start = text.charCodeAt(value) === BLANK ? value + 1 : value
       found(property, from, Math.max(from, middle), Math.min(close, start), close)
     }
-    at = nextEntry(text, close)
+    // The bracket closes before an entry, or before nothing.
+    at = close + 1 + SEPARATOR
   }
 }
 
 const BLANK = 32
+const OPEN = 40
+const COMMA = 44
 const COLON = 58
+const CAPITAL_N = 78
 const CAPITAL_O = 79
+/** `, ` */
+const SEPARATOR = 2
+
+/** Names of properties, spelt once: the same few come again for ever, and a part of a text would keep the whole of it. */
+const names = new Map<string, string>()
+const MOST_NAMES = 10_000
+
+function nameOf(text: string, from: number, to: number): string {
+  const name = text.slice(from, to)
+  const known = names.get(name)
+  if (known !== undefined) return known
+  if (names.size >= MOST_NAMES) names.clear()
+  // A slice would keep the text in memory that it is cut from; what is joined is a text of its own.
+  const own = [name.slice(0, 1), name.slice(1)].join('')
+  names.set(own, own)
+  return own
+}
 
 /**
  * Where the name of the entry that begins at `at` ends: before ` (Old:`, ` (New:` or a colon. -1 when none begins there. A
@@ -94,8 +115,10 @@ function nameEnd(text: string, at: number): number {
   if (end === at) return -1
   const sign = text.charCodeAt(end)
   if (sign === COLON) return end + 1 === text.length || !/\s/.test(text.charAt(end + 1)) ? end : -1
-  if (sign !== BLANK) return -1
-  return text.startsWith('(Old:', end + 1) || text.startsWith('(New:', end + 1) ? end : -1
+  if (sign !== BLANK || text.charCodeAt(end + 1) !== OPEN) return -1
+  const first = text.charCodeAt(end + 2)
+  if (first === CAPITAL_O) return text.startsWith('ld:', end + 3) ? end : -1
+  return first === CAPITAL_N && text.startsWith('ew:', end + 3) ? end : -1
 }
 
 /** A letter or `_`, and behind the first one a digit. False for the end of the text, which is `NaN`. */
@@ -108,13 +131,13 @@ function isOfName(code: number, behindFirst: boolean): boolean {
 /** The start of the next entry at or after `at`; the text's end if there is none. */
 function nextEntry(text: string, at: number): number {
   const comma = nextBoundary(text, at)
-  return comma === text.length ? comma : comma + 2
+  return comma === text.length ? comma : comma + SEPARATOR
 }
 
 /** The comma before the next entry; commas inside values are not followed by a blank and an entry. */
 function nextBoundary(text: string, at: number): number {
-  for (let comma = text.indexOf(', ', at); comma !== -1; comma = text.indexOf(', ', comma + 2)) {
-    if (nameEnd(text, comma + 2) !== -1) return comma
+  for (let comma = text.indexOf(', ', at); comma !== -1; comma = text.indexOf(', ', comma + SEPARATOR)) {
+    if (nameEnd(text, comma + SEPARATOR) !== -1) return comma
   }
   return text.length
 }
@@ -123,7 +146,8 @@ function nextBoundary(text: string, at: number): number {
 function closing(text: string, at: number): number {
   for (let bracket = text.indexOf(')', at); bracket !== -1; bracket = text.indexOf(')', bracket + 1)) {
     if (bracket === text.length - 1) return bracket
-    if (text.startsWith(', ', bracket + 1) && nameEnd(text, bracket + 3) !== -1) return bracket
+    if (text.charCodeAt(bracket + 1) !== COMMA || text.charCodeAt(bracket + 2) !== BLANK) continue
+    if (nameEnd(text, bracket + 1 + SEPARATOR) !== -1) return bracket
   }
   return text.length
 }

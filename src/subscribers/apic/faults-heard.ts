@@ -4,20 +4,25 @@
  * a fault's history round. So it is announced.
  */
 import { SKEW_MS, STATE, type Transition } from './fault-news.ts'
+import { msOf } from './times.ts'
 
 interface Heard {
+  readonly dn: string
   /** The fault's own time; of an end, when it was heard of. Ms by the fabric's clock. */
   readonly atMs: number
   /** Undefined: it is gone. */
-  readonly state: Readonly<Record<string, string>> | undefined
+  readonly state: State | undefined
 }
+
+/** No more of a fault than is compared: all that it was would keep thousands of old versions in memory. */
+type State = Readonly<Record<(typeof STATE)[number], string | undefined>>
 
 /** Remembered of all faults together; what is older than the oldest of them is not judged. */
 const MOST = 20_000
 
 export class FaultsHeard {
   readonly #byFault = new Map<string, Heard[]>()
-  #order: { readonly dn: string; readonly atMs: number }[] = []
+  #order: Heard[] = []
   #head = 0
   /** From when on each feed of faults has been listened to by this process. */
   readonly #since = new Map<string, number>()
@@ -47,12 +52,16 @@ export class FaultsHeard {
 
   /** A fault is in this state, or gone (undefined): `nowMs` where the state doesn't say since when. */
   note(dn: string, state: Readonly<Record<string, string>> | undefined, nowMs: number): void {
-    const ownMs = Date.parse(state?.['lastTransition'] ?? '')
-    const atMs = Number.isNaN(ownMs) ? nowMs : ownMs
-    const heard = this.#byFault.get(dn)
-    if (heard === undefined) this.#byFault.set(dn, [{ atMs, state }])
-    else heard.push({ atMs, state })
-    this.#order.push({ dn, atMs })
+    const ownMs = msOf(state?.['lastTransition'])
+    const heard: Heard = {
+      dn,
+      atMs: Number.isNaN(ownMs) ? nowMs : ownMs,
+      state: state && { severity: state['severity'], lc: state['lc'], occur: state['occur'] },
+    }
+    const sofar = this.#byFault.get(dn)
+    if (sofar === undefined) this.#byFault.set(dn, [heard])
+    else sofar.push(heard)
+    this.#order.push(heard)
     if (this.#order.length - this.#head > MOST) this.#forget()
   }
 

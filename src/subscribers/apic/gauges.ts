@@ -1,6 +1,7 @@
 /** Numbers from the mirror, for live gauges: nothing is asked for them, and a look costs the same however much is mirrored. */
+import type { Severity } from '../../event.ts'
 import type { ManagedObject } from '../../record.ts'
-import { stateOf } from './normalise-fault.ts'
+import { type FaultState, stateOf } from './normalise-fault.ts'
 import { scoreOf } from './normalise-health.ts'
 import type { Query } from './query.ts'
 import { isOutside } from './selection.ts'
@@ -29,7 +30,8 @@ export const NODE_STATES: ReadonlySet<string> = new Set([
 ])
 
 type Attributes = ManagedObject['attributes']
-type Labels = readonly [first: string, second: string]
+/** Two words with a blank between. */
+type Labels = `${string} ${string}`
 
 /** The classes that are counted, and the labels of an object. */
 const COUNTED: ReadonlyMap<string, (attributes: Attributes) => Labels> = new Map([
@@ -67,14 +69,16 @@ export class GaugeTally {
   replace(before: ManagedObject | undefined, after: ManagedObject | undefined): void {
     const was = this.#tallyOf(before)
     const is = this.#tallyOf(after)
-    if (before !== undefined && was !== undefined) {
+    const old = before === undefined ? undefined : was?.labels(before.attributes)
+    const now = after === undefined ? undefined : is?.labels(after.attributes)
+    if (before !== undefined && was !== undefined && (was !== is || before.key !== after?.key)) {
       was.objects.delete(before.key)
-      count(was.counts, was.labels(before.attributes), -1)
     }
-    if (after !== undefined && is !== undefined) {
-      is.objects.set(after.key, after)
-      count(is.counts, is.labels(after.attributes), 1)
-    }
+    if (after !== undefined && is !== undefined) is.objects.set(after.key, after)
+    // Most changes are of something else.
+    if (was === is && old === now) return
+    if (was !== undefined && old !== undefined) count(was.counts, old, -1)
+    if (is !== undefined && now !== undefined) count(is.counts, now, 1)
   }
 
   #tallyOf(object: ManagedObject | undefined): Tally | undefined {
@@ -137,11 +141,31 @@ export class GaugeTally {
 function faultLabels(attributes: Attributes): Labels {
   // As events have them: a fault that is over keeps the last severity that it had.
   const { severity, prevSeverity, highestSeverity, origSeverity } = attributes
-  return [lastSeverity(severity, prevSeverity, highestSeverity, origSeverity), stateOf(attributes)]
+  const last = lastSeverity(severity, prevSeverity, highestSeverity, origSeverity)
+  const state = stateOf(attributes)
+  // The same text each time: put together anew, it would have to be hashed at each count.
+  return FAULT_LABELS[last][state]
+}
+
+function statesOf(severity: Severity): Record<FaultState, Labels> {
+  return {
+    pending: `${severity} pending`,
+    firing: `${severity} firing`,
+    clearing: `${severity} clearing`,
+    resolved: `${severity} resolved`,
+  }
+}
+
+const FAULT_LABELS: Record<Severity, Record<FaultState, Labels>> = {
+  critical: statesOf('critical'),
+  major: statesOf('major'),
+  minor: statesOf('minor'),
+  warning: statesOf('warning'),
+  info: statesOf('info'),
 }
 
 function nodeLabels({ role, fabricSt }: Attributes): Labels {
-  return [known(ROLES, role), known(NODE_STATES, fabricSt)]
+  return `${known(ROLES, role)} ${known(NODE_STATES, fabricSt)}`
 }
 
 function known(set: ReadonlySet<string>, value: string | undefined): string {
@@ -149,10 +173,9 @@ function known(set: ReadonlySet<string>, value: string | undefined): string {
 }
 
 function count(counts: Map<string, number>, labels: Labels, by: 1 | -1): void {
-  const key = labels.join(' ')
-  const number = (counts.get(key) ?? 0) + by
-  if (number === 0) counts.delete(key)
-  else counts.set(key, number)
+  const number = (counts.get(labels) ?? 0) + by
+  if (number === 0) counts.delete(labels)
+  else counts.set(labels, number)
 }
 
 function rows(from: ReadonlyMap<string, number>): [string, string, number][] {
