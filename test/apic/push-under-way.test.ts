@@ -1,6 +1,6 @@
 /** What a comparison finds may be on its way as a push: told by both, it would be told twice, and a deletion out of its order. */
 import { afterEach, expect, it } from 'vitest'
-import { ApicRig } from '../support/apic-source.ts'
+import { ApicRig, fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 
 const FEED = 'class/fvTenant'
@@ -35,4 +35,29 @@ it('an object that is deleted and made again within a millisecond, while a recon
   const later = questions()
   await until(() => questions() >= later + 2, 'more reconciles')
   expect(told()).toEqual(['created first live', 'deleted first live', 'created again live'])
+})
+
+it('a fault that ends and is raised again at once, while a reconcile asks', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+  const { knobs, record } = rig.simulator
+  const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
+  const asked = (): number =>
+    record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length
+  await rig.live(['class/faultInst'])
+  rig.simulator.post(dn, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first life')
+  knobs.latencyOf = { query: 100 }
+  knobs.pushDelayMs = 1000
+  const before = asked()
+  await until(() => asked() > before, 'a reconcile')
+  rig.simulator.remove(dn)
+  rig.simulator.post(dn, fault('F1394', { severity: 'major' }))
+  await rig.until(all => all.length >= 3, 'its second life')
+  const later = asked()
+  await until(() => asked() >= later + 3, 'more reconciles')
+  expect(rig.facts().map(({ type, severitytext }) => `${type.split('.').at(-1)} ${severitytext}`)).toEqual([
+    'raised minor',
+    'cleared minor',
+    'raised major',
+  ])
 })

@@ -77,9 +77,8 @@ export class Feed implements Watched {
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     this.#filler = new Filler({
       core,
-      apply: (change, anyway) => {
-        this.#apply(change, [this], anyway)
-      },
+      apply: (change, anyway) => this.#apply(change, [this], anyway),
+      note: change => this.#note(change),
     })
   }
 
@@ -143,7 +142,7 @@ export class Feed implements Watched {
       if (this.#held.size % MOST_HELD === 0) this.#core.pause()
       return
     }
-    if (this.#filler.holds(change)) return
+    if (this.#filler.holds(change, named)) return
     this.#apply(change, named, false)
   }
 

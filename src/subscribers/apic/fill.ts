@@ -1,14 +1,21 @@
-/** Objects of which only a part was pushed, never seen whole: the whole one is asked for; what comes meanwhile waits. */
+/**
+ * Objects of which only a part was pushed, never seen whole, and faults whose end may have been told before: they are asked for;
+ * what comes meanwhile waits.
+ */
 import { isSessionError } from './client.ts'
-import type { Core } from './core.ts'
+import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { wholeByLog } from './fault-fill.ts'
 import { queryUrl } from './query.ts'
+
+type Attributes = Record<string, string>
 
 export interface FillerOptions {
   readonly core: Core
   /** Applies a change; `anyway` when the whole object can't be had. */
   readonly apply: (change: Change, anyway: boolean) => void
+  /** Takes note of a change that is told already. */
+  readonly note: (change: Change) => void
 }
 
 export class Filler {
@@ -19,38 +26,69 @@ export class Filler {
     this.#options = options
   }
 
-  /** Takes a change of an object that is being asked for. False: it is not, apply it. */
-  holds(change: Change): boolean {
+  /** Takes a change of an object that is being asked for, or has to be. False: neither, apply it. `named`: by its frame. */
+  holds(change: Change, named: readonly Watched[]): boolean {
     const waiting = this.#waiting.get(change.dn)
-    waiting?.push(change)
-    return waiting !== undefined
+    if (waiting !== undefined) waiting.push(change)
+    else if (isDoubtfulEnd(change, named)) void this.#confirm(change)
+    else return false
+    return true
   }
 
   /** Asks for the object and applies `change` completed by it, then what came meanwhile, in order. */
   async fill(change: Change): Promise<void> {
     const { core, apply } = this.#options
+    // Of a fault that is gone already, as its log has it.
+    const ask = async () => (await this.#find(change)) ?? wholeByLog(core, change)
+    await this.#asking(change, ask, whole => {
+      if (whole === undefined) apply(change, true)
+      else apply({ ...change, attributes: whole, whole: true }, false)
+    })
+  }
+
+  /** Applies the end of a fault, unless it is there, in the life that is known of it. */
+  async #confirm(change: Change): Promise<void> {
+    const { core, apply, note } = this.#options
+    const ask = () => this.#find(change)
+    await this.#asking(change, ask, found => {
+      const known = core.mirror.get(change.dn)?.attributes
+      const isKnown = found !== undefined && known !== undefined && found['created'] === known['created']
+      if (isKnown) note(change)
+      else apply(change, false)
+    })
+  }
+
+  /** `then` gets what was found; undefined also when it can't be asked for. */
+  async #asking(change: Change, ask: () => Promise<Attributes | undefined>, then: (found?: Attributes) => void) {
+    const { core, apply } = this.#options
     const later: Change[] = []
     this.#waiting.set(change.dn, later)
-    let whole: Record<string, string> | undefined
+    let found: Attributes | undefined
     try {
-      whole = await this.#ask(change)
+      found = await ask()
     } catch (error) {
       if (isSessionError(error)) core.fail(error)
     } finally {
       this.#waiting.delete(change.dn)
     }
     if (core.signal.aborted) return
-    if (whole === undefined) apply(change, true)
-    else apply({ ...change, attributes: whole, whole: true }, false)
+    then(found)
     for (const one of later) apply(one, false)
   }
 
-  /** The whole object as it is; of a fault that is gone already, as its log has it. */
-  async #ask(change: Change): Promise<Record<string, string> | undefined> {
+  /** The whole object as it is. */
+  async #find(change: Change): Promise<Attributes | undefined> {
     const { client, signal, config } = this.#options.core
     const path = queryUrl({ path: `/api/mo/${change.dn}`, options: [] }, config.format)
     const answer = await client.get(path, 'fill', signal)
-    const found = answer.objects.find(object => object.cls === change.cls)
-    return found?.attributes ?? wholeByLog(this.#options.core, change)
+    return answer.objects.find(object => object.cls === change.cls)?.attributes
   }
+}
+
+/**
+ * A deletion has no time. If a reconcile has just told of the fault, by its log, this may be the end that it told, and the fault
+ * have come again since.
+ */
+function isDoubtfulEnd({ cls, dn, status }: Change, named: readonly Watched[]): boolean {
+  return cls === 'faultInst' && status === 'deleted' && named.some(({ hearing }) => hearing.hasFound(dn))
 }

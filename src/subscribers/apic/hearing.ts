@@ -61,6 +61,11 @@ export class Hearing {
     this.#reading?.found.add(dn)
   }
 
+  /** True when a reconcile has just told of this object: what is pushed of it may be older. */
+  hasFound(dn: string): boolean {
+    return this.#rounds.some(({ found }) => found.has(dn))
+  }
+
   /** A push told of this object. */
   heard(dn: string): void {
     for (const round of this.#rounds) round.heard.add(dn)
