@@ -6,8 +6,8 @@
 import { type NatsConnection, NatsConnectionImpl } from '@nats-io/transport-node'
 import type { EventRecord } from '../record.ts'
 
-/** Bytes of the numbers in a message's first line, and of the line ends. */
-const LINE_BYTES = 64
+/** Bytes of the words, numbers and line ends around a message, at most. */
+const LINE_BYTES = 72
 const [CR, LF] = [13, 10]
 
 export interface FrameOptions {
@@ -34,15 +34,17 @@ export class Frames {
     return this.#fixed.length + id.length + 4 + body.length
   }
 
-  /** The most that the message takes. Throws when the record's subject is none. */
+  /** The most that the whole message takes. */
   mostBytes(record: EventRecord): number {
-    return this.#lead(record.subject).length + LINE_BYTES + this.payloadBytes(record)
+    const { prefix, inbox } = this.#options
+    return LINE_BYTES + prefix.length + record.subject.length + inbox.length + this.payloadBytes(record)
   }
 
-  /** The messages, each to be answered on the inbox under the number that `take` gives it. */
-  block(records: readonly EventRecord[], take: (record: EventRecord) => number): Uint8Array {
-    let room = 0
-    for (const record of records) room += this.mostBytes(record)
+  /**
+   * The messages in `room` bytes, the sum of their `mostBytes`; each is to be answered on the inbox under the number that
+   * `take` gives it. Throws when a record's subject is none.
+   */
+  block(records: readonly EventRecord[], room: number, take: (record: EventRecord) => number): Uint8Array {
     const block = Buffer.allocUnsafe(room)
     let at = 0
     for (const record of records) at = this.#write(block, at, record, take(record))

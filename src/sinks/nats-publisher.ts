@@ -100,14 +100,15 @@ export class Publisher {
   /** The next unsent records, as many as fit. */
   #block(now: number): Uint8Array {
     const batch: EventRecord[] = []
-    for (let room = 0; room < BLOCK_BYTES; ) {
+    let room = 0
+    while (room < BLOCK_BYTES) {
       const record = this.#unsent[this.#unsentFrom]
       if (record === undefined) break
       batch.push(record)
       room += this.#frames.mostBytes(record)
       this.#unsentFrom++
     }
-    return this.#frames.block(batch, record => this.#flights.add(record, now))
+    return this.#frames.block(batch, room, record => this.#flights.add(record, now))
   }
 
   /** Gives out the receipts there are, forgets what is unanswered and leaves no timer. Idempotent. */
