@@ -178,9 +178,10 @@ export class Ledger {
     this.#log.ids.adopt()
     const floorBefore = this.#totals.floor
     this.#totals = transaction.totals()
-    this.#tail.push(transaction.records)
     const { records, sizes } = transaction
-    for (const [index, bytes] of sizes.entries()) this.#log.weights.push(records[index]?.seq ?? 0, bytes)
+    this.#tail.push(records)
+    let seq = this.#totals.lastSeq - records.length
+    for (const bytes of sizes) this.#log.weights.push(++seq, bytes)
     this.#tail.drop(this.#totals.floor)
     for (const seq of transaction.buried) this.#buried.add(seq)
     if (transaction.buried.length > 0) this.#tail.clear()

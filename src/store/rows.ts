@@ -199,7 +199,8 @@ export class Rows {
     }
     const { family, version, attributes } = change.object
     this.#pen.run(
-      `INSERT INTO mirror (source, key, family, version, attributes) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO mirror (source, key, family, version, attributes)
+       VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))
        ON CONFLICT (source, key) DO UPDATE
        SET family = excluded.family, version = excluded.version, attributes = excluded.attributes`,
       source,

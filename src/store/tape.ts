@@ -22,6 +22,10 @@ const SAME = 4
 const FIRST_BYTES = 64 * 1024
 /** A larger piece of memory is not kept for the next tape. */
 const KEPT_BYTES = 4 * 1024 * 1024
+/** A statement in which each text stands like this takes it as its UTF-8 bytes as well. */
+const AS_TEXT = 'CAST(? AS TEXT)'
+/** From this length on a text stays bytes: making a string of them, to be made bytes again, would cost more. */
+const LONG_BYTES = 256
 /** A UTF-16 unit in UTF-8, at most. */
 const UTF8_BYTES = 3
 
@@ -113,10 +117,14 @@ export class Tape {
   }
 }
 
-/** Hands each write to `run`, in order. Bytes are views of the tape's memory, good until it goes back. */
+/**
+ * Hands each write to `run`, in order. Bytes are views of the tape's memory, good until it goes back. A long text is bytes,
+ * too, where the statement casts its texts.
+ */
 export function play(recorded: Recorded, run: (statement: string, values: Value[]) => void): void {
   const buffer = Buffer.from(recorded.bytes, 0, recorded.length)
-  const last: string[][] = recorded.statements.map(() => [])
+  const last: Value[][] = recorded.statements.map(() => [])
+  const casts = recorded.statements.map(statement => statement.includes(AS_TEXT))
   let at = 0
   const piece = (): Buffer => {
     const end = at + 4 + buffer.readUInt32LE(at)
@@ -136,7 +144,8 @@ export function play(recorded: Recorded, run: (statement: string, values: Value[
       const tag = buffer[at++]
       if (tag === SAME) values.push(texts[index] ?? '')
       else if (tag === TEXT) {
-        const text = piece().toString('utf8')
+        const bytes = piece()
+        const text = casts[number] === true && bytes.length >= LONG_BYTES ? bytes : bytes.toString('utf8')
         texts[index] = text
         values.push(text)
       } else if (tag === NUMBER) {

@@ -91,9 +91,10 @@ export class Transaction {
     const { source, feed, againAfter } = append
     const fresh: number[] = []
     const newer = againAfter === undefined ? undefined : this.#rows.idsAfter(againAfter)
-    for (const [index, event] of append.events.entries()) {
+    for (let index = 0; index < append.events.length; index++) {
+      const event = append.events[index]
       const id = ids[index]
-      if (id === undefined) throw new RangeError('an event without an id')
+      if (event === undefined || id === undefined) throw new RangeError('an event without an id')
       const again = newer !== undefined && !newer.has(event.id)
       if (!this.#add(source, feed, event, id, append.rememberMs ?? 0, again)) continue
       newer?.add(event.id)

@@ -49,6 +49,34 @@ it('a tape gives back every write as it was, and its memory serves for the next 
   )
 })
 
+it('a long text stays bytes for a statement that casts its texts, and is the same text in the file', async () => {
+  const tape = new Tape()
+  const long = 'ä'.repeat(200)
+  for (const statement of ['a CAST(? AS TEXT)', 'b ?'])
+    for (const text of ['short', long, long]) tape.add(statement, [text])
+  const played: [string, Value | undefined][] = []
+  play(tape.take(), (statement, [value]) => played.push([statement, value instanceof Uint8Array ? 'bytes' : value]))
+  expect(played.map(([, value]) => value)).toEqual(['short', 'bytes', 'bytes', 'short', long, long])
+  const { store, dir } = await threaded()
+  const object = (key: string) => ({
+    ...{ key, family: 'fvTenant', version: '1' },
+    attributes: { dn: key, descr: `${'ä€😀\u0000"'.repeat(300)}${key.slice(0, 3)}` },
+  })
+  const objects = [object('uni/tn-a'), object(`uni/${'long'.repeat(200)}`), object('uni/tn-ü')]
+  await store.append(append(range(1, 1), { mirror: objects.map(one => ({ key: one.key, object: one })) }))
+  await store.append(append(range(2, 1), { mirror: objects.map(one => ({ key: one.key, object: one })) }))
+  const held = () => [...store.mirror('fabric-a').values()]
+  expect(held()).toEqual(expect.arrayContaining(objects))
+  expect(held()).toHaveLength(3)
+  await store.close()
+  const again = await opened(dir)
+  await again.store.append(append(range(3, 1), { mirror: [{ key: 'uni/tn-b', object: object('uni/tn-b') }] }))
+  expect([...again.store.mirror('fabric-a').values()]).toEqual(expect.arrayContaining([...objects, object('uni/tn-b')]))
+  const file = new DatabaseSync(join(dir, 'opswire.db'))
+  expect(file.prepare('SELECT DISTINCT typeof(key), typeof(attributes) FROM mirror').all()).toHaveLength(1)
+  file.close()
+})
+
 it('the main thread goes on while it writes; answers come in the order of the appends, and nothing is read before', async () => {
   const { store } = await threaded()
   const answered: number[] = []
