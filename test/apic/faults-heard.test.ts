@@ -13,7 +13,7 @@ const row = (atMs: number, attributes: Record<string, string>): Transition => ({
 describe('the transitions heard of a fault', () => {
   it('are known by their time and state, whatever else the fault was', () => {
     const heard = new FaultsHeard()
-    heard.begin('class/faultInst', 0, [], [])
+    heard.begin('class/faultInst', 0, [])
     heard.note('uni/fault-F1', { severity: 'major', lc: 'raised', occur: '2', descr: 'x', lastTransition: AT }, 1)
     const same = row(msOf(AT), { severity: 'major', lc: 'raised', occur: '2', descr: 'y' })
     // What a row leaves empty, it does not deny.
@@ -25,7 +25,7 @@ describe('the transitions heard of a fault', () => {
 
   it('are dated by the fabric where it says so, else by who heard of them', () => {
     const heard = new FaultsHeard()
-    heard.begin('class/faultInst', 0, [], [])
+    heard.begin('class/faultInst', 0, [])
     heard.note('uni/fault-F1', { severity: 'major', lc: 'raised', occur: '1', lastTransition: 'never' }, msOf(AT))
     const known = row(msOf(AT), { severity: 'major', lc: 'raised', occur: '1' })
     expect(heard.unheard('class/faultInst', 'uni/fault-F1', [known])).toEqual([])

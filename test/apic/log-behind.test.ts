@@ -88,6 +88,22 @@ describe('a fault log that is behind', () => {
     expect(told()).toEqual(['raised minor live', 'changed warning resync', 'gap major live'])
   })
 
+  it('with what an earlier process has told is no news', async () => {
+    rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+    await rig.live([FEED])
+    rig.simulator.post(DN, fault('F1394', { severity: 'minor' }))
+    knobs().recordsVisibleAfterMs = NEVER_MS
+    await step({ severity: 'critical' })
+    await step({ severity: 'warning' })
+    await rig.until(all => all.length === 3, 'three steps')
+    await rig.stop()
+    await back()
+    show()
+    const before = questions()
+    await until(() => questions() >= before + 2, 'reconciles')
+    expect(told()).toEqual(['raised minor live', 'changed critical live', 'changed warning live'])
+  })
+
   it('of a fault that is gone meanwhile does not bring it back', async () => {
     await away({ config: { reconcile_interval: '1s' }, tuning: { logLagMs: 200 } })
     knobs().recordsVisibleAfterMs = NEVER_MS

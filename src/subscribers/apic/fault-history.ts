@@ -110,9 +110,10 @@ export async function tellMissedFaults(
 ): Promise<number> {
   const { position } = feed
   const untilMs = asked.fabricMs
+  core.continuity.faults.inherit(lastKnown(core, untilMs - core.tuning.overlapMs))
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
-    core.continuity.faults.begin(feed.name, untilMs, [], [])
+    core.continuity.faults.begin(feed.name, untilMs, [])
     return 0
   }
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
@@ -135,7 +136,6 @@ export async function tellMissedFaults(
   })
   const { rows, purged } = stretch
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
-  const before = core.continuity.faults.isBegun(feed.name) ? [] : lastKnown(core, untilMs - overlapMs)
   const pushed = new Map<string, Change>()
   for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
   const borderOf = (dn: string): Border => ({
@@ -155,7 +155,6 @@ export async function tellMissedFaults(
     untilMs - overlapMs,
     // What came after the snapshot is still to be pushed.
     [...byFault].flatMap(([dn, transitions]) => upToSnapshot(transitions, borderOf(dn))),
-    before,
   )
   // What the process remembers would end with it.
   if (isBehind) position.leaveUnjudged(Math.min(position.readToMs, hole?.fromMs ?? untilMs), asked.answeredMs + SKEW_MS)
@@ -172,13 +171,13 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
   feed.position.begin(untilMs, untilMs)
 }
 
-/** Faults whose last step was told after `sinceMs`, by an earlier process, and when that was. */
-function lastKnown(core: Core, sinceMs: number): { readonly dn: string; readonly atMs: number }[] {
-  const there = [...core.mirror.values()]
-    .filter(({ family }) => family === 'faultInst')
-    .map(({ key, attributes }) => ({ dn: key, atMs: Date.parse(attributes['lastTransition'] ?? '') }))
-  const gone = [...core.mirror.ends()].map(([dn, { endedMs }]) => ({ dn, atMs: endedMs }))
-  return [...there, ...gone].filter(({ atMs }) => atMs > sinceMs)
+/** Faults whose last step was after `sinceMs`, and when it was. */
+function* lastKnown({ mirror }: Core, sinceMs: number): Iterable<readonly [dn: string, atMs: number]> {
+  for (const { family, key, attributes } of mirror.values()) {
+    const atMs = family === 'faultInst' ? Date.parse(attributes['lastTransition'] ?? '') : Number.NaN
+    if (atMs > sinceMs) yield [key, atMs]
+  }
+  for (const [dn, { endedMs }] of mirror.ends()) if (endedMs > sinceMs) yield [dn, endedMs]
 }
 
 function byFaultOf(feed: Watched, { rows }: Stretch): Map<string, Transition[]> {

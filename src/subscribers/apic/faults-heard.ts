@@ -26,27 +26,25 @@ export class FaultsHeard {
   #head = 0
   /** From when on each feed of faults has been listened to by this process. */
   readonly #since = new Map<string, number>()
-  /** What an earlier process has heard of: of the faults that changed shortly before this one began. */
-  readonly #known = new Map<string, number>()
+  /** Of the faults that changed shortly before this process began. */
+  #known: Map<string, number> | undefined
   #forgottenMs = Number.NEGATIVE_INFINITY
 
   isBegun(feed: string): boolean {
     return this.#since.has(feed)
   }
 
-  /**
-   * The fault log was read for this feed, with these rows in it: the first time, all others of after `fabricMs` should be heard.
-   * `known`: until when an earlier process has heard of these faults.
-   */
-  begin(
-    feed: string,
-    fabricMs: number,
-    rows: readonly Transition[],
-    known: readonly { readonly dn: string; readonly atMs: number }[],
-  ): void {
+  /** Until when an earlier process has heard of each of these faults: what becomes visible of that time is no news. */
+  inherit(known: Iterable<readonly [dn: string, atMs: number]>): void {
+    if (this.#known !== undefined) return
+    this.#known = new Map()
+    for (const [dn, atMs] of known) this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
+  }
+
+  /** The fault log was read for this feed, with these rows in it: the first time, all others of after `fabricMs` should be heard. */
+  begin(feed: string, fabricMs: number, rows: readonly Transition[]): void {
     if (this.#since.has(feed)) return
     this.#since.set(feed, fabricMs)
-    for (const { dn, atMs } of known) this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
     for (const row of rows) this.#take(row)
   }
 
@@ -68,7 +66,7 @@ export class FaultsHeard {
   /** Of these transitions of one fault, all of which should have been heard: those that nobody told. Each is said once. */
   unheard(feed: string, dn: string, transitions: readonly Transition[]): Transition[] {
     const feedMs = this.#since.get(feed) ?? Number.POSITIVE_INFINITY
-    const sinceMs = Math.max(feedMs, this.#known.get(dn) ?? feedMs, this.#forgottenMs)
+    const sinceMs = Math.max(feedMs, this.#known?.get(dn) ?? feedMs, this.#forgottenMs)
     const heard = this.#byFault.get(dn) ?? []
     const missing = transitions.filter(one => one.atMs > sinceMs && !heard.some(other => isSame(one, other)))
     for (const one of missing) this.#take(one)

@@ -68,11 +68,10 @@ export async function compare(
     if (!mirror.changedSince(change.dn, askedAt)) await apply(change, settle !== undefined && isPatient(change.cls))
   }
   // A deletion says nothing by which it could be told from a later one: told first, what is pushed of it would be told again.
-  const isNews = (): boolean =>
-    later.length > 0 || mirror.values().some(object => isPatient(object.family) && isMissing(object))
-  if (settle !== undefined && isNews()) await settle()
+  const missing = [...mirror.values()].filter(isMissing)
+  if (settle !== undefined && (later.length > 0 || missing.some(({ family }) => isPatient(family)))) await settle()
   for (const change of later) if (!mirror.changedSince(change.dn, askedAt)) await apply(change)
-  for (const object of [...mirror.values()]) {
+  for (const object of missing) {
     if (!isMissing(object)) continue
     if (paged && ((await isThere(core, object.key)) || mirror.changedSince(object.key, askedAt))) continue
     await apply({ cls: object.family, dn: object.key, attributes: { dn: object.key }, status: 'deleted' })
