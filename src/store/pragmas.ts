@@ -7,11 +7,8 @@ export const BUSY_TIMEOUT_MS = 100
 /** Page cache, and the size that the write-ahead log shrinks back to after a large transaction. */
 const CACHE_KIB = 16 * 1024
 const WAL_KEPT_BYTES = 32 * 1024 * 1024
-/**
- * Pages in the write-ahead log before they are written back: 16 MiB. What was written more than once meanwhile, as the objects of
- * the mirror are in a flood, is written back once.
- */
-const CHECKPOINT_PAGES = 2048
+/** Pages in the write-ahead log before they are written back: 8 MiB. */
+const CHECKPOINT_PAGES = 1024
 
 export function tune(database: DatabaseSync): void {
   database.exec('PRAGMA synchronous = FULL')
