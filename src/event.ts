@@ -11,6 +11,7 @@ import type {
   KINDS,
   resourceSchema,
 } from './event-schema.ts'
+import { flatText } from './flat-text.ts'
 import { blanked } from './unprintable.ts'
 
 export type OpsEvent = z.infer<typeof eventSchema>
@@ -52,6 +53,7 @@ export interface Draft {
   readonly partitionkey: string
   readonly severity: Severity
   readonly origin: Origin
+  /** Becomes the fact's own. */
   readonly data: EventData
 }
 
@@ -64,7 +66,9 @@ export function eventId(sourceName: string, family: string, key: Draft['key']): 
     typeof key === 'string'
       ? `[${JSON.stringify(sourceName)},${JSON.stringify(family)},${key}]`
       : JSON.stringify([sourceName, family, ...key])
-  return hash('sha256', text, 'hex').slice(0, 32)
+  const digest = hash('sha256', text, 'hex')
+  // As one piece: see `flatText`. The other half of the digest is not kept in memory with it.
+  return [digest.slice(0, 16), digest.slice(16, 32)].join('')
 }
 
 const LONGEST_SUMMARY = 500
@@ -81,14 +85,48 @@ function oneLine(text: string, otherwise: string): string {
     : `${line.slice(0, LONGEST_SUMMARY - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }
 
-/** Builds the envelope around a normaliser's draft. Its summary becomes one printable line. */
+const sourceNames = new WeakMap<SourceRef, string>()
+
+/** `/<system>/<source>`, spelt once. */
+function sourceName(source: SourceRef): string {
+  const known = sourceNames.get(source)
+  if (known !== undefined) return known
+  const name = ['', source.system, source.name].join('/')
+  sourceNames.set(source, name)
+  return name
+}
+
+const types = new Map<string, string>()
+/** More than an object model has classes with a state. */
+const MOST_TYPES = 5000
+
+/** The same type, as it was spelt first. */
+function typeName(type: string): string {
+  const known = types.get(type)
+  if (known !== undefined) return known
+  const name = flatText(type)
+  if (types.size < MOST_TYPES) types.set(name, name)
+  return name
+}
+
+/**
+ * Builds the envelope around a normaliser's draft. Its summary becomes one printable line. Texts that a normaliser puts
+ * together become one piece each: the whole event is written as JSON in half the time.
+ */
 export function makeFact(source: SourceRef, draft: Draft): Fact {
-  const summary = oneLine(draft.data.summary, draft.type)
+  const { data } = draft
+  data.summary = flatText(oneLine(data.summary, draft.type))
+  if (data.alertKey !== null) data.alertKey = flatText(data.alertKey)
+  for (const change of data.changes ?? []) {
+    change.property = flatText(change.property)
+    if (change.old !== null) change.old = flatText(change.old)
+    if (change.new !== null) change.new = flatText(change.new)
+  }
   return {
     specversion: '1.0',
     id: eventId(source.name, draft.family, draft.key),
-    source: `/${source.system}/${source.name}`,
-    type: draft.type,
+    source: sourceName(source),
+    type: typeName(draft.type),
     subject: draft.subject,
     ...(draft.time === undefined ? {} : { time: draft.time }),
     datacontenttype: 'application/json',
@@ -96,8 +134,7 @@ export function makeFact(source: SourceRef, draft: Draft): Fact {
     severitytext: draft.severity,
     severitynumber: SEVERITY_NUMBER[draft.severity],
     origin: draft.origin,
-    // Nearly always it is one already: no copy for the many.
-    data: summary === draft.data.summary ? draft.data : { ...draft.data, summary },
+    data,
   }
 }
 

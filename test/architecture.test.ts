@@ -45,6 +45,7 @@ const COMMON = [
   'probe.ts',
   'report.ts',
   'record.ts',
+  'flat-text.ts',
   'unprintable.ts',
 ]
 

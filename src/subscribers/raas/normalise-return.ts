@@ -1,6 +1,7 @@
 /** A return row → `raas.return`. Pure. */
 import { hash } from 'node:crypto'
 import { type Fact, makeFact, type Origin, type SourceRef } from '../../event.ts'
+import { flatText } from '../../flat-text.ts'
 import { maskText } from './mask-text.ts'
 import { matcherOf, redacted, without } from './redact.ts'
 import { isoOfUs, type ReturnRow, type Row } from './rows.ts'
@@ -57,14 +58,15 @@ export function normaliseReturn(
   const withBody = options.raw && row.hasBody && matcherOf(options.includeBodyFor)(row.fun)
   const us = row.stampUs ?? row.alterUs
   const failed = verdict.outcome === 'failure'
+  const name = flatText(`${row.jid}/${row.minion}`)
   const word = verdict.outcome === 'unknown' ? 'returned' : failed ? 'failed' : 'succeeded'
   return makeFact(source, {
     family: 'returns',
     key: [row.jid, row.master, row.minion, contentDigest(row)],
     type: 'raas.return',
-    subject: `${row.jid}/${row.minion}`,
+    subject: name,
     ...(us === undefined ? {} : { time: isoOfUs(us) }),
-    partitionkey: `${row.jid}/${row.minion}`,
+    partitionkey: name,
     severity: failed ? 'minor' : 'info',
     origin: context.origin,
     data: {
