@@ -10,6 +10,7 @@ import {
   parentOf,
   placeOf,
   resourceOf,
+  resourceOfOwner,
   segmentsOf,
 } from '../../src/subscribers/apic/dn.ts'
 import { buildQuery, queryUrl } from '../../src/subscribers/apic/query.ts'
@@ -113,4 +114,30 @@ it('what is asked for is what arrives, or the name is refused', () => {
     }),
     { numRuns },
   )
+})
+
+it('what is remembered of a name is what is read of it', () => {
+  const ends = fc.constantFrom('', '/fault-F1394', '/health', '/fd-[uni/tn-a]-fault-F0467', '/fault-', '/fault-F1/x')
+  fc.assert(
+    fc.property(any, ends, (name, end) => {
+      const dn = `${name}${end}`
+      for (let turn = 0; turn < 2; turn++) expect(resourceOfOwner(dn)).toEqual(resourceOf(ownerOf(dn)))
+    }),
+    { numRuns },
+  )
+})
+
+it('what is remembered of names has an end, and what was forgotten is read anew', () => {
+  const dnOfPort = (n: number): string => `topology/pod-1/node-${n}/sys/phys-[eth1/${n % 48}]/fault-F1394`
+  const first = resourceOfOwner(dnOfPort(0))
+  expect(resourceOfOwner(dnOfPort(0))).toBe(first)
+  for (let n = 1; n < 20_000; n++) {
+    const resource = resourceOfOwner(dnOfPort(n))
+    expect(resource).toEqual({
+      ...{ kind: 'interface', id: ownerOf(dnOfPort(n)), pod: '1', node: String(n), interface: `eth1/${n % 48}` },
+    })
+  }
+  const again = resourceOfOwner(dnOfPort(0))
+  expect(again).toEqual(first)
+  expect(again).not.toBe(first)
 })

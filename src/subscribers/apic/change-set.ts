@@ -3,6 +3,8 @@
  * `k:v, k:v`, `k (Old: a, New: b)`, `k (New: v)`, and any of them with commas, colons or brackets inside the values.
  */
 
+import { flatText } from '../../flat-text.ts'
+
 export interface PropertyChange {
   readonly property: string
   readonly old: string | null
@@ -50,10 +52,11 @@ function read(
   found: (property: string, oldFrom: number, oldTo: number, newFrom: number, newTo: number) => void,
 ): void {
   let at = 0
+  let name = nameEnd(text, at)
   while (at < text.length) {
-    const name = nameEnd(text, at)
     if (name === -1) {
-      at = nextEntry(text, at)
+      at = nextBoundary(text, at) + SEPARATOR
+      name = nextName
       continue
     }
     const property = nameOf(text, at, name)
@@ -61,6 +64,7 @@ function read(
       const end = nextBoundary(text, name + 1)
       found(property, -1, -1, name + 1, end)
       at = end + SEPARATOR
+      name = nextName
       continue
     }
     // Behind ` (Old:` or ` (New:`, and one blank.
@@ -78,6 +82,7 @@ function read(
     }
     // The bracket closes before an entry, or before nothing.
     at = close + 1 + SEPARATOR
+    name = nextName
   }
 }
 
@@ -90,19 +95,22 @@ const CAPITAL_O = 79
 /** `, ` */
 const SEPARATOR = 2
 
-/** Names of properties, spelt once: the same few come again for ever, and a part of a text would keep the whole of it. */
-const names = new Map<string, string>()
-const MOST_NAMES = 10_000
+/** Of the entry that `nextBoundary` or `closing` stopped before: where its name ends. It need not be looked for again. */
+let nextName = -1
+/** Of the name that was read last: a number by which to find it among those that were met before. */
+let nameMark = 0
+
+/** Names met lately: the same few come again for ever, and need not be cut out of the text each time. */
+const names: (string | undefined)[] = new Array(1024).fill(undefined)
 
 function nameOf(text: string, from: number, to: number): string {
-  const name = text.slice(from, to)
-  const known = names.get(name)
-  if (known !== undefined) return known
-  if (names.size >= MOST_NAMES) names.clear()
-  // A slice would keep the text in memory that it is cut from; what is joined is a text of its own.
-  const own = [name.slice(0, 1), name.slice(1)].join('')
-  names.set(own, own)
-  return own
+  const place = nameMark & (names.length - 1)
+  const known = names[place]
+  if (known !== undefined && known.length === to - from && text.startsWith(known, from)) return known
+  // In one piece: a slice would keep the whole text in memory.
+  const name = flatText(text.slice(from, to))
+  names[place] = name
+  return name
 }
 
 /**
@@ -111,8 +119,15 @@ function nameOf(text: string, from: number, to: number): string {
  */
 function nameEnd(text: string, at: number): number {
   let end = at
-  while (isOfName(text.charCodeAt(end), end > at)) end++
-  if (end === at) return -1
+  let mark = 0
+  while (end < text.length) {
+    const code = text.charCodeAt(end)
+    if (!isOfName(code, end > at)) break
+    mark = (Math.imul(mark, 31) + code) | 0
+    end++
+  }
+  if (end === at || end === text.length) return -1
+  nameMark = mark
   const sign = text.charCodeAt(end)
   if (sign === COLON) return end + 1 === text.length || !/\s/.test(text.charAt(end + 1)) ? end : -1
   if (sign !== BLANK || text.charCodeAt(end + 1) !== OPEN) return -1
@@ -121,23 +136,18 @@ function nameEnd(text: string, at: number): number {
   return first === CAPITAL_N && text.startsWith('ew:', end + 3) ? end : -1
 }
 
-/** A letter or `_`, and behind the first one a digit. False for the end of the text, which is `NaN`. */
+/** A letter or `_`, and behind the first one a digit. */
 function isOfName(code: number, behindFirst: boolean): boolean {
   // Capital and small letters differ in one bit.
   const letter = code | 32
   return (letter >= 97 && letter <= 122) || code === 95 || (behindFirst && code >= 48 && code <= 57)
 }
 
-/** The start of the next entry at or after `at`; the text's end if there is none. */
-function nextEntry(text: string, at: number): number {
-  const comma = nextBoundary(text, at)
-  return comma === text.length ? comma : comma + SEPARATOR
-}
-
-/** The comma before the next entry; commas inside values are not followed by a blank and an entry. */
+/** The comma before the next entry, or the text's end; commas inside values are not followed by a blank and an entry. */
 function nextBoundary(text: string, at: number): number {
   for (let comma = text.indexOf(', ', at); comma !== -1; comma = text.indexOf(', ', comma + SEPARATOR)) {
-    if (nameEnd(text, comma + SEPARATOR) !== -1) return comma
+    nextName = nameEnd(text, comma + SEPARATOR)
+    if (nextName !== -1) return comma
   }
   return text.length
 }
@@ -147,7 +157,8 @@ function closing(text: string, at: number): number {
   for (let bracket = text.indexOf(')', at); bracket !== -1; bracket = text.indexOf(')', bracket + 1)) {
     if (bracket === text.length - 1) return bracket
     if (text.charCodeAt(bracket + 1) !== COMMA || text.charCodeAt(bracket + 2) !== BLANK) continue
-    if (nameEnd(text, bracket + 1 + SEPARATOR) !== -1) return bracket
+    nextName = nameEnd(text, bracket + 1 + SEPARATOR)
+    if (nextName !== -1) return bracket
   }
   return text.length
 }

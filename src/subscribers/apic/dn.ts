@@ -1,5 +1,6 @@
 /** Distinguished names: what they say of where an object stands. Nothing here throws, whatever the name looks like. */
 import type { Resource } from '../../event.ts'
+import { flatText } from '../../flat-text.ts'
 
 /** What a name's part tells: the key in `data.resource`, and what kind of thing an object there is. */
 interface Part {
@@ -118,6 +119,15 @@ export function resourceOf(dn: string): Resource {
   return knowledgeOf(dn).resource
 }
 
+/** As `resourceOf(ownerOf(dn))`. */
+export function resourceOfOwner(dn: string): Resource {
+  const remembered = owners.get(dn)
+  if (remembered !== undefined) return remembered
+  const resource = resourceOf(ownerOf(dn))
+  remember(owners, dn, resource)
+  return resource
+}
+
 /** What was found out about a name. Objects are told of again and again: what is read of a name is kept for a while. */
 interface Knowledge {
   readonly resource: Resource
@@ -125,26 +135,33 @@ interface Knowledge {
 }
 
 const known = new Map<string, Knowledge>()
+/** By the name of the fault, the score or the record: to cut it anew each time, and look that up, costs twice as much. */
+const owners = new Map<string, Resource>()
 /** So many names are remembered, of at most so many characters; then it begins anew. */
 const MOST_KNOWN = 8192
 const LONGEST_KNOWN = 400
+
+function remember<T>(what: Map<string, T>, dn: string, of: T): void {
+  if (dn.length > LONGEST_KNOWN) return
+  if (what.size >= MOST_KNOWN) what.clear()
+  what.set(dn, of)
+}
 
 function knowledgeOf(dn: string): Knowledge {
   const remembered = known.get(dn)
   if (remembered !== undefined) return remembered
   const parts: Record<string, string> = {}
   const kind = collect(dn, parts, 0)
+  // One piece each: they are written into every event of this object.
+  for (const key in parts) parts[key] = flatText(parts[key] ?? '')
   // Shared by all that is told of this object.
   const resource: Resource = Object.freeze({
     kind: kind ?? (dn === 'topology' || dn.startsWith('topology/') ? 'fabric' : 'object'),
-    id: dn,
+    id: flatText(dn),
     ...parts,
   })
-  const knowledge = { resource, place: spokenPlace(resource) }
-  if (dn.length <= LONGEST_KNOWN) {
-    if (known.size >= MOST_KNOWN) known.clear()
-    known.set(dn, knowledge)
-  }
+  const knowledge = { resource, place: flatText(spokenPlace(resource)) }
+  remember(known, resource.id, knowledge)
   return knowledge
 }
 

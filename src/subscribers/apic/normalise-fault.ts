@@ -4,7 +4,7 @@ import type { ManagedObject } from '../../record.ts'
 import { advance, type Step, timeOf } from './chain.ts'
 import type { PropertyChange } from './change-set.ts'
 import type { ApicObject, Change } from './decode.ts'
-import { delegatedIn, faultCodeOf, ownerOf, placeOf, resourceOf } from './dn.ts'
+import { delegatedIn, faultCodeOf, placeOf, resourceOfOwner } from './dn.ts'
 import { type NormaliseContext, type Outcome, outcomeOf } from './outcome.ts'
 import { lastSeverity, severityOf } from './severity.ts'
 import { oneLine, sentence } from './words.ts'
@@ -28,13 +28,14 @@ export function normaliseFault(context: NormaliseContext, change: Change, known:
     state === 'resolved' || step.attributes['severity'] === 'cleared'
       ? severityWhileOpen(step)
       : severityOf(step.attributes['severity'])
-  const shown = { ...step, changes: step.changes.filter(({ property }) => !TIMES.has(property)) }
+  const changes = step.changes.filter(({ property }) => !TIMES.has(property))
   const verb = verbOf(before, state)
-  return outcomeOf(context, change, shown, {
+  return outcomeOf(context, change, step, {
     type: `apic.fault.${verb}`,
     severity,
     time: timeOf(step, 'lastTransition', 'created', 'modTs'),
-    data: dataOf(context, change, step.attributes, state, verb === 'changed' ? shown.changes : []),
+    data: dataOf(context, change, step.attributes, state, verb === 'changed' ? changes : []),
+    changes,
   })
 }
 
@@ -107,7 +108,7 @@ function dataOf(
 ): EventData {
   const { cause, descr } = attributes
   const about = change.cls === 'faultDelegate' ? attributes['affected'] || delegatedIn(change.dn) : undefined
-  const resource = resourceOf(ownerOf(about ?? change.dn))
+  const resource = resourceOfOwner(about ?? change.dn)
   const code = attributes['code'] ?? faultCodeOf(change.dn)
   const data: EventData = {
     kind: 'fault',

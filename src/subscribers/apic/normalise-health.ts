@@ -3,7 +3,7 @@ import type { EventData } from '../../event.ts'
 import type { ManagedObject } from '../../record.ts'
 import { advance, timeOf } from './chain.ts'
 import type { Change } from './decode.ts'
-import { ownerOf, placeOf, resourceOf } from './dn.ts'
+import { placeOf, resourceOfOwner } from './dn.ts'
 import { type NormaliseContext, type Outcome, outcomeOf } from './outcome.ts'
 import { severityOfScore } from './severity.ts'
 import { oneLine } from './words.ts'
@@ -20,7 +20,7 @@ export function normaliseHealth(context: NormaliseContext, change: Change, known
   const bad = score !== undefined && severityOfScore(score) !== 'info'
   // The score that is well again travels where the bad one went.
   const severity = bad || before === undefined || !wasBad ? severityOfScore(score ?? 100) : severityOfScore(before)
-  const resource = resourceOf(ownerOf(change.dn))
+  const resource = resourceOfOwner(change.dn)
   const data: EventData = {
     kind: 'health',
     summary: gone

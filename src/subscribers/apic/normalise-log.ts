@@ -3,7 +3,7 @@ import { type EventData, type Fact, makeFact, type Severity } from '../../event.
 import { actorOf, nameOf } from './actor.ts'
 import { parseChangeSet } from './change-set.ts'
 import type { Change } from './decode.ts'
-import { isPlace, ownerOf, placeOf, resourceOf } from './dn.ts'
+import { isPlace, placeOf, resourceOfOwner } from './dn.ts'
 import { healthLine, scoreOf } from './normalise-health.ts'
 import { tellSession } from './normalise-session.ts'
 import type { NormaliseContext } from './outcome.ts'
@@ -79,7 +79,7 @@ function dataOf(kind: EventData['kind'], attributes: Attributes, subject: string
     state: null,
     outcome: null,
     alertKey: null,
-    resource: resourceOf(ownerOf(subject)),
+    resource: resourceOfOwner(subject),
   }
   const actor = actorOf(user)
   if (actor !== undefined) data.actor = actor

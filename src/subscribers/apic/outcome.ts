@@ -10,6 +10,7 @@ import {
 } from '../../event.ts'
 import type { MirrorChange } from '../../record.ts'
 import { chainKey, rawOf, remember, type Step } from './chain.ts'
+import type { PropertyChange } from './change-set.ts'
 import type { Change } from './decode.ts'
 
 export interface NormaliseContext {
@@ -39,6 +40,8 @@ export interface Telling {
   readonly severity: Severity
   readonly time: string | undefined
   readonly data: EventData
+  /** Those of the step's that are shown; all of them when not given. Becomes the event's own. */
+  readonly changes?: PropertyChange[]
 }
 
 /** `telling: undefined` moves the mirror and tells nobody. */
@@ -51,7 +54,8 @@ export function outcomeOf(
   if (telling === undefined)
     return { fact: undefined, mirror: remember(change, step, undefined), partial: step.partial }
   const { data } = telling
-  if (step.changes.length > 0) data.changes = [...step.changes]
+  const changes = telling.changes ?? [...step.changes]
+  if (changes.length > 0) data.changes = changes
   if (step.partial) data.flags = [...(data.flags ?? []), 'partial']
   if (context.raw) data.raw = rawOf(change, step)
   const draft: Draft = {

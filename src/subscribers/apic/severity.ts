@@ -39,12 +39,17 @@ function known(word: string | undefined): Severity | undefined {
 const TIME =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?)(?:Z|([+-])((?:0\d|1[0-4])):?([0-5]\d)?)$/
 
+const PLAIN_TIME =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)$/
+
 /**
  * A time of the fabric as RFC 3339, its offset kept. Undefined for `never`, for what is no time, and for a time without
  * an offset (old releases): nobody can tell when that was.
  */
 export function sourceTime(text: string | undefined): string | undefined {
   if (text === undefined || text.length < 20) return undefined
+  // As nearly all are spelt: nothing has to be taken apart.
+  if (PLAIN_TIME.test(text)) return text
   const match = TIME.exec(text)
   if (match === null) return undefined
   if (match[2] === undefined || text.at(-3) === ':') return text
