@@ -24,10 +24,11 @@ export class Pushes {
   readonly #objects: number
   readonly #atMs = systemClock.wall()
 
-  constructor(cls: Pushed, events: number, objects: number) {
+  /** `from`: the number of the first one, for pushes that are others than those before it. */
+  constructor(cls: Pushed, events: number, objects: number, from = 0) {
     this.cls = cls
     this.#objects = objects
-    this.frames = Array.from({ length: events }, (_, n) => frame(cls, n, objects, this.#atMs + n))
+    this.frames = Array.from({ length: events }, (_, n) => frame(cls, from + n, objects, this.#atMs + from + n))
   }
 
   /** A new one each time: decoded objects are changed by who takes them. */
