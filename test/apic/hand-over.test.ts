@@ -72,32 +72,40 @@ describe('a successor that comes too late', () => {
 describe('a predecessor that was deaf', () => {
   afterEach(() => rig.close())
 
-  it.each([true, false])('leaves a hole when its successor finds what it was never pushed (deaf: %s)', async deaf => {
-    const clock = new ManualClock()
-    rig = await ApicRig.make({
-      clock,
-      simulator: { maximumLifetimeSeconds: 40 },
-      config: { subscriptions: [{ class: 'fvTenant' }] },
-    })
-    const { simulator } = rig
-    const tenant = (name: string): void => {
-      simulator.post(`uni/tn-${name}`, { fvTenant: { attributes: { name } } })
-    }
-    await within(clock, 10, () => rig.feedStates('class/fvTenant').at(-1) === 'live', 'live')
-    await turn(clock, 31)
-    if (deaf) simulator.silenceSockets()
-    const lostMs = clock.wall()
-    tenant('brief')
-    simulator.remove('uni/tn-brief')
-    tenant('stays')
-    await within(clock, 10, () => simulator.record.sockets.length === 2, 'the successor')
-    await within(clock, 5, () => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first')
-    await within(clock, 60, () => rig.facts().some(fact => fact.subject === 'uni/tn-stays'), 'the tenant')
-    await turn(clock, 3)
-    const gaps = rig.facts().flatMap(fact => fact.data.gap ?? [])
-    const covering = gaps.filter(gap => Date.parse(gap.from ?? '') <= lostMs && lostMs <= Date.parse(gap.to ?? ''))
-    expect([gaps.length, covering.length]).toEqual(deaf ? [1, 1] : [0, 0])
-  })
+  it.each([
+    { deaf: true, reconcile_interval: '5m', after: 31 },
+    { deaf: false, reconcile_interval: '5m', after: 31 },
+    { deaf: true, reconcile_interval: '1s', after: 25 },
+  ])(
+    'leaves a hole when its successor, or itself just before, finds what it was never pushed (deaf: $deaf, reconcile_interval: $reconcile_interval)',
+    async options => {
+      const { deaf, reconcile_interval, after } = options
+      const clock = new ManualClock()
+      rig = await ApicRig.make({
+        clock,
+        simulator: { maximumLifetimeSeconds: 40 },
+        config: { subscriptions: [{ class: 'fvTenant' }], reconcile_interval },
+      })
+      const { simulator } = rig
+      const tenant = (name: string): void => {
+        simulator.post(`uni/tn-${name}`, { fvTenant: { attributes: { name } } })
+      }
+      await within(clock, 10, () => rig.feedStates('class/fvTenant').at(-1) === 'live', 'live')
+      await turn(clock, after)
+      if (deaf) simulator.silenceSockets()
+      const lostMs = clock.wall()
+      tenant('brief')
+      simulator.remove('uni/tn-brief')
+      tenant('stays')
+      await within(clock, 10, () => simulator.record.sockets.length === 2, 'the successor')
+      await within(clock, 5, () => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first')
+      await within(clock, 60, () => rig.facts().some(fact => fact.subject === 'uni/tn-stays'), 'the tenant')
+      await turn(clock, 3)
+      const gaps = rig.facts().flatMap(fact => fact.data.gap ?? [])
+      const covering = gaps.filter(gap => Date.parse(gap.from ?? '') <= lostMs && lostMs <= Date.parse(gap.to ?? ''))
+      expect([gaps.length, covering.length]).toEqual(deaf ? [1, 1] : [0, 0])
+    },
+  )
 })
 
 describe('three sessions in a row', () => {

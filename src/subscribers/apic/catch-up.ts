@@ -121,13 +121,16 @@ export class CatchUp {
     // A subscription that was lost meanwhile has a successor with a newer snapshot: this one is old news.
     signal.throwIfAborted()
     const knownToMs = core.continuity.knownTo(feed.name)
+    // What the predecessor found unheard just before its end is no news to the comparison, and had perhaps company.
+    const isSuspected = pushes !== 'live' && core.continuity.wasSuspected(feed.name)
     let compared = 0
     const comparing = async (): Promise<void> => {
       compared = await compare(core, feed, whole, { origin, publish, askedAt: asked.at, signal, ...settle })
     }
     let gap = hole
     if (pushes !== 'handed over') await comparing()
-    else if ((await feed.hearing.finding(comparing)) > 0) gap = { fromMs: knownToMs, reason: 'outage_no_history' }
+    else if ((await feed.hearing.finding(comparing)) > 0 || isSuspected)
+      gap = { fromMs: knownToMs, reason: 'outage_no_history' }
     core.delegates.resume(core, feed)
     const recovered = (faults ?? 0) + compared
     if (gap !== undefined) {

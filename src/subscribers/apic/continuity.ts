@@ -18,6 +18,7 @@ export class Continuity {
   readonly #live = new Map<string, number>()
   readonly #proved = new Map<string, number>()
   readonly #refreshed = new Map<string, number>()
+  readonly #suspected = new Set<string>()
   readonly #first = new Map<string, number>()
   readonly #announced = new Map<string, { readonly fromMs: number; readonly toMs: number }>()
   readonly #logs = new Map<string, number>()
@@ -121,10 +122,16 @@ export class Continuity {
 
   /** The feed is suspected to be deaf since then, whatever it seemed to prove. */
   suspect(feed: string, fabricMs: number): void {
+    this.#suspected.add(feed)
     for (const known of [this.#proved, this.#refreshed]) {
       const ms = known.get(feed)
       if (ms !== undefined) known.set(feed, Math.min(ms, fabricMs))
     }
+  }
+
+  /** True, once, when the feed was suspected: whoever closes its hole asks. */
+  wasSuspected(feed: string): boolean {
+    return this.#suspected.delete(feed)
   }
 
   /** The controller said at `fabricMs` that the subscription lives: what it pushes is another matter. */
