@@ -77,7 +77,10 @@ function refusal(error: unknown, servers: readonly string[]): Retryable {
   if (error instanceof AuthorizationError) {
     return new CredentialsRefused(`NATS at ${servers.join(', ')} refuses the credentials`)
   }
-  return new Retryable('sink', `can't connect to NATS at ${servers.join(', ')}`, { cause: error })
+  // It says so and closes at once: what we send meanwhile may be refused before its words are read.
+  const isCut = /\b(EPIPE|ECONNRESET)\b/.test(describe(error))
+  const why = isCut ? ', which ended the connection at once: it may take no more (max_connections)' : ''
+  return new Retryable('sink', `can't connect to NATS at ${servers.join(', ')}${why}`, { cause: error })
 }
 
 async function authenticatorOf(config: NatsConfig): Promise<Authenticator | undefined> {

@@ -39,6 +39,9 @@ interface Line {
   readonly lookup: LookupDeps
 }
 
+/** In the server's words, which end no connection. */
+const TOO_MANY_SUBSCRIPTIONS = /maximum subscriptions exceeded/i
+
 class NatsSink implements Sink {
   readonly name = 'nats'
   readonly window = WINDOW
@@ -176,6 +179,10 @@ class NatsSink implements Sink {
         // A refused publish is never answered.
         if (change.type === 'error' && change.error instanceof PermissionViolationError) {
           lost(new Retryable('sink', `NATS refuses: ${change.error.message}`))
+        }
+        // Nor is anything that would come by a subscription that was not made.
+        if (change.type === 'error' && TOO_MANY_SUBSCRIPTIONS.test(change.error.message)) {
+          lost(new Retryable('sink', `NATS refuses: ${change.error.message}: max_subscriptions must be 3 at least`))
         }
       }
     }

@@ -1,0 +1,46 @@
+/** Limits of a connection that a nats-server can't change under way: the words that tell an operator which one it is. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
+import { Delivery, expectEachOnce, putMany } from '../support/delivery.ts'
+import { until } from '../support/manual-clock.ts'
+import { MemoryStore } from '../support/memory-store.ts'
+import { NEWEST, natsBinary, natsConfig, OLDEST } from '../support/nats.ts'
+
+const teardown: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const step of teardown.splice(0).reverse()) await step()
+})
+
+async function deliver(version: string, skip: (note: string) => never, config: string): Promise<Delivery> {
+  const nats: RunningNats = await startNatsServer({ binary: await natsBinary(version, skip), config })
+  teardown.push(() => nats.remove())
+  const store = new MemoryStore()
+  putMany(store, 1, 50)
+  const delivery = new Delivery(store, natsConfig(nats.url))
+  teardown.push(() => delivery.pump.stop(0))
+  return delivery
+}
+
+describe.each([NEWEST, OLDEST])('nats-server %s', version => {
+  it('max_subscriptions 1 is too few: it says so at once, and that it is not up', async ({ skip }) => {
+    const delivery = await deliver(version, skip, 'max_subscriptions: 1')
+    const words = 'down: NATS refuses: maximum subscriptions exceeded: max_subscriptions must be 3 at least'
+    await until(() => delivery.states.includes(words), 'the limit is named')
+    expect(delivery.states.filter(state => /acknowledgement|heartbeats/.test(state))).toEqual([])
+  })
+
+  it('three are enough, also to look up what is doubtful', async ({ skip }) => {
+    const delivery = await deliver(version, skip, 'max_subscriptions: 3')
+    await delivery.settled(50)
+    await delivery.pump.stop(0)
+    // As after a kill: the floor is behind what was sent.
+    const store = new MemoryStore()
+    putMany(store, 1, 60)
+    const again = new Delivery(store, delivery.config)
+    teardown.push(() => again.pump.stop(0))
+    await again.settled(60)
+    await expectEachOnce(delivery.config, 60)
+    expect([...delivery.states, ...again.states].filter(state => state.startsWith('down'))).toEqual([])
+  })
+})
