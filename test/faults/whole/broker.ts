@@ -41,28 +41,44 @@ function filesOf(certificate: Certificate): Files {
   return { cert, line, write, remove: () => rmSync(directory, { recursive: true, force: true }) }
 }
 
+export interface BrokerOptions {
+  /** More lines of the server's config. */
+  readonly more?: string | undefined
+  /** With it nats-server speaks TLS. */
+  readonly certificate?: Certificate | undefined
+  /** What the config says of the account of all users: without it they are in the server's own. */
+  readonly account?: string | undefined
+}
+
 export class Broker {
   readonly server: RunningNats
   readonly wire: Wire
 
   readonly #more: string
+  readonly #account: string | undefined
   readonly #files: Files | undefined
 
-  private constructor(server: RunningNats, wire: Wire, more: string, files: Files | undefined) {
+  private constructor(
+    server: RunningNats,
+    wire: Wire,
+    of: Pick<BrokerOptions, 'account'> & { more: string; files?: Files | undefined },
+  ) {
     this.server = server
     this.wire = wire
-    this.#more = more
-    this.#files = files
+    this.#more = of.more
+    this.#account = of.account
+    this.#files = of.files
   }
 
-  /** With a certificate it speaks TLS. Rejects when that version can't be had. */
-  static async start(version: string, more = '', certificate?: Certificate): Promise<Broker> {
+  /** Rejects when that version can't be had. */
+  static async start(version: string, { more = '', certificate, account }: BrokerOptions = {}): Promise<Broker> {
     const found = await resolveTool('nats-server', { exactly: version })
     if ('missing' in found) throw new Error(`NOT RUN: ${found.missing}`)
     const files = certificate && filesOf(certificate)
     const lines = `${more}\n${files?.line ?? ''}`
-    const server = await startNatsServer({ binary: found.path, config: configOf(true, NATS_PASSWORD, lines) })
-    return new Broker(server, await Wire.to(server.port), lines, files)
+    const config = configOf({ more: lines, account })
+    const server = await startNatsServer({ binary: found.path, config })
+    return new Broker(server, await Wire.to(server.port), { more: lines, account, files })
   }
 
   /** The whole stream as it is now, in its order; empty while there is none. */
@@ -121,8 +137,8 @@ export class Broker {
 
   /** The daemon's user may not publish, by a reload of the server's config. Gives the way back. */
   async forbid(): Promise<() => Promise<void>> {
-    await this.server.reload(configOf(false, NATS_PASSWORD, this.#more))
-    return () => this.server.reload(configOf(true, NATS_PASSWORD, this.#more))
+    await this.#reload({ mayPublish: false })
+    return () => this.#reload()
   }
 
   /** Keeps a copy of what the server has on disk. Gives the way back to it: all that came since is gone. */
@@ -142,21 +158,31 @@ export class Broker {
 
   /** Another password for the daemon's user, by a reload of the server's config. */
   async changePassword(password: string): Promise<void> {
-    await this.server.reload(configOf(true, password, this.#more))
+    await this.#reload({ password })
   }
 
   /** Another certificate, by a reload of the server's config; every connection is cut. */
   async certify(certificate: Certificate): Promise<void> {
     if (this.#files === undefined) throw new Error('it speaks no TLS')
     this.#files.write(certificate)
-    await this.server.reload(configOf(true, NATS_PASSWORD, this.#more))
+    await this.#reload()
     this.wire.cut()
+  }
+
+  /** More lines of the server's config, or others of the account, by a reload. Gives the way back. */
+  async limit(change: { readonly more?: string; readonly account?: string }): Promise<() => Promise<void>> {
+    await this.#reload({ ...change, more: `${this.#more}\n${change.more ?? ''}` })
+    return () => this.#reload()
   }
 
   async remove(): Promise<void> {
     await this.wire.close()
     await this.server.remove()
     this.#files?.remove()
+  }
+
+  #reload(change: Partial<ServerWords> = {}): Promise<void> {
+    return this.server.reload(configOf({ more: this.#more, account: this.#account, ...change }))
   }
 
   /** A stream that is not there yet is made as the daemon wants it. */
@@ -177,12 +203,23 @@ async function stateOf(manager: JetStreamManager): Promise<StreamState | undefin
   return streams.find(one => one.config.name === STREAM)?.state
 }
 
-/** The server's config: an operator, and the daemon's user, that may publish or not. */
-function configOf(mayPublish: boolean, password = NATS_PASSWORD, more = ''): string {
+interface ServerWords {
+  readonly more: string
+  readonly account: string | undefined
+  readonly mayPublish?: boolean
+  readonly password?: string
+}
+
+/** The server's config: an operator, and the daemon's user, that may publish or not; in an account of their own, if it has words. */
+function configOf({ more, account, mayPublish = true, password = NATS_PASSWORD }: ServerWords): string {
   const permissions = mayPublish ? '' : ', permissions: { publish: { deny: ["opswire.>"] } }'
   const users = [
     `{ user: ${ADMIN.user}, password: ${ADMIN.pass} }`,
     `{ user: ${NATS_USER}, password: ${password}${permissions} }`,
-  ]
-  return `authorization { users: [${users.join(', ')}] }\n${more}`
+  ].join(', ')
+  const who =
+    account === undefined
+      ? `authorization { users: [${users}] }`
+      : `accounts { OPS: { ${account}, users: [${users}] } }`
+  return `${who}\n${more}`
 }

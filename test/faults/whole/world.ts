@@ -27,6 +27,8 @@ export interface WorldOptions {
   readonly server?: string
   /** With it nats-server speaks TLS. */
   readonly natsCertificate?: Certificate
+  /** What its config says of the account of all its users. */
+  readonly natsAccount?: string
   /** The environment that the daemon gets, besides that of the tests. */
   readonly env?: (world: World) => Readonly<Record<string, string>>
 }
@@ -71,7 +73,8 @@ export class World {
   /** Resolves when the daemon is up and every source has proved itself alive. */
   static async start(options: WorldOptions): Promise<World> {
     const setting = { ...settingOf(options.seed), ...options.setting }
-    const broker = await Broker.start(setting.nats, options.server, options.natsCertificate)
+    const { server: more, natsCertificate: certificate, natsAccount: account } = options
+    const broker = await Broker.start(setting.nats, { more, certificate, account })
     const world = new World(options, setting, await startSystems(setting), broker)
     try {
       await world.unit.up()
