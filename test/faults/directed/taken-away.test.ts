@@ -1,15 +1,23 @@
 /** The store's files, their directory and the disk below taken away under the whole daemon. */
-import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { untilAnswered } from '../../support/asked.ts'
 import { until } from '../../support/manual-clock.ts'
 import { notRun } from '../../support/tools.ts'
+import { CLOUD } from '../whole/books.ts'
 import { Disk } from '../whole/disk.ts'
+import { OWN_TOKEN } from '../whole/systems.ts'
 import type { World } from '../whole/world.ts'
 import { once, played } from './drive.ts'
 
 const isThereAgain = (log: readonly string[]): boolean => log.some(line => line.includes('is there again'))
+
+/** The token that lives is in its file. */
+function isKept({ stateDir, systems }: World): boolean {
+  const path = join(stateDir, `${CLOUD}.token`)
+  return existsSync(path) && readFileSync(path, 'utf8').includes(`"${systems.vcd.secretOf(OWN_TOKEN)}"`)
+}
 
 /** What lies in the directory: it may be a disk of its own, which can't be removed itself. */
 const all = ({ stateDir }: World): string[] => readdirSync(stateDir).map(name => join(stateDir, name))
@@ -32,10 +40,14 @@ const DEEDS: readonly [string, number, (world: World) => void][] = [
 describe('the files of the store, taken away under way', () => {
   it.each(DEEDS)('%s: the next start finds all of it, and nothing is lost', async (_, seed, deed) => {
     const strike = once('taken away', 1000, async world => {
+      const { vcd } = world.systems
+      const logins = vcd.record.logins.length
       deed(world)
       // So the token that rotates, and lay there too, is needed again.
-      world.systems.vcd.endSessions()
+      vcd.endSessions()
       await until(() => isThereAgain(world.unit.log), 'the store in its place again')
+      // Killed in the midst of a login nobody would know the token that lives.
+      await until(() => vcd.record.logins.length > logins && isKept(world), 'the token in its place again')
       await world.unit.kill()
       return () => world.unit.up()
     })
