@@ -1,8 +1,8 @@
 /**
  * Memory that is not needed and was not given back: dead objects that V8 has no hurry to collect when nothing is allocated any
- * more, the buffers that hang on them, and what glibc keeps of freed memory for the next flood. Together some 90 MiB.
+ * more, the buffers that hang on them, and what glibc keeps of freed memory for the next flood. Together 100 MiB and more.
  */
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { nativeCalls } from './native-calls.ts'
 import type { Cancel, Clock } from './scheduler/clock.ts'
@@ -12,13 +12,15 @@ const EVERY_MS = 10_000
 /** Parts of that time in which the event loop had work. */
 const BUSY = 0.3
 const CALM = 0.1
+/** A larger heap is left to V8: to collect it at once would hold up the loop for half a second and more. */
+const MOST_BYTES = 192 * 1024 * 1024
 
 /** Part of the time since the call before in which the event loop had work. */
 export type Utilization = () => number
 
 /**
  * Looks every two seconds, and when it has become calm after work, collects and gives back, at most every ten seconds. That takes
- * some tens of milliseconds, when hardly anybody waits for them.
+ * a tenth of a second, when hardly anybody waits for it.
  */
 export function giveBackWhenCalm(
   clock: Clock,
@@ -53,14 +55,20 @@ function eventLoop(): Utilization {
   }
 }
 
+/** V8's own function, as `--expose-gc` shows it. */
+type Collect = (how: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void
+
 function byCollectingAndTrimming(): () => void {
   // The flag shows the function to new contexts only.
   setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
+  const collect = runInNewContext('gc') as Collect
   setFlagsFromString('--no-expose-gc')
   const trim = mallocTrim()
   return () => {
-    collect()
+    // The last resort compacts and lets go of the pages; after any other collection V8 keeps them for a while.
+    if (getHeapStatistics().used_heap_size <= MOST_BYTES) {
+      collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+    }
     trim()
   }
 }

@@ -7,9 +7,9 @@ import { PerformanceObserver } from 'node:perf_hooks'
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 
 /** So large the young generation may grow under load. With less, much of what is only under way is taken for old. */
-const YOUNG_BYTES = 4 * 1024 * 1024
+const YOUNG_BYTES = 16 * 1024 * 1024
 /** The old generation is looked through when it has grown by so much since the last time, per cent. */
-const OLD_GROWTH = 125
+const OLD_GROWTH = 200
 
 /** To be called first of all: what is loaded at the start lives as long as the process, and needs no young generation. */
 export function keepHeapSmall(): void {
