@@ -133,10 +133,14 @@ export class Access {
     })
   }
 
-  /** The successor that this process knows of the configured token, written again, though its file is gone. */
+  /**
+   * The successor that this process knows of the configured token, written again, though its file is gone. A file that
+   * is there is of a token that was configured meanwhile, and holds the only one of it that lives.
+   */
   async #again(configured: string): Promise<string | undefined> {
-    const { kept } = this.#options.memory
-    if (kept?.configured !== configured) return undefined
+    const { memory, tokenFile } = this.#options
+    const { kept } = memory
+    if (kept?.configured !== configured || tokenFile?.exists() === true) return undefined
     await this.#save(configured, kept.token)
     return kept.token
   }

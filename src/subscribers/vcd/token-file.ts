@@ -3,6 +3,7 @@
  * die; whoever loses the successor is locked out. Every login, of the daemon or of a command, goes through the lock.
  */
 import { hash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { open, readFile, rename, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Fatal, fileError } from '../../errors.ts'
@@ -47,6 +48,11 @@ export class TokenFile {
       throw new Fatal('config', `${this.#path} holds no token: delete it and configure a new API token`)
     }
     return stored.configured === fingerprint(configured) ? stored.token : undefined
+  }
+
+  /** A successor lies there, of whichever configured token. */
+  exists(): boolean {
+    return existsSync(this.#path)
   }
 
   /**
