@@ -35,6 +35,8 @@ export async function openStore(options: StoreOptions): Promise<SqliteStore> {
     })
     const { database, lost } = openDatabase(path, clock.wall())
     place.note()
+    // Killed in the midst of a copy.
+    place.tidy()
     const reopen: Reopen = again => {
       const { database: another } = openDatabase(path, clock.wall(), again)
       place.note()

@@ -16,6 +16,8 @@ const LOOK_MS = 1000
 const BESIDE = ['-wal', '-shm']
 /** Pages copied in one go: who reads meanwhile waits for no more than that. */
 const PAGES_AT_ONCE = 256
+/** Files that were put in the place of the database, kept at most by one process. */
+const ASIDE_KEPT = 3
 
 export interface PlaceOptions {
   /** Of the database. */
@@ -34,6 +36,7 @@ export class Place {
   #known: readonly (string | undefined)[] = []
   #astray: string | undefined
   #copied = false
+  readonly #aside: string[] = []
   /** For good: what the other one writes must not be touched, also when it is gone. */
   #taken: StoreLocked | undefined
   #lookAtMs = Number.NEGATIVE_INFINITY
@@ -81,9 +84,14 @@ export class Place {
     // Whatever fails now, it is copied once more then.
     this.#copied = false
     const { path, wall, say } = this.#options
-    const there = fileAt(path)
+    const [there, log] = this.#files.map(fileAt)
     const isForeign = there !== undefined && there !== this.#known[0]
-    const aside = isForeign ? `; what lay there is now ${moveAside(path, 'replaced', wall())}` : ''
+    const isOwnLog = log === this.#known[1]
+    const aside = isForeign
+      ? `; what lay there is now ${this.#keep(moveAside(path, 'replaced', wall(), !isOwnLog))}`
+      : ''
+    // Killed before `clear`, the next start would play that one into the copy. Our own changes nothing there.
+    if (!isOwnLog) rmSync(`${path}-wal`, { force: true })
     renameSync(this.#copyPath, path)
     const text = `${this.#astray}; it was still open, and all of it is there again${aside}`
     this.#astray = undefined
@@ -100,6 +108,24 @@ export class Place {
   /** Removes what is left of the logs of the file that lay there before: SQLite would play them into the new one. */
   clear(): void {
     for (const end of BESIDE) rmSync(this.#options.path + end, { force: true })
+  }
+
+  /** Removes what is left of a copy that was not finished. Never throws: the next one is written over it. */
+  tidy(): void {
+    try {
+      for (const end of ['', '-journal']) rmSync(this.#copyPath + end, { force: true })
+    } catch {
+      // No right to, or the disk is gone.
+    }
+  }
+
+  /** What was put there again and again must not fill the disk: the first one stays, and the newest. */
+  #keep(aside: string): string {
+    this.#aside.push(aside)
+    if (this.#aside.length > ASIDE_KEPT) {
+      for (const gone of this.#aside.splice(1, 1)) for (const end of ['', '-wal']) rmSync(gone + end, { force: true })
+    }
+    return aside
   }
 
   get #copyPath(): string {
@@ -130,7 +156,7 @@ export class Place {
         say(`${astray}; it is there again`)
         return
       }
-      for (const end of ['', '-journal']) rmSync(copy + end, { force: true })
+      this.tidy()
       createPrivate(copy)
       await backup(database, copy, { rate: PAGES_AT_ONCE })
       this.#copied = true
@@ -140,6 +166,8 @@ export class Place {
         onTaken(error)
         throw error
       }
+      // Until the next try others may need the room that half a copy takes.
+      this.tidy()
       throw new Retryable('store', `${astray}; it is still open, and can't be written there anew`, {
         cause: new Error(troubleOf(error, copy)),
       })
@@ -147,21 +175,29 @@ export class Place {
   }
 }
 
-/** Renames a database, with what belongs to it, to `<path>.<why>-<time>`, and gives that name. Durable on return. */
-export function moveAside(path: string, why: string, wallMs: number): string {
+/** Renames a database, with its log if that lies there, to `<path>.<why>-<time>`, and gives that name. Durable on return, as far as SQLite's own files are. */
+export function moveAside(path: string, why: string, wallMs: number, withLog = true): string {
   const stamp = new Date(wallMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')
   let movedTo = `${path}.${why}-${stamp}`
   for (let again = 2; existsSync(movedTo); again++) movedTo = `${path}.${why}-${stamp}-${again}`
   renameSync(path, movedTo)
   // Its write-ahead log belongs to it: left behind, SQLite would play it into the new file.
-  if (existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${movedTo}-wal`)
+  if (withLog && existsSync(`${path}-wal`)) renameSync(`${path}-wal`, `${movedTo}-wal`)
   rmSync(`${path}-shm`, { force: true })
   syncFolder(path)
   return movedTo
 }
 
+/** Like SQLite, takes it as it is where a folder can't be opened to be read, or not be synced. */
 function syncFolder(path: string): void {
-  const directory = openSync(dirname(path), 'r')
-  fsyncSync(directory)
-  closeSync(directory)
+  try {
+    const directory = openSync(dirname(path), 'r')
+    try {
+      fsyncSync(directory)
+    } finally {
+      closeSync(directory)
+    }
+  } catch {
+    // What was renamed is renamed; without this it may come undone by a power cut.
+  }
 }

@@ -196,7 +196,7 @@ export class SqliteStore implements Store {
       if (this.#desk !== undefined) await this.#desk.clear()
       this.#vault.look(Number.POSITIVE_INFINITY)
       const copying = this.#vault.prepare()
-      if (copying !== undefined && (await copying.then(() => true, this.#failed))) this.#mend()
+      if (this.#vault.astray && (copying === undefined || (await copying.then(() => true, this.#failed)))) this.#mend()
       let group = this.#group()
       while (group.jobs.length > 0 && this.#write(group.jobs)) group = this.#group()
       this.#write([], true)

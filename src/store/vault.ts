@@ -42,6 +42,11 @@ export class Vault {
     return this.#damage !== undefined || this.#options.place?.isAstray === true
   }
 
+  /** All of it is still open, and not in its place: `mend` loses nothing. */
+  get astray(): boolean {
+    return this.#damage === undefined && this.#options.place?.isAstray === true
+  }
+
   /** Looks, when it is time for that again, whether the file is still in its place. */
   look(nowMs: number): void {
     if (this.#damage === undefined) this.#options.place?.look(nowMs)

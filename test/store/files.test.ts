@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { open as openFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -51,6 +51,16 @@ describe('state_dir', () => {
     expect(answer['message']).toContain('EACCES')
     writeFileSync(join(parent, 'file'), '')
     await expect(opened(join(parent, 'file', 'state'))).rejects.toThrow(join(parent, 'file', 'state'))
+  })
+
+  it('moves a damaged file aside also where the directory may not be listed', async () => {
+    const dir = folder()
+    writeFileSync(join(dir, 'opswire.db'), 'no database, but long enough to be looked at as one'.repeat(20))
+    if (process.getuid?.() === 0) for (const path of [dir, join(dir, 'opswire.db')]) chownSync(path, 65_534, 65_534)
+    chmodSync(dir, 0o300)
+    expect(await answerOf('open-unprivileged', dir)).toEqual({ opened: true })
+    chmodSync(dir, 0o700)
+    expect(readdirSync(dir).filter(name => name.includes('.damaged-'))).toHaveLength(1)
   })
 
   it('serves one process at a time, and names the one that has it', async () => {

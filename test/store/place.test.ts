@@ -13,8 +13,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { expect, it } from 'vitest'
-import type { StoreLocked } from '../../src/store/lock.ts'
+import { lockStateDir, type StoreLocked } from '../../src/store/lock.ts'
+import { Place } from '../../src/store/place.ts'
 import { until } from '../support/manual-clock.ts'
 import { folder, type Opened, opened } from './fixture.ts'
 import { append, numberOf, range } from './numbers.ts'
@@ -214,4 +216,64 @@ it('another process that took the directory meanwhile is left alone, for good', 
   expect(taken).toHaveLength(1)
   await all.store.close()
   expect([readdirSync(dir).sort(), statSync(join(dir, DB)).ino]).toEqual([files, ino])
+})
+
+it('closing while the copy is made waits for it, and puts it into its place', async () => {
+  const all = await filled()
+  rmSync(all.dir, { recursive: true })
+  await all.clock.advance(1000)
+  all.store.look()
+  await all.clock.advance(0)
+  expect(all.store.thread).toBe('writing')
+  const waiting = all.store.append(append(range(301, 10)))
+  await all.store.close()
+  await waiting
+  expect(numbers(await opened(all.dir))).toEqual(upTo(310))
+})
+
+it('a database without its log that was put over this one does not get the log of this one', async () => {
+  const all = await filled()
+  const other = await filled()
+  await other.store.append(append(range(5000, 1)))
+  await other.store.close()
+  renameSync(join(other.dir, DB), join(all.dir, DB))
+  await looked(all)
+  const aside = join(all.dir, `${DB}.replaced-20260203T040507Z`)
+  expect([existsSync(aside), existsSync(`${aside}-wal`)]).toEqual([true, false])
+  expect(numbers(await copyOf(all.dir))).toEqual(upTo(300))
+})
+
+it('a copy that could not be finished leaves nothing, nor does one in the midst of which the process was killed', async () => {
+  const dir = folder()
+  const path = join(dir, DB)
+  const lock = lockStateDir(dir)
+  const database = new DatabaseSync(path)
+  database.exec('CREATE TABLE t (x)')
+  const place = new Place({ path, lock, wall: () => 0, say: () => undefined, onTaken: () => undefined })
+  place.note()
+  rmSync(path)
+  place.look(0)
+  database.close()
+  await expect(place.prepare(database)).rejects.toThrow("can't be written there anew")
+  lock.release()
+  expect(readdirSync(dir)).toEqual(['opswire.lock'])
+  for (const end of ['new', 'new-journal']) writeFileSync(`${path}.${end}`, 'half of it')
+  await opened(dir)
+  expect(readdirSync(dir).filter(name => name.includes('.new'))).toEqual([])
+})
+
+it('what is put there again and again does not fill the disk', async () => {
+  const all = await filled()
+  const other = join(folder(), DB)
+  new DatabaseSync(other).close()
+  for (let time = 0; time < 6; time++) {
+    cpSync(other, join(all.dir, 'put'))
+    renameSync(join(all.dir, 'put'), join(all.dir, DB))
+    await looked(all)
+  }
+  expect(said(all)).toHaveLength(6)
+  const aside = said(all).map(text => text.slice(text.lastIndexOf(`${DB}.replaced`)))
+  const kept = readdirSync(all.dir).filter(name => name.includes('.replaced'))
+  expect(kept.sort()).toEqual([aside[0], aside[4], aside[5]].sort())
+  expect(numbers(await copyOf(all.dir))).toEqual(upTo(300))
 })
