@@ -66,11 +66,17 @@ export async function connectNats(config: NatsConfig, deps: ConnectDeps): Promis
   } catch (error) {
     throw refusal(error, servers)
   }
-  if (deps.signal.aborted) {
+  try {
+    if (deps.signal.aborted) throw deps.signal.reason
+    // It would end the connection at the first event, and give no reason.
+    if (connection.info?.headers !== true) {
+      throw new Retryable('sink', `NATS at ${connection.getServer()} takes no headers: no_header_support must be off`)
+    }
+    return connection
+  } catch (error) {
     await connection.close()
-    throw deps.signal.reason
+    throw error
   }
-  return connection
 }
 
 function refusal(error: unknown, servers: readonly string[]): Retryable {

@@ -30,6 +30,14 @@ describe.each([NEWEST, OLDEST])('nats-server %s', version => {
     expect(delivery.states.filter(state => /acknowledgement|heartbeats/.test(state))).toEqual([])
   })
 
+  it('no_header_support: it says so before anything is sent, and that it is not up', async ({ skip }) => {
+    const delivery = await deliver(version, skip, 'no_header_support: true')
+    await until(() => delivery.states.length > 0, 'it is said')
+    expect(delivery.states).toEqual([
+      expect.stringMatching(/^down: NATS at 127\.0\.0\.1:\d+ takes no headers: no_header_support must be off$/),
+    ])
+  })
+
   it('three are enough, also to look up what is doubtful', async ({ skip }) => {
     const delivery = await deliver(version, skip, 'max_subscriptions: 3')
     await delivery.settled(50)
