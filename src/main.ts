@@ -91,7 +91,7 @@ if (import.meta.main) {
   process.on('SIGUSR1', () => undefined)
   process.on('uncaughtException', error => {
     process.stderr.write(bugReport(error))
-    endProcess(EXIT.bug)
+    endProcess(EXIT.bug, 'forced')
   })
   // `opswire config example | head`: the reader left, which is no error of ours. `run` decides for itself.
   if (argv[0] !== 'run' && argv[0] !== 'demo') {
@@ -117,5 +117,5 @@ if (import.meta.main) {
   })
   process.exitCode = code
   // A daemon that was told to stop has stopped: a reader of its output that hangs must not keep it alive.
-  if (argv[0] === 'run' || code === EXIT.forced) endProcess(code)
+  if (argv[0] === 'run' || code === EXIT.forced) endProcess(code, code === EXIT.forced ? 'forced' : 'orderly')
 }

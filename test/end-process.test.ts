@@ -18,8 +18,8 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** Exit code and output of a process that runs `program`. */
-function ran(program: string): Promise<{ code: unknown; stdout: string }> {
+/** Exit code and output of a process that runs `program`, with such options of Node. */
+function ran(program: string, options: readonly string[] = []): Promise<{ code: unknown; stdout: string }> {
   return new Promise(resolve => {
     const text = `
       import { readFile } from 'node:fs'
@@ -27,9 +27,14 @@ function ran(program: string): Promise<{ code: unknown; stdout: string }> {
       import { endProcess } from ${JSON.stringify(MODULE)}
       process.on('exit', code => console.log('listener heard', code))
       ${program}`
-    execFile(process.execPath, ['--input-type=module', '--eval', text], { timeout: 30_000 }, (error, stdout) => {
-      resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout })
-    })
+    execFile(
+      process.execPath,
+      [...options, '--input-type=module', '--eval', text],
+      { timeout: 30_000 },
+      (error, stdout) => {
+        resolve({ code: error === null ? 0 : (error.code ?? error.signal), stdout })
+      },
+    )
   })
 }
 
@@ -69,4 +74,26 @@ it('is not held up by a worker that does not listen', async () => {
 it('with nothing under way is no other', async () => {
   expect(await ran('endProcess(0)')).toEqual({ code: 0, stdout: 'listener heard 0\n' })
   expect(await ran('endProcess(70)')).toEqual({ code: 70, stdout: 'listener heard 70\n' })
+})
+
+/** As in a Node that was built without node:ffi. */
+const WITHOUT_CALLS = ['--permission', '--allow-fs-read=*', '--allow-worker']
+
+it('where no C library can be called the code counts, of an end that is not forced', async () => {
+  // systemd starts nothing again that ended with it.
+  expect(await ran('endProcess(78)', WITHOUT_CALLS)).toEqual({ code: 78, stdout: 'listener heard 78\n' })
+})
+
+it('where no C library can be called a forced end is not held up', async () => {
+  const pipe = join(directory, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  const both = await open(pipe, 'r+')
+  try {
+    const program = `
+      readFile(${JSON.stringify(pipe)}, () => undefined)
+      setTimeout(() => endProcess(75, 'forced'), 200)`
+    expect(await ran(program, WITHOUT_CALLS)).toEqual({ code: 'SIGKILL', stdout: 'listener heard 75\n' })
+  } finally {
+    await both.close()
+  }
 })
