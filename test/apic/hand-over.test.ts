@@ -73,16 +73,18 @@ describe('a predecessor that was deaf', () => {
   afterEach(() => rig.close())
 
   it.each([
-    { deaf: true, reconcile_interval: '5m', after: 31 },
-    { deaf: false, reconcile_interval: '5m', after: 31 },
-    { deaf: true, reconcile_interval: '1s', after: 25 },
+    { deaf: true, reconcile_interval: '5m', after: 31, keptTwice: 1000 },
+    { deaf: false, reconcile_interval: '5m', after: 31, keptTwice: 1000 },
+    { deaf: true, reconcile_interval: '1s', after: 25, keptTwice: 1000 },
+    { deaf: true, reconcile_interval: '1s', after: 25, keptTwice: 0 },
   ])(
-    'leaves a hole when its successor, or itself just before, finds what it was never pushed (deaf: $deaf, reconcile_interval: $reconcile_interval)',
+    'leaves a hole when its successor, or itself just before, finds what it was never pushed (deaf: $deaf, reconcile_interval: $reconcile_interval, kept twice: $keptTwice)',
     async options => {
-      const { deaf, reconcile_interval, after } = options
+      const { deaf, reconcile_interval, after, keptTwice } = options
       const clock = new ManualClock()
       rig = await ApicRig.make({
         clock,
+        tuning: { keptTwice },
         simulator: { maximumLifetimeSeconds: 40 },
         config: { subscriptions: [{ class: 'fvTenant' }], reconcile_interval },
       })

@@ -66,21 +66,21 @@ export class CatchUp {
   }
 
   /**
-   * Compares with a whole read (or re-reads the log's overlap), without a new subscription. `missed`: since when pushes
-   * may have been lost while the socket was held back.
+   * Compares with a whole read (or re-reads the log's overlap), without a new subscription. `signal`: of the subscription.
+   * `missed`: since when pushes may have been lost while the socket was held back.
    */
-  async reconcile(missed?: Missed): Promise<void> {
+  async reconcile(signal: AbortSignal, missed?: Missed): Promise<void> {
     const core = this.#core
     const { query, hidden } = this.#feed
     if (!this.#contacted) return
     if (query.logClass !== undefined) {
-      if (!hidden) await readHistory(core, this.#feed, query.logClass, core.signal, LATE_MS)
+      if (!hidden) await readHistory(core, this.#feed, query.logClass, signal, LATE_MS)
       return
     }
     const [at, fabricMs] = [core.clock.now(), core.fabricNow()]
-    const whole = await readWhole(core, query, core.signal)
+    const whole = await readWhole(core, query, signal)
     const asked = { at, fabricMs, answeredMs: core.fabricNow() }
-    await this.#close(whole, asked, missed, core.signal, 'live')
+    await this.#close(whole, asked, missed, signal, 'live')
     if (!core.cutOff()) this.#feed.prove()
   }
 
@@ -117,7 +117,7 @@ export class CatchUp {
     const settle = pushes === 'live' ? { settle: () => core.allowance.wait(LATE_MS, signal) } : {}
     const origin = this.#contacted ? 'resync' : 'snapshot'
     const publish = this.#contacted || feed.subscription.snapshot === 'publish'
-    const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole) : undefined
+    const faults = showsFaults(feed) ? await this.#readFaults(whole, asked, hole, signal) : undefined
     // A subscription that was lost meanwhile has a successor with a newer snapshot: this one is old news.
     signal.throwIfAborted()
     const knownToMs = core.continuity.knownTo(feed.name)
@@ -148,10 +148,10 @@ export class CatchUp {
   }
 
   /** How many events that made; undefined when the log of faults can't be read. */
-  async #readFaults(shown: Whole, asked: Asked, hole: Missed | undefined): Promise<number | undefined> {
+  async #readFaults(shown: Whole, asked: Asked, hole: Missed | undefined, signal: AbortSignal) {
     const { report, source } = this.#core
     try {
-      const told = await tellMissedFaults(this.#core, this.#feed, shown.objects, asked, hole)
+      const told = await tellMissedFaults(this.#core, this.#feed, { snapshot: shown.objects, asked, hole, signal })
       this.#faultsUnread = false
       return told
     } catch (error) {

@@ -96,6 +96,15 @@ export class FaultLog {
   }
 }
 
+/** What shows the faults, and what is to be told of before it. */
+export interface MissedFaults {
+  readonly snapshot: readonly ApicObject[]
+  readonly asked: Asked
+  readonly hole: { readonly fromMs: number | undefined } | undefined
+  /** Of the subscription. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Tells the transitions between the feed's position and the snapshot that nobody has told: all of them but, for a fault that
  * the snapshot shows, the one that led to the state shown: that one is told whole by the comparison that follows.
@@ -104,9 +113,7 @@ export class FaultLog {
 export async function tellMissedFaults(
   core: Core,
   feed: Watched,
-  snapshot: readonly ApicObject[],
-  asked: Asked,
-  hole: { readonly fromMs: number | undefined } | undefined,
+  { snapshot, asked, hole, signal }: MissedFaults,
 ): Promise<number> {
   const { position } = feed
   const untilMs = asked.fabricMs
@@ -129,7 +136,7 @@ export async function tellMissedFaults(
   const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
   // What happened while the snapshot was on its way is in the log by now, or is pushed.
   const { stretch, byFault, isBehind } = await readWhenLogged(core, feed, {
-    ...{ sinceMs, shown, asked },
+    ...{ sinceMs, shown, asked, signal },
     read: () => core.faultLog.rows(core, sinceMs),
     group: read => byFaultOf(feed, read),
     knownOf: dn => knownOf(core, dn),

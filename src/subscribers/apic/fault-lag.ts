@@ -23,6 +23,7 @@ export interface LagOptions {
   readonly sinceMs: number
   readonly shown: ReadonlyMap<string, Change>
   readonly asked: Asked
+  readonly signal: AbortSignal
   read(): Promise<Stretch>
   group(stretch: Stretch): ReadonlyMap<string, readonly Transition[]>
   knownOf(dn: string): Known
@@ -36,7 +37,7 @@ export async function readWhenLogged(core: Core, feed: Watched, options: LagOpti
     const stretch = await options.read()
     const byFault = options.group(stretch)
     const isBehind = isAnyUnlogged(core, feed, byFault, options)
-    if (!isBehind || leftMs < waitMs || !(await core.allowance.wait(waitMs, core.signal))) {
+    if (!isBehind || leftMs < waitMs || !(await core.allowance.wait(waitMs, options.signal))) {
       return { stretch, byFault, isBehind }
     }
     leftMs -= waitMs

@@ -186,9 +186,9 @@ export class Feed implements Watched {
   /** As `CatchUp.reconcile`; not while a new subscription does the same. */
   async reconcile(missed?: Missed): Promise<void> {
     if (!this.#isHearing || this.#core.signal.aborted) return
-    const reconcile = (): Promise<void> => this.#catchUp.reconcile(missed)
+    const reconcile = (signal: AbortSignal): Promise<void> => this.#catchUp.reconcile(signal, missed)
     // A log's overlap is read again each time, whatever was pushed of it: there the canary judges.
-    await (this.query.logClass === undefined ? this.hearing.during(reconcile) : reconcile())
+    await (this.query.logClass === undefined ? this.hearing.during(reconcile, missed) : reconcile(this.#core.signal))
   }
 
   async #attend(attempt: Attempt): Promise<void> {
@@ -274,6 +274,7 @@ export class Feed implements Watched {
       // So many can't be kept twice: this one goes when its successor is there, and comes back if that should end first.
       lease.drop()
       this.#live = false
+      this.hearing.end()
       this.#dispatch.forget(made.id, this)
       await this.#core.outbox.flushed(this.name)
       endLive()

@@ -6,6 +6,7 @@
 import { sleep } from '../../scheduler/clock.ts'
 import type { Core, Watched } from './core.ts'
 import type { Spell } from './logs-heard.ts'
+import type { Missed } from './pauses.ts'
 
 /** Asked and pushed travel on two connections: a push may be so much behind the answer that knew of it, ms. */
 const GRACE_MS = 5000
@@ -30,8 +31,10 @@ export interface Heed {
   unheard(fromMs: number, toMs: number, recovered: number): void
 }
 
+type Around = Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow' | 'continuity'>
+
 export class Hearing {
-  readonly #core: Pick<Core, 'clock' | 'signal' | 'report' | 'source' | 'pausedWithin' | 'fabricNow' | 'continuity'>
+  readonly #core: Around
   readonly #feed: Pick<Watched, 'name' | 'remake'>
   readonly #heed: () => Heed
   /** When a reconcile last found nothing that was not pushed, or the subscription was made; by the fabric's clock. */
@@ -44,8 +47,10 @@ export class Hearing {
   #unheardRounds = 0
   /** Found unheard by a subscription that was just made anew for that, and not announced yet. */
   #owed = 0
+  /** Ends with the subscription. */
+  #over = new AbortController()
 
-  constructor(core: Core, feed: Pick<Watched, 'name' | 'remake'>, heed: () => Heed) {
+  constructor(core: Around, feed: Pick<Watched, 'name' | 'remake'>, heed: () => Heed) {
     this.#core = core
     this.#feed = feed
     this.#heed = heed
@@ -76,6 +81,7 @@ export class Hearing {
   forget(): void {
     this.#rounds = []
     this.#owed = 0
+    this.#over = new AbortController()
     this.#heardAllMs = this.#core.fabricNow()
   }
 
@@ -84,10 +90,17 @@ export class Hearing {
     if (!this.#core.continuity.isAnnounced(this.#feed.name, fromMs, toMs)) this.#heed().unheard(fromMs, toMs, 0)
   }
 
-  /** The subscription is over. What is still unheard by then may have company that no comparison shows. */
+  /**
+   * The subscription is over: a reconcile under way ends, as its successor's snapshot is newer. What is still unheard by then may
+   * have company that no comparison shows.
+   */
   end(): void {
     const isDoubtful = this.#owed > 0 || this.#rounds.some(({ found, heard }) => !found.isSubsetOf(heard))
     if (isDoubtful && this.#heardAllMs !== undefined) this.#core.continuity.suspect(this.#feed.name, this.#heardAllMs)
+    // Said: whoever closes the hole tells it.
+    this.#rounds = []
+    this.#owed = 0
+    this.#over.abort()
   }
 
   /** It was deaf, and hears again: what came and went meanwhile is lost. */
@@ -101,16 +114,28 @@ export class Hearing {
     this.#heed().heardAll(this.#heardAllMs)
   }
 
-  /** Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws. */
-  async during(reconcile: () => Promise<void>): Promise<void> {
+  /**
+   * Runs a reconcile, and judges by it afterwards, without keeping the caller. Rejects with what `reconcile` throws, but not
+   * because the subscription is over: then its successor has to tell what may be `missed`.
+   */
+  async during(reconcile: (signal: AbortSignal) => Promise<void>, missed?: Missed): Promise<void> {
     const round: Round = { found: new Set(), heard: new Set(), askedMs: this.#core.fabricNow(), isHeard: false }
     this.#rounds.push(round)
     this.#reading = round
+    const { signal, continuity } = this.#core
+    const over = this.#over.signal
+    const passOn = (): void => {
+      if (missed?.fromMs !== undefined) continuity.suspect(this.#feed.name, missed.fromMs)
+    }
+    over.addEventListener('abort', passOn)
     try {
-      await reconcile()
+      await reconcile(AbortSignal.any([signal, over]))
     } catch (error) {
       this.#drop(round)
+      if (over.aborted && !signal.aborted) return
       throw error
+    } finally {
+      over.removeEventListener('abort', passOn)
     }
     if (round.found.size === 0) this.#pass(round)
     else void this.#judge(round)
