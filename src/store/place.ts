@@ -52,6 +52,11 @@ export class Place {
     return this.#options.path
   }
 
+  /** Which file is open (`fileAt`). */
+  get file(): string | undefined {
+    return this.#known[0]
+  }
+
   /** What is open does not lie there: what is written would be lost. */
   get isAstray(): boolean {
     return this.#astray !== undefined

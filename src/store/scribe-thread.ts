@@ -4,15 +4,23 @@
  */
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import { fileAt } from './lock.ts'
 import { BUSY_TIMEOUT_MS, tune } from './pragmas.ts'
 import type { Answer, Orders, Task } from './scribe.ts'
 import { play } from './tape.ts'
 
-const { path, maxPages } = workerData as Orders
+const { path, maxPages, file } = workerData as Orders
 const port = parentPort
 if (port === null) throw new Error('this file runs as a worker')
 
+/** Removed or replaced while nobody looked: SQLite would make an empty one, or this thread write into somebody else's. */
+function look(): void {
+  if (file !== undefined && fileAt(path) !== file) throw new Error(`${path} is not what it was`)
+}
+
+look()
 const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: false })
+look()
 tune(database)
 database.exec(`PRAGMA max_page_count = ${maxPages}`)
 const prepared = new Map<string, StatementSync>()

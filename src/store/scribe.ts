@@ -6,6 +6,8 @@ import type { Recorded } from './tape.ts'
 /** What the thread is started with. */
 export interface Orders {
   readonly path: string
+  /** Which file is to lie there (`fileAt`): no other one is opened, or made. Undefined: whichever does. */
+  readonly file?: string | undefined
   /** The bound of SQLite's `max_page_count`, which each connection has for itself. */
   readonly maxPages: number
 }

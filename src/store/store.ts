@@ -79,7 +79,7 @@ export class SqliteStore implements Store {
     this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#clock.now(), acked)
     this.#condition.holds(this.#ledger.totals.bytes, this.#group())
     const { threadFor: path } = opened
-    const orders = path && (() => ({ path, maxPages: this.#ledger.maxPages }))
+    const orders = path && (() => ({ path, file: opened.place?.file, maxPages: this.#ledger.maxPages }))
     this.#desk = orders ? new Desk(orders, limits.clock, limits.report) : undefined
     this.#plan(false)
   }

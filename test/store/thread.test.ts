@@ -1,4 +1,5 @@
 /** The store whose appends a thread of its own writes: what can happen to a thread. */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import type { Worker } from 'node:worker_threads'
@@ -6,6 +7,7 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { Happening } from '../../src/report.ts'
 import { openDatabase } from '../../src/store/database.ts'
+import { Scribe } from '../../src/store/scribe.ts'
 import { Settled } from '../../src/store/settled.ts'
 import { SqliteStore } from '../../src/store/store.ts'
 import { play, Tape, type Value } from '../../src/store/tape.ts'
@@ -233,4 +235,23 @@ it('what is settled while a commit is being written is still due after it', () =
   const fourth = settled.upkeep(8, 50, 'none')
   settled.committed(8, 11, 50, 0, fourth.mark)
   expect([fourth.mark, settled.isDue(11)]).toEqual([{ at: 11 }, false])
+})
+
+it('a thread that is started while the file is away, or another one lies there, touches nothing', async () => {
+  const dir = folder()
+  const path = join(dir, 'opswire.db')
+  const refused = async (): Promise<string> => {
+    let reason: Error | undefined
+    const scribe = new Scribe({ path, maxPages: 1000, file: '1:2' }, gone => {
+      reason = gone
+    })
+    await until(() => scribe.ready || reason !== undefined, 'an answer')
+    await scribe.stop()
+    return reason?.message ?? 'it is open'
+  }
+  expect(await refused()).toContain(`${path} is not what it was`)
+  expect(readdirSync(dir)).toEqual([])
+  writeFileSync(path, 'of somebody else')
+  expect(await refused()).toContain(`${path} is not what it was`)
+  expect(readFileSync(path, 'utf8')).toBe('of somebody else')
 })
