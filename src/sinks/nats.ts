@@ -167,15 +167,22 @@ class NatsSink implements Sink {
   }
 
   #watch(connection: NatsConnection, lost: (reason: Error) => void): void {
+    /** What the server said last against this connection: most often why it ends it. */
+    let said: Error | undefined
+    const gone = (cause: Error | undefined): void =>
+      lost(new Retryable('sink', 'the connection to NATS is gone', cause === undefined ? {} : { cause }))
     const closed = async (): Promise<void> => {
       const cause = await connection.closed()
-      lost(new Retryable('sink', 'the connection to NATS is gone', cause === undefined ? {} : { cause }))
+      gone(cause ?? said)
     }
     const status = async (): Promise<void> => {
       for await (const change of connection.status()) {
+        if (change.type === 'error') said = change.error
         // The client tells of the break before it has closed: what is unanswered is doubtful from now (reference: P5).
-        if (change.type === 'disconnect') lost(new Retryable('sink', 'the connection to NATS is gone'))
-        if (change.type === 'staleConnection') lost(new Retryable('sink', 'NATS does not answer pings'))
+        if (change.type === 'disconnect') gone(said)
+        // So it calls a login that the server takes back, too.
+        if (change.type === 'staleConnection' && said !== undefined) gone(said)
+        else if (change.type === 'staleConnection') lost(new Retryable('sink', 'NATS does not answer pings'))
         // A refused publish is never answered.
         if (change.type === 'error' && change.error instanceof PermissionViolationError) {
           lost(new Retryable('sink', `NATS refuses: ${change.error.message}`))

@@ -12,12 +12,20 @@ afterEach(async () => {
   for (const step of teardown.splice(0).reverse()) await step()
 })
 
-async function deliver(version: string, skip: (note: string) => never, config: string): Promise<Delivery> {
-  const nats: RunningNats = await startNatsServer({ binary: await natsBinary(version, skip), config })
+async function start(version: string, skip: (note: string) => never, config: string): Promise<RunningNats> {
+  const nats = await startNatsServer({ binary: await natsBinary(version, skip), config })
   teardown.push(() => nats.remove())
+  return nats
+}
+
+async function deliver(version: string, skip: (note: string) => never, config: string): Promise<Delivery> {
+  return deliverTo(await start(version, skip, config))
+}
+
+function deliverTo(nats: RunningNats, login: Record<string, unknown> = {}): Delivery {
   const store = new MemoryStore()
   putMany(store, 1, 50)
-  const delivery = new Delivery(store, natsConfig(nats.url))
+  const delivery = new Delivery(store, natsConfig(nats.url, login))
   teardown.push(() => delivery.pump.stop(0))
   return delivery
 }
@@ -36,6 +44,16 @@ describe.each([NEWEST, OLDEST])('nats-server %s', version => {
     expect(delivery.states).toEqual([
       expect.stringMatching(/^down: NATS at 127\.0\.0\.1:\d+ takes no headers: no_header_support must be off$/),
     ])
+  })
+
+  it('what the server says as it ends a connection is in the words for that', async ({ skip }) => {
+    const nats = await start(version, skip, 'authorization { token: "one" }')
+    const delivery = deliverTo(nats, { token: 'one' })
+    await delivery.settled(50)
+    // Nothing is on its way, so that its words come before the end.
+    await nats.reload('authorization { token: "another" }')
+    await until(() => delivery.states.length > 1, 'it is said')
+    expect(delivery.states[1]).toMatch(/^down: the connection to NATS is gone: .*auth/i)
   })
 
   it('three are enough, also to look up what is doubtful', async ({ skip }) => {
