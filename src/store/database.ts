@@ -1,9 +1,9 @@
 /** The SQLite file: opening it, its pragmas, and what is done with one that can't be trusted. */
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, Fatal } from '../errors.ts'
 import { integer } from './columns.ts'
-import { isDamage } from './faults.ts'
+import { isDamage, Malformed } from './faults.ts'
 import { createPrivate } from './lock.ts'
 import { moveAside } from './place.ts'
 import { BUSY_TIMEOUT_MS, tune } from './pragmas.ts'
@@ -33,7 +33,7 @@ export type Reopen = (again: Again) => DatabaseSync
 const PAGE_BYTES = 8192
 
 /**
- * Opens or makes the database. A damaged one (not SQLite, malformed, `quick_check` fails) is renamed to
+ * Opens or makes the database. A damaged one (empty, not SQLite, malformed, `quick_check` fails) is renamed to
  * `<path>.damaged-<time>` and a new one is made. Throws `Fatal('store')` when the file is another program's or a later
  * version's, or can't be opened. `path` undefined: in memory. See `Again`.
  */
@@ -45,7 +45,10 @@ export function openDatabase(
   if (path === undefined) return { database: open(':memory:'), lost: undefined }
   try {
     try {
-      if (damage !== undefined && existsSync(path)) throw new Malformed(damage)
+      const there = statSync(path, { throwIfNoEntry: false })
+      if (damage !== undefined && there !== undefined) throw new Malformed(damage)
+      // Only the first moment of a first start leaves one like that, and to say that of it is no harm.
+      if (there?.size === 0) throw new Malformed('the file is empty')
       createPrivate(path)
       return { database: open(path), lost: undefined }
     } catch (error) {
@@ -96,12 +99,8 @@ function checkVersion(database: DatabaseSync, path: string): number {
   return version
 }
 
-/** The error that a failed check becomes, so that it takes the way of every other damage. */
-class Malformed extends Error {
-  readonly errcode = 11
-}
-
-function quickCheck(database: DatabaseSync): void {
+/** Reads all of it. Throws `Malformed` when it does not hang together. */
+export function quickCheck(database: DatabaseSync): void {
   const verdict = database.prepare('PRAGMA quick_check(1)').get()?.['quick_check']
   if (verdict !== 'ok') throw new Malformed(`quick_check: ${String(verdict)}`)
 }

@@ -42,7 +42,7 @@ export class Desk {
     const draft = vault.draft(jobs, upkeep)
     if (scribe === undefined || draft === undefined) return undefined
     return scribe.write(draft.recorded).then(
-      bytes => vault.ledger.adopt<J>(draft, bytes),
+      bytes => vault.adopt<J>(draft, bytes),
       (error: unknown) => {
         this.#failed = true
         if (error instanceof ScribeGone) return vault.recover<J>(draft)

@@ -3,6 +3,8 @@ import { describe, Retryable } from '../errors.ts'
 
 const CORRUPT = 11
 const NOT_A_DATABASE = 26
+/** Extended: what was written to the file is not in it any more. */
+const SHORT_READ = 522
 
 /** Too big, constraint, wrong type, bind index: the data is at fault, and would fail again on a healthy disk. */
 const OF_THE_ROW = new Set([18, 19, 20, 25])
@@ -37,7 +39,13 @@ function resultCode(error: unknown): number | undefined {
 /** The file itself can't be trusted any more. */
 export function isDamage(error: unknown): boolean {
   const code = resultCode(error)
-  return code === CORRUPT || code === NOT_A_DATABASE
+  if (code === CORRUPT || code === NOT_A_DATABASE) return true
+  return code !== undefined && (error as { errcode?: unknown }).errcode === SHORT_READ
+}
+
+/** The error that a failed check of the file becomes, so that it takes the way of every other damage. */
+export class Malformed extends Error {
+  readonly errcode = CORRUPT
 }
 
 /** What is to be written is at fault, not the disk: writing it again would fail again. */

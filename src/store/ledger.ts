@@ -4,6 +4,7 @@ import type { EventRecord } from '../record.ts'
 import { integer } from './columns.ts'
 import { isRowFault } from './faults.ts'
 import { Ids } from './ids.ts'
+import type { Integrity } from './integrity.ts'
 import { Pen } from './pen.ts'
 import type { Place } from './place.ts'
 import { Rows } from './rows.ts'
@@ -48,16 +49,18 @@ export class Ledger {
   readonly #log: Log
   readonly #limits: DeadLimits
   readonly #idRunSize: number | undefined
+  readonly #integrity: Integrity | undefined
   readonly #begin: StatementSync
   readonly #commit: StatementSync
   readonly #buried: Set<number>
   readonly #tail = new Tail()
   #totals: Totals
 
-  constructor(database: DatabaseSync, limits: DeadLimits, idRunSize?: number) {
+  constructor(database: DatabaseSync, limits: DeadLimits, idRunSize?: number, integrity?: Integrity) {
     this.#database = database
     this.#limits = limits
     this.#idRunSize = idRunSize
+    this.#integrity = integrity
     this.#pen = new Pen(database)
     this.rows = new Rows(this.#pen)
     this.#begin = database.prepare('BEGIN IMMEDIATE')
@@ -96,7 +99,8 @@ export class Ledger {
 
   /**
    * Writes it all in one transaction, durable on return. A job whose data is at fault is left out and named in
-   * `refused`. Throws SQLite's error when the disk is at fault: then nothing at all has happened.
+   * `refused`. Throws SQLite's error when the disk is at fault: then nothing at all has happened; what `check` throws when
+   * nothing that is written counts any more.
    */
   commit<J extends Job>(jobs: readonly J[], upkeep: Upkeep): Done<J> {
     const refused = new Map<J, unknown>()
@@ -113,6 +117,7 @@ export class Ledger {
         current = undefined
         const trimmedThrough = transaction.finish()
         this.#commit.run()
+        this.check(true)
         return this.#adopt(transaction, trimmedThrough, refused)
       } catch (error) {
         this.#log.ids.discard()
@@ -144,8 +149,9 @@ export class Ledger {
     return undefined
   }
 
-  /** The draft is durable; `bytes` is its memory. */
+  /** The draft was written; `bytes` is its memory. Throws as `check`; then it does not count. */
   adopt<J>({ transaction, trimmedThrough }: Draft, bytes: ArrayBuffer): Done<J> {
+    this.check(true)
     this.#tape.reuse(bytes)
     return this.#adopt(transaction, trimmedThrough, new Map<J, unknown>())
   }
@@ -158,7 +164,12 @@ export class Ledger {
 
   /** What the same file says now, when nobody knows whether a draft was written. */
   reread(): Ledger {
-    return new Ledger(this.#database, this.#limits, this.#idRunSize)
+    return new Ledger(this.#database, this.#limits, this.#idRunSize, this.#integrity)
+  }
+
+  /** As `Integrity.check`. */
+  check(committed: boolean): void {
+    this.#integrity?.check(this.#database, committed)
   }
 
   /** The most pages that the file may have. */

@@ -2,6 +2,7 @@
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { LostState, Reopen } from './database.ts'
+import type { Integrity } from './integrity.ts'
 import type { Lock, StoreLocked } from './lock.ts'
 import type { Place } from './place.ts'
 
@@ -33,6 +34,7 @@ export interface OnDisk {
   readonly idRunSize?: number
   readonly reopen?: Reopen
   readonly place?: Place
+  readonly integrity?: Integrity
   /** The file, for a thread that writes it: without it this thread does. */
   readonly threadFor?: string | undefined
 }

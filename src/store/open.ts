@@ -1,6 +1,9 @@
 /** Opens the store: the directory, its lock, the database, and the store on top of it. */
 import { join } from 'node:path'
+import type { DatabaseSync } from 'node:sqlite'
+import { describe, Fatal } from '../errors.ts'
 import { openDatabase, type Reopen } from './database.ts'
+import { Integrity } from './integrity.ts'
 import type { StoreLimits } from './limits.ts'
 import { lockStateDir } from './lock.ts'
 import { Place } from './place.ts'
@@ -34,19 +37,30 @@ export async function openStore(options: StoreOptions): Promise<SqliteStore> {
       onTaken: error => options.onTaken?.(error),
     })
     const { database, lost } = openDatabase(path, clock.wall())
-    place.note()
+    const integrity = new Integrity(path)
+    const note = (opened: DatabaseSync): DatabaseSync => {
+      try {
+        place.note()
+        integrity.note()
+        return opened
+      } catch (error) {
+        opened.close()
+        throw new Fatal('store', `the store ${path} can't be opened: ${describe(error)}`, { cause: error })
+      }
+    }
+    const reopen: Reopen = again => {
+      integrity.forget()
+      return note(openDatabase(path, clock.wall(), again).database)
+    }
+    note(database)
     // Killed in the midst of a copy.
     place.tidy()
-    const reopen: Reopen = again => {
-      const { database: another } = openDatabase(path, clock.wall(), again)
-      place.note()
-      return another
-    }
     return new SqliteStore(database, options, {
       lock,
       lostState: lost,
       reopen,
       place,
+      integrity,
       threadFor: options.thread === true ? path : undefined,
     })
   } catch (error) {

@@ -72,11 +72,11 @@ export class SqliteStore implements Store {
       idRunSize: opened.idRunSize,
       reopen: opened.reopen,
       place: opened.place,
+      integrity: opened.integrity,
       onDamage: error => this.#failed(error),
     })
     this.#timing = new Timing(limits.clock, this.#ledger.rows.meta().ageMs)
-    const { acked } = this.#ledger.rows.marks()
-    this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#clock.now(), acked)
+    this.#settled = new Settled(limits.retainAckedMs, this.floor, this.#clock.now(), this.#ledger.rows.marks().acked)
     this.#condition.holds(this.#ledger.totals.bytes, this.#group())
     const { threadFor: path } = opened
     const orders = path && (() => ({ path, file: opened.place?.file, maxPages: this.#ledger.maxPages }))
@@ -177,7 +177,7 @@ export class SqliteStore implements Store {
 
   /** Looks whether its files are still in their place, as each turn does. To be called every few seconds. */
   look(): void {
-    this.#vault.look(this.#clock.now())
+    this.#vault.look(this.#clock.now(), this.#busy === undefined)
     if (this.#vault.unfit) this.#wake(0)
   }
 

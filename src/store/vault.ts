@@ -3,10 +3,14 @@ import type { DatabaseSync } from 'node:sqlite'
 import { describe, Retryable } from '../errors.ts'
 import type { LostState, Reopen } from './database.ts'
 import { isDamage, reading } from './faults.ts'
+import type { Integrity } from './integrity.ts'
 import { type Done, type Draft, type Job, Ledger } from './ledger.ts'
 import type { Place } from './place.ts'
 import type { Rows } from './rows.ts'
 import type { DeadLimits, Upkeep } from './transaction.ts'
+
+/** What is in the file is looked at this often at most while nothing is written, ms. */
+const LOOK_MS = 1000
 
 export interface VaultOptions {
   readonly limits: DeadLimits
@@ -17,6 +21,8 @@ export interface VaultOptions {
   readonly onDamage: (error: unknown) => void
   /** Where the file belongs, looked at now and then. */
   readonly place?: Place | undefined
+  /** Whether the file still holds what was written, looked at after each commit, and now and then. */
+  readonly integrity?: Integrity | undefined
 }
 
 export class Vault {
@@ -26,10 +32,11 @@ export class Vault {
   /** The file was opened again once and looked well: damage that is found again is believed. */
   #doubted = false
   #lost: LostState | undefined
+  #lookAtMs = Number.NEGATIVE_INFINITY
 
   constructor(database: DatabaseSync, options: VaultOptions) {
     this.#options = options
-    this.#ledger = new Ledger(database, options.limits, options.idRunSize)
+    this.#ledger = this.#read(database)
   }
 
   /** While `damaged`, only what it holds in memory is of use. */
@@ -47,9 +54,16 @@ export class Vault {
     return this.#damage === undefined && this.#options.place?.isAstray === true
   }
 
-  /** Looks, when it is time for that again, whether the file is still in its place. */
-  look(nowMs: number): void {
+  /** Looks, when it is time for that again, whether the file is still in its place and, when nobody writes it, holds what it held. */
+  look(nowMs: number, idle = true): void {
     if (this.#damage === undefined) this.#options.place?.look(nowMs)
+    if (this.unfit || !idle || nowMs < this.#lookAtMs) return
+    this.#lookAtMs = nowMs + LOOK_MS
+    try {
+      this.#ledger.check(false)
+    } catch (error) {
+      this.#damaged(error)
+    }
   }
 
   /** What takes time before `mend` can do its work: undefined when nothing does. Rejects with what stands in the way, to be called again then. */
@@ -80,6 +94,17 @@ export class Vault {
     }
   }
 
+  /** As the ledger's; undefined when what was written is not there any more. */
+  adopt<J>(draft: Draft, bytes: ArrayBuffer): Done<J> | undefined {
+    try {
+      return this.#ledger.adopt<J>(draft, bytes)
+    } catch (error) {
+      this.#ledger.drop()
+      this.#damaged(error)
+      return undefined
+    }
+  }
+
   /** As the ledger's. Undefined while the file is unfit, too. */
   draft(jobs: readonly Job[], upkeep: Upkeep): Draft | undefined {
     return this.unfit ? undefined : this.#ledger.draft(jobs, upkeep)
@@ -92,11 +117,11 @@ export class Vault {
   recover<J>({ transaction, trimmedThrough }: Draft): Done<J> | undefined {
     const before = this.#ledger.totals
     try {
+      this.#ledger.check(true)
       this.#ledger = this.#ledger.reread()
     } catch (error) {
       // Nothing in memory is sure now. Opening the file again makes it so.
-      this.#damage = error
-      this.#options.onDamage(error)
+      this.#damaged(error)
       return undefined
     }
     const { lastSeq, bytes } = this.#ledger.totals
@@ -112,7 +137,7 @@ export class Vault {
    * other numbers. Throws what stands in the way; to be called again then.
    */
   mend(ageMs: number): LostState | undefined {
-    const { reopen, limits, idRunSize, place } = this.#options
+    const { reopen, place } = this.#options
     const isCopy = this.#damage === undefined && place?.put() === true
     if (isCopy) {
       this.#damage = new Retryable('store', 'the copy is not open yet')
@@ -131,7 +156,7 @@ export class Vault {
     const { lastSeq } = this.#ledger.totals
     let ledger: Ledger
     try {
-      ledger = new Ledger(database, limits, idRunSize)
+      ledger = this.#read(database)
       if (this.#lost !== undefined) ledger.beginAfter(lastSeq, ageMs)
       else if (ledger.totals.lastSeq < lastSeq) throw this.#overwritten(ledger.totals.lastSeq, lastSeq)
     } catch (error) {
@@ -152,6 +177,7 @@ export class Vault {
     this.#options.place?.close()
     if (this.#damage === undefined) this.#ledger.close()
     else this.#ledger.abandon()
+    this.#options.integrity?.forget()
   }
 
   /** It looks well, and is not the one that was written: emptied, or an older copy laid over it. Not to be believed at the next try. */
@@ -159,6 +185,16 @@ export class Vault {
     this.#damage = new Error(`it was overwritten while in use: it ends at ${last}, and ${lastSeq} was written`)
     this.#doubted = true
     return new Retryable('store', 'the store is damaged', { cause: this.#damage })
+  }
+
+  #read(database: DatabaseSync): Ledger {
+    const { limits, idRunSize, integrity } = this.#options
+    return new Ledger(database, limits, idRunSize, integrity)
+  }
+
+  #damaged(error: unknown): void {
+    this.#damage = error
+    this.#options.onDamage(error)
   }
 
   #suspect(error: unknown): boolean {
