@@ -19,7 +19,7 @@ import {
 } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { tellOvertaken } from './hole.ts'
-import { type LogRow, readLog } from './log-pages.ts'
+import { type LogAsker, type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
 import { askPatiently } from './patient.ts'
 import { queryUrl } from './query.ts'
@@ -36,6 +36,9 @@ export interface Stretch {
   readonly purged: readonly { readonly fromMs: number; readonly toMs: number }[]
 }
 
+/** Who reads it. */
+type Reader = LogAsker & Pick<Core, 'signal'>
+
 /** The fault log of one session: however many subscriptions close a hole at once, a stretch of it is read once. */
 export class FaultLog {
   readonly #rows = new Map<string, LogRow>()
@@ -44,11 +47,13 @@ export class FaultLog {
   #toMs = Number.NEGATIVE_INFINITY
   /** Monotonic: the fabric's clock may be set back. */
   #readAt = Number.NEGATIVE_INFINITY
+  /** A part that is asked for often would grow for ever. */
+  #keptUntil = Number.POSITIVE_INFINITY
   #reading: Promise<unknown> = Promise.resolve()
   #cancelForget: Cancel | undefined
 
   /** Rows created from `fromMs` on, oldest first, as they are now or later. */
-  rows(core: Core, fromMs: number): Promise<Stretch> {
+  rows(core: Reader, fromMs: number): Promise<Stretch> {
     const now = core.clock.now()
     const read = this.#reading.then(() => this.#read(core, fromMs, now))
     this.#reading = read.catch(() => undefined)
@@ -61,13 +66,15 @@ export class FaultLog {
     this.#forget()
   }
 
-  async #read(core: Core, fromMs: number, asOf: number): Promise<Stretch> {
+  async #read(core: Reader, fromMs: number, asOf: number): Promise<Stretch> {
     const { clock, tuning, signal } = core
-    if (fromMs < this.#fromMs) {
+    if (fromMs < this.#fromMs || asOf > this.#keptUntil) {
       this.#forget()
       this.#fromMs = fromMs
     }
     if (asOf > this.#readAt) {
+      // A reading may take longer than that: not what it has read so far.
+      this.#cancelForget?.()
       const [now, nowMs] = [clock.now(), core.fabricNow()]
       // What was read just now is read again as far back as rows become visible late.
       const since = Math.max(this.#fromMs, this.#toMs - tuning.overlapMs)
@@ -79,6 +86,7 @@ export class FaultLog {
       })
       this.#toMs = nowMs
       this.#readAt = now
+      this.#keptUntil = Math.min(this.#keptUntil, clock.now() + KEPT_MS)
     }
     // Too much to keep for the life of the session, and too much to read again for each of a thousand subscriptions.
     this.#cancelForget?.()
@@ -93,6 +101,7 @@ export class FaultLog {
     this.#fromMs = Number.POSITIVE_INFINITY
     this.#toMs = Number.NEGATIVE_INFINITY
     this.#readAt = Number.NEGATIVE_INFINITY
+    this.#keptUntil = Number.POSITIVE_INFINITY
   }
 }
 
