@@ -61,3 +61,19 @@ it('a fault that ends and is raised again at once, while a reconcile asks', asyn
     'raised major',
   ])
 })
+
+it('the end of a fault that a reconcile has told already is not asked for', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+  const { knobs, record } = rig.simulator
+  const dns = ['a', 'b', 'c'].map(name => `topology/pod-1/node-101/sys/${name}/fault-F1394`)
+  await rig.live(['class/faultInst'])
+  for (const dn of dns) rig.simulator.post(dn, fault('F1394'))
+  await rig.until(all => all.length === 3, 'the faults')
+  knobs.pushDelayMs = 2500
+  for (const dn of dns) rig.simulator.remove(dn)
+  await rig.until(all => all.length === 6, 'their ends')
+  const pushed = performance.now() + 2500
+  await until(() => performance.now() > pushed, 'the pushes')
+  expect(rig.facts().map(({ origin }) => origin)).toEqual([...dns.map(() => 'live'), ...dns.map(() => 'resync')])
+  expect(record.requests.filter(one => /mo\/.*fault-/.test(one.path)).length).toBe(0)
+})

@@ -30,7 +30,8 @@ export class Filler {
   holds(change: Change, named: readonly Watched[]): boolean {
     const waiting = this.#waiting.get(change.dn)
     if (waiting !== undefined) waiting.push(change)
-    else if (isDoubtfulEnd(change, named)) void this.#confirm(change)
+    // The end of what is known to be gone is no news, whichever end it is.
+    else if (isDoubtfulEnd(change, named) && this.#isKnown(change)) void this.#confirm(change)
     else return false
     return true
   }
@@ -44,6 +45,10 @@ export class Filler {
       if (whole === undefined) apply(change, true)
       else apply({ ...change, attributes: whole, whole: true }, false)
     })
+  }
+
+  #isKnown({ dn }: Change): boolean {
+    return this.#options.core.mirror.get(dn) !== undefined
   }
 
   /** Applies the end of a fault, unless it is there, in the life that is known of it. */
