@@ -23,7 +23,7 @@ class PreparedHeaders extends MsgHdrsImpl {
   }
 }
 
-interface Outgoing {
+export interface Outgoing {
   readonly id: string
   readonly subject: string
   readonly body: Uint8Array

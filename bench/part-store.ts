@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { jetstreamManager } from '@nats-io/jetstream'
 import { connect } from '@nats-io/transport-node'
 import { natsSchema } from '../src/config/schema.ts'
@@ -14,6 +13,7 @@ import { startPump } from '../src/sinks/pump.ts'
 import type { Append } from '../src/store/contract.ts'
 import { openStore } from '../src/store/open.ts'
 import { BarePublisher, WINDOW } from './bare-publisher.ts'
+import { BareStore } from './bare-store.ts'
 import type { Contest, Prepared } from './contest.ts'
 import { appendsOf, BATCH, Pushes } from './part-pure.ts'
 
@@ -66,31 +66,19 @@ async function storing(appends: readonly Append[], first: readonly Append[], eve
 
 function inserting(appends: readonly Append[], events: number): Prepared {
   const directory = folder()
-  const database = new DatabaseSync(join(directory, 'bare.db'))
-  database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-    CREATE TABLE events (seq INTEGER PRIMARY KEY, id BLOB, subject TEXT, partitionkey TEXT, recorded_ms INTEGER, body BLOB);
-    CREATE TABLE mirror (key TEXT PRIMARY KEY, family TEXT, version TEXT, attributes TEXT)`)
-  const event = database.prepare(
-    'INSERT INTO events (id, subject, partitionkey, recorded_ms, body) VALUES (?, ?, ?, ?, ?)',
-  )
-  const object = database.prepare(`INSERT INTO mirror VALUES (?, ?, ?, ?) ON CONFLICT (key)
-    DO UPDATE SET family = excluded.family, version = excluded.version, attributes = excluded.attributes`)
+  const store = new BareStore(join(directory, 'bare.db'))
   return {
     run: () => {
-      for (const append of appends) {
-        database.exec('BEGIN IMMEDIATE')
-        for (const { id, subject, partitionkey, recordedMs, body } of append.events) {
-          event.run(Buffer.from(id, 'hex'), subject, partitionkey, recordedMs, body)
-        }
-        for (const { key, object: version } of append.mirror ?? []) {
-          if (version !== null) object.run(key, version.family, version.version, JSON.stringify(version.attributes))
-        }
-        database.exec('COMMIT')
+      for (const { events: rows, mirror = [] } of appends) {
+        store.insert(
+          rows,
+          mirror.flatMap(({ object }) => (object === null ? [] : [object])),
+        )
       }
     },
     end: () => {
-      const held = database.prepare('SELECT count(*) AS held FROM events').get()?.['held']
-      database.close()
+      const { held } = store
+      store.close()
       remove(directory)
       if (held !== events) throw new Error(`${held} rows of ${events}`)
     },

@@ -32,6 +32,8 @@ export interface Row {
   /** Over the rounds: this row's speed by that of each bare loop of the same class in the same round. */
   readonly bySmallest: Spread
   readonly byFull: Spread
+  /** The loop of full size that stores each event before it publishes it. */
+  readonly byDurable: Spread
 }
 
 export interface WholeWayOptions {
@@ -40,24 +42,25 @@ export interface WholeWayOptions {
   readonly objects: number
 }
 
+/** The bare loops, by what they do. */
+type Bare = 'smallest' | 'full' | 'durable'
+
 interface Course {
-  readonly kind: 'whole way' | 'smallest' | 'full' | 'one object' | 'source'
+  readonly kind: 'whole way' | Bare | 'one object' | 'source'
   readonly name: string
   readonly load: Load
   run(rig: Rig, load: Load): Promise<Lap>
 }
 
-/** The courses of one class: the daemon, and the two bare loops it is held against. */
-interface Beside {
+/** The bare loops that the daemon is held against in one class. */
+interface Beside extends Readonly<Record<Bare, Course>> {
   readonly cls: Pushed
-  readonly smallest: Course
-  readonly full: Course
 }
 
 function coursesOf({ events, objects }: WholeWayOptions): { courses: Course[]; besides: Beside[] } {
   const flood = { cls: 'eventRecord', count: events, objects } as const
   const faults = { ...flood, cls: 'faultInst' } as const
-  const bare = (name: string, load: Load, mode: 'smallest' | 'full'): Course => ({
+  const bare = (name: string, load: Load, mode: Bare): Course => ({
     kind: mode,
     name: `bare loop, ${name}, ${load.cls}`,
     load,
@@ -68,15 +71,17 @@ function coursesOf({ events, objects }: WholeWayOptions): { courses: Course[]; b
       cls: 'eventRecord',
       smallest: bare('smallest envelope', flood, 'smallest'),
       full: bare('full size', flood, 'full'),
+      durable: bare('full size, stored', flood, 'durable'),
     },
     {
       cls: 'faultInst',
       smallest: bare('smallest envelope', faults, 'smallest'),
       full: bare('full size, last versions kept', faults, 'full'),
+      durable: bare('full size, last versions kept, stored', faults, 'durable'),
     },
   ]
   const one = { ...flood, count: Math.max(1, Math.round(events / 5)), objects: 1 }
-  const [records, states] = besides.map(beside => [beside.smallest, beside.full])
+  const [records, states] = besides.map(beside => [beside.smallest, beside.full, beside.durable])
   return {
     besides,
     courses: [
@@ -127,6 +132,7 @@ export async function wholeWay(rig: Rig, options: WholeWayOptions, say: (text: s
       eventBytes: median(own.map(lap => lap.eventBytes)),
       bySmallest: by(beside?.smallest),
       byFull: by(beside?.full),
+      byDurable: by(beside?.durable),
     }
   })
 }
@@ -190,7 +196,16 @@ function usage(
 
 async function startBare(rig: Rig, stream: string, load: Load, mode: string): Promise<Partner<BareSays>> {
   const { scratch, fabric, broker, certificateFile } = rig
-  const args = [fabric, broker.url, stream, stream.toLowerCase(), load.cls, String(load.count), mode]
+  const args = [
+    fabric,
+    broker.url,
+    stream,
+    stream.toLowerCase(),
+    load.cls,
+    String(load.count),
+    mode,
+    scratch.path('bare.db'),
+  ]
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: certificateFile }
   const bare = new Partner<BareSays>(scratch, 'bare.ts', args, { env })
   await bare.next('subscribed')
