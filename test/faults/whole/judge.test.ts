@@ -1,4 +1,4 @@
-/** The judge on a fault whose severity changed while nothing was pushed, and that was heard of again within the gap. */
+/** The judge on what can't be known of things that changed, or began, while nothing was pushed, and were heard of again within the gap. */
 import { expect, it } from 'vitest'
 import type { Tapped } from '../../../src/sinks/nats-tap.ts'
 import type { Owed } from './books.ts'
@@ -45,4 +45,38 @@ it('lets it be told with the severity from before the gap, within its window, an
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'major', 'clearing'), gap(20_000, 30_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'), gap(20_000, 21_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'))).toContain('invented')
+})
+
+const TENANT = 'uni/tn-new'
+const WHOLE = { descr: 'made', name: 'new' }
+const FRAGMENT = { descr: 'changed' }
+
+function tenant(end: string, at: number, attributes: object): Tapped {
+  const data = { kind: 'change', raw: { fvTenant: { attributes: { dn: TENANT, ...attributes } } } }
+  const event = { id: `${end} ${at}`, source: '/apic/fabric-a', subject: TENANT, time: stamp(at), severitytext: 'info' }
+  const subject = 'opswire.apic.fabric-a.change.info'
+  return { id: event.id, subject, event: { ...event, type: `apic.fvTenant.${end}`, data } } as unknown as Tapped
+}
+
+/** Of a tenant made, changed and deleted, with nothing known between these times. */
+function kindsOfTenant(from: number, to: number, ...stream: Tapped[]): string[] {
+  const due = (at: number, label: string, said: Owed['said']): Owed => {
+    return { feed: 'fabric-a class/fvTenant', lane: TENANT, label, at, said, due: true }
+  }
+  const window = { feed: 'class/fvTenant', classes: ['fvTenant'], from: stamp(from), to: stamp(to), recovered: 0 }
+  const hole = message('gap', 'major', { type: 'opswire.gap', data: { kind: 'gap', gap: window } })
+  return judgeWhole({
+    owed: [due(10_000, 'made', WHOLE), due(20_000, 'changed', { ...WHOLE, ...FRAGMENT }), due(25_000, 'deleted', {})],
+    stream: [...stream, tenant('deleted', 25_000, {}), hole],
+    flawOf: () => undefined,
+    mayBe: () => true,
+  }).wrongs.map(line => line.split(':')[0] ?? '')
+}
+
+it('lets a change show no more than what changed where nothing of the object was told before, and it is gone', () => {
+  expect(kindsOfTenant(10_000, 20_000, tenant('changed', 20_000, FRAGMENT))).toEqual([])
+  expect(kindsOfTenant(10_000, 20_000, tenant('changed', 20_000, { ...FRAGMENT, name: 'old' }))).toEqual(['altered'])
+  const made = tenant('created', 10_000, WHOLE)
+  expect(kindsOfTenant(10_000, 20_000, made, tenant('changed', 20_000, FRAGMENT))).toEqual(['altered'])
+  expect(kindsOfTenant(18_000, 20_000, tenant('changed', 20_000, FRAGMENT))).toContain('lost')
 })

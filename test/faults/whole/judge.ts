@@ -133,16 +133,18 @@ function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly G
   const { left, right } = unmatched(owed, told)
   const matched = owed.filter((_, index) => !left.includes(index))
   const partners = told.filter((_, index) => !right.includes(index))
+  const missing = left.flatMap(index => owed[index] ?? [])
   for (const [index, one] of matched.entries()) {
     const other = partners[index]
+    const isFragment = wasUnseen(one, owed, missing, gaps)
     for (const [name, value] of Object.entries(one.said)) {
       const is = JSON.stringify(other?.said[name])
+      if (isFragment && is === undefined) continue
       if (is !== JSON.stringify(value)) {
         wrongs.push(`altered: ${lineOf(one)}: ${name} is ${is}, was ${JSON.stringify(value)}`)
       }
     }
   }
-  const missing = left.flatMap(index => owed[index] ?? [])
   for (const index of right) {
     const one = told[index]
     if (one === undefined) continue
@@ -159,6 +161,16 @@ function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly G
   })
   const due = owed.filter(one => one.due).length
   return { due, found: due - gone.length, excused: gone.length - lost.length, lost, wrongs }
+}
+
+/**
+ * Nothing of the object's life before this was told, and all of that lies in gaps: a push of a change shows what changed, and of
+ * an object that is gone when it is asked for nobody can have the rest.
+ */
+function wasUnseen(one: Owed, owed: readonly Owed[], missing: readonly Owed[], gaps: readonly Gap[]): boolean {
+  const before = owed.slice(0, owed.indexOf(one))
+  const life = before.slice(before.findLastIndex(({ label }) => label === 'deleted') + 1)
+  return life.length > 0 && life.every(other => missing.includes(other) && gaps.some(gap => covers(gap, other)))
 }
 
 /** How a thing that has a history is in the end can still be asked for: no gap excuses it. */
