@@ -29,6 +29,11 @@ export type System = 'apic' | 'raas' | 'vcd'
 /** An event before the daemon has taken it down: everything but `recordedtime`, which the runner stamps. */
 export type Fact = Omit<OpsEvent, 'recordedtime'>
 
+/** What is counted, and told, of a fact that was committed. */
+export type Brief = Pick<Fact, 'id' | 'type' | 'subject' | 'severitytext' | 'origin'> & {
+  readonly data: Pick<EventData, 'kind' | 'summary' | 'outcome' | 'actor' | 'flags' | 'gap'>
+}
+
 /** Severity numbers on the OpenTelemetry log scale. */
 export const SEVERITY_NUMBER: Record<Severity, number> = { critical: 21, major: 17, minor: 14, warning: 13, info: 9 }
 

@@ -3,7 +3,7 @@
  * Labels that become metric labels (operation, reason, mode, result) are words from small fixed sets.
  */
 import type { ErrorCode } from './errors.ts'
-import type { Fact, GapReason, System } from './event.ts'
+import type { Brief, GapReason, System } from './event.ts'
 import type { Cursor } from './record.ts'
 
 export type LeaseKind = 'session' | 'subscription' | 'lifetime'
@@ -61,7 +61,7 @@ export type Happening =
   | { type: 'certificate_expiry'; source: string; host: string; atMs: number }
   | { type: 'advice'; source: string; text: string }
   /** Facts were committed: `facts` are the new ones, `duplicates` were known already. */
-  | { type: 'appended'; source: string; feed: string; facts: readonly Fact[]; duplicates: number; ms: number }
+  | { type: 'appended'; source: string; feed: string; facts: readonly Brief[]; duplicates: number; ms: number }
   | { type: 'gap'; source: string; feed: string; reason: GapReason; summary: string }
   | { type: 'dead_letter'; source: string; reason: string; bytes: number; key: string }
   /** Dead letters of this source that had to go, unread, because there were too many: the oldest go first. */

@@ -1,5 +1,5 @@
 /** Counts everything that happens into plain fields. `metrics.ts` copies them when somebody scrapes. */
-import type { Fact, Origin, System } from '../event.ts'
+import type { Brief, Origin, System } from '../event.ts'
 import { GAP_REASONS, TOKEN_FLAGS } from '../event-schema.ts'
 import type { Happening, LeaseKind } from '../report.ts'
 import { type Count, Distributions, LABELLED_FEEDS, Tally } from './counts.ts'
@@ -178,7 +178,7 @@ export class Tallies {
     }
   }
 
-  #fact(source: string, fact: Fact): void {
+  #fact(source: string, fact: Brief): void {
     const { data } = fact
     let series = this.#events.get(source)
     if (series === undefined) {

@@ -4,11 +4,14 @@ import type { Cursor, DeadLetter, MirrorChange, MirrorView } from '../record.ts'
 import type { LeaseKind, Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
 import type { StoredDeadLetter } from '../store/contract.ts'
+import type { Spelt } from './spelt.ts'
 
 /** What is committed together: facts, the feed's cursor, the mirror, dead letters. */
 export interface Batch {
   readonly feed: string
   readonly facts: readonly Fact[]
+  /** Facts that are spelt out already (`OpenContext.spell`); they come behind `facts`. */
+  readonly spelt?: readonly Spelt[]
   readonly cursor?: Cursor
   readonly mirror?: readonly MirrorChange[]
   readonly dead?: readonly DeadLetter[]
@@ -19,7 +22,7 @@ export interface Batch {
    * overlap and can't tell which of its rows are known. Others count themselves.
    */
   readonly countRecovered?: boolean
-  /** Called once the batch is durable, before `committed`: the places in `facts` of those that were not known before. */
+  /** Called once the batch is durable, before `committed`: the places in `facts`, and behind them in `spelt`, of those that were not known before. */
   readonly appended?: (fresh: readonly number[]) => void
   /** Called once the batch is durable: the session may tell its protocol so (checkpoint, resume the socket). */
   readonly committed?: () => void
@@ -43,6 +46,10 @@ export interface OpenContext {
    * has its first contact after that tells the time between as a gap (`first-contact.ts`).
    */
   lostAtMs(): number | undefined
+  /**
+   * For facts that are to wait for their batch: the object is garbage at once, while it is young. Absent: they wait as they are.
+   */
+  readonly spell?: (fact: Fact) => Spelt
   /** The store stands at its limit: what is given waits, because what was given before is not delivered. */
   backlogged(): boolean
   /** Where a source may keep small private files (a rotated token); undefined when there is no state_dir. */

@@ -1,12 +1,13 @@
 /** From a source's batch to the store: stamps, encodes, commits in one transaction, and tells what was new. */
 import { noticeRecord } from '../dead-letter.ts'
-import { type Fact, type SourceRef, subjectOf } from '../event.ts'
+import type { Brief, SourceRef } from '../event.ts'
 import type { Cursor } from '../record.ts'
 import type { Report } from '../report.ts'
 import type { Clock } from '../scheduler/clock.ts'
-import type { Append, NewEvent, Store } from '../store/contract.ts'
+import type { Append, Store } from '../store/contract.ts'
 import type { Batch } from './contract.ts'
 import { lostAtMs } from './first-contact.ts'
+import { speller, takenDown } from './spelt.ts'
 
 export interface IntakeOptions {
   readonly ref: SourceRef
@@ -18,13 +19,16 @@ export interface IntakeOptions {
 }
 
 /** A gap is found by a resync too, but it is the contrary of a fact that was recovered. */
-const isRecovered = ({ origin, data }: Fact): boolean => origin === 'resync' && data.kind !== 'gap'
+const isRecovered = ({ origin, data }: Brief): boolean => origin === 'resync' && data.kind !== 'gap'
 
 export class Intake {
   readonly #options: IntakeOptions
+  /** As `OpenContext`. */
+  readonly spell: ReturnType<typeof speller>
 
   constructor(options: IntakeOptions) {
     this.#options = options
+    this.spell = speller(options.ref)
   }
 
   /** Resolves when the batch is durable. Waits while the store is full or failing; rejects only with the signal's reason. */
@@ -33,7 +37,8 @@ export class Intake {
     const start = clock.now()
     const recordedMs = clock.wall()
     const recordedtime = new Date(recordedMs).toISOString()
-    const events = batch.facts.map(fact => this.#encode(fact, recordedMs, recordedtime))
+    const spelt = [...batch.facts.map(this.spell), ...(batch.spelt ?? [])]
+    const events = spelt.map(one => takenDown(one, recordedMs, recordedtime))
     const appended = await store.append(
       {
         source: ref.name,
@@ -50,7 +55,7 @@ export class Intake {
       signal,
     )
     batch.appended?.(appended.fresh)
-    const facts = appended.fresh.map(index => batch.facts[index]).filter(fact => fact !== undefined)
+    const facts = appended.fresh.map(index => spelt[index]?.brief).filter(fact => fact !== undefined)
     const duplicates = events.length - facts.length
     if (events.length > 0) {
       report({ type: 'appended', source: ref.name, feed: batch.feed, facts, duplicates, ms: clock.now() - start })
@@ -81,15 +86,5 @@ export class Intake {
   /** As `OpenContext`. */
   lostAtMs(): number | undefined {
     return lostAtMs(this.#options.store, this.#options.ref.name)
-  }
-
-  #encode(fact: Fact, recordedMs: number, recordedtime: string): NewEvent {
-    return {
-      id: fact.id,
-      subject: subjectOf(this.#options.ref, fact),
-      partitionkey: fact.partitionkey,
-      recordedMs,
-      body: Buffer.from(JSON.stringify({ ...fact, recordedtime })),
-    }
   }
 }

@@ -228,7 +228,7 @@ class SourceRunner implements Runner {
         view.hear(happening)
       },
       doubt: (about, text) => view.doubt(about, text),
-      ...{ stateDir, backlogged: () => store.full, lostAtMs: () => this.#intake.lostAtMs() },
+      ...{ stateDir, spell: this.#intake.spell, backlogged: () => store.full, lostAtMs: () => this.#intake.lostAtMs() },
     }
     let session: Session
     try {

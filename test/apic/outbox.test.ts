@@ -4,17 +4,18 @@ import { type Fact, makeFact } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
 import { type Item, Outbox } from '../../src/subscribers/apic/outbox.ts'
 import { BatchQueue } from '../../src/subscribers/batch-queue.ts'
-import type { Batch } from '../../src/subscribers/contract.ts'
+import type { Batch, OpenContext } from '../../src/subscribers/contract.ts'
+import { speller, takenDown } from '../../src/subscribers/spelt.ts'
 import { settle } from '../support/manual-clock.ts'
 
 /** More than one commit takes. */
 const MANY = 600
 const TIME = '2026-02-03T04:05:06.789Z'
 
-function make(): { outbox: Outbox; queue: BatchQueue } {
+function make(spell?: OpenContext['spell']): { outbox: Outbox; queue: BatchQueue } {
   const queue = new BatchQueue()
   const nothing = (): void => undefined
-  return { queue, outbox: new Outbox(queue, nothing, nothing) }
+  return { queue, outbox: new Outbox(queue, nothing, nothing, spell) }
 }
 
 /** The next version of an object, in the mirror only. */
@@ -191,5 +192,33 @@ describe('what is committed', () => {
     await outbox.end()
     queue.end()
     expect((await end).done).toBe(true)
+  })
+})
+
+describe('a fact that is spelt out before it waits', () => {
+  const spell = speller({ system: 'apic', name: 'fabric-a' })
+
+  it('keeps its place in the order of its object, and nothing of it waits as an object', async () => {
+    const box = make(spell)
+    for (const number of rising(MANY)) box.outbox.add('a', event('X', number))
+    const batches = await committed(box)
+    expect(batches.flatMap(batch => batch.facts)).toEqual([])
+    const told = batches.flatMap(batch => batch.spelt ?? [])
+    expect(told.map(one => Number(one.brief.data.summary))).toEqual(rising(MANY))
+  })
+
+  it('becomes the same event as one that is spelt out when it is taken down, in whatever year', () => {
+    const fact = { ...factOf('X', 7), subject: 'grün/𝄞' }
+    for (const ms of [Date.parse(TIME), Date.UTC(12_026, 1, 3), Date.UTC(-1, 1, 3)]) {
+      const recordedtime = new Date(ms).toISOString()
+      const { body, ...rest } = takenDown(spell(fact), ms, recordedtime)
+      expect(Buffer.from(body).toString('utf8')).toBe(JSON.stringify({ ...fact, recordedtime }))
+      expect(rest).toEqual({
+        id: fact.id,
+        subject: 'apic.fabric-a.event.info',
+        partitionkey: 'X',
+        recordedMs: ms,
+      })
+    }
   })
 })

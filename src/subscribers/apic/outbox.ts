@@ -6,7 +6,8 @@ import type { Fact } from '../../event.ts'
 import type { Cursor, DeadLetter, MirrorChange } from '../../record.ts'
 import { nextTurn } from '../../scheduler/clock.ts'
 import type { BatchQueue } from '../batch-queue.ts'
-import type { Batch } from '../contract.ts'
+import type { Batch, OpenContext } from '../contract.ts'
+import type { Spelt } from '../spelt.ts'
 
 export interface Item {
   readonly fact?: Fact | undefined
@@ -14,21 +15,27 @@ export interface Item {
   readonly dead?: DeadLetter | undefined
 }
 
+/** As it waits. */
+interface Kept extends Item {
+  readonly spelt?: Spelt | undefined
+}
+
 interface Part {
   /** With the feed that added it, and the object whose order holds. */
-  items: { readonly item: Item; readonly feed: string; readonly key: string | undefined }[]
+  items: { readonly item: Kept; readonly feed: string; readonly key: string | undefined }[]
   cursor: Cursor | undefined
 }
 
 /** Items in one commit: a larger one would hold up the event loop. */
 const COMMIT_ITEMS = 512
 const HIGH = 4096
-const LOW = 1024
+const LOW = 3072
 
 export class Outbox {
   readonly #queue: BatchQueue
   readonly #onHigh: () => void
   readonly #onLow: () => void
+  readonly #spell: OpenContext['spell']
   readonly #parts = new Map<string, Part>()
   readonly #done: Promise<void>
   /** The feed in whose part something of an object waits. */
@@ -45,10 +52,11 @@ export class Outbox {
   #pushWaiters: (() => void)[] = []
 
   /** `onHigh` and `onLow` alternate: stop the socket, let it run again. */
-  constructor(queue: BatchQueue, onHigh: () => void, onLow: () => void) {
+  constructor(queue: BatchQueue, onHigh: () => void, onLow: () => void, spell?: OpenContext['spell']) {
     this.#queue = queue
     this.#onHigh = onHigh
     this.#onLow = onLow
+    this.#spell = spell
     this.#done = this.#run()
   }
 
@@ -64,7 +72,7 @@ export class Outbox {
       const key = item.mirror?.key ?? item.fact?.partitionkey
       const known = key === undefined ? undefined : this.#hostOf.get(key)
       const host = known?.host ?? feed
-      this.#partOf(host).items.push({ item, feed, key })
+      this.#partOf(host).items.push({ item: this.#kept(item), feed, key })
       if (host !== feed) this.#stays.set(feed, (this.#stays.get(feed) ?? 0) + 1)
       if (known !== undefined) known.count++
       else if (key !== undefined) this.#hostOf.set(key, { host, count: 1 })
@@ -76,6 +84,12 @@ export class Outbox {
       this.#high = true
       this.#onHigh()
     }
+  }
+
+  /** Hundreds wait at a time in a flood: as objects they would outlive their youth, and cost V8 more than all else. */
+  #kept(item: Item): Kept {
+    if (item.fact === undefined || this.#spell === undefined) return item
+    return { spelt: this.#spell(item.fact), mirror: item.mirror, dead: item.dead }
   }
 
   #partOf(feed: string): Part {
@@ -167,14 +181,16 @@ export class Outbox {
   }
 }
 
-function batchOf(feed: string, items: readonly Item[], cursor: Cursor | undefined): Batch {
+function batchOf(feed: string, items: readonly Kept[], cursor: Cursor | undefined): Batch {
   const facts: Fact[] = []
+  const spelt: Spelt[] = []
   const mirror: MirrorChange[] = []
   const dead: DeadLetter[] = []
   for (const item of items) {
     if (item.fact !== undefined) facts.push(item.fact)
+    if (item.spelt !== undefined) spelt.push(item.spelt)
     if (item.mirror !== undefined) mirror.push(item.mirror)
     if (item.dead !== undefined) dead.push(item.dead)
   }
-  return { feed, facts, mirror, dead, countRecovered: true, ...(cursor === undefined ? {} : { cursor }) }
+  return { feed, facts, spelt, mirror, dead, countRecovered: true, ...(cursor === undefined ? {} : { cursor }) }
 }

@@ -107,7 +107,7 @@ export class ApicSession implements Session {
     })
     this.#pauses = pauses
     const [onFull, onRoom] = [(): void => pauses.pause(), (): void => pauses.resume()]
-    this.#outbox = new Outbox(this.#queue, onFull, onRoom)
+    this.#outbox = new Outbox(this.#queue, onFull, onRoom, context.spell)
     this.#dispatcher = new Dispatcher({ outbox: this.#outbox, onFull, onRoom })
     this.#client = new ApicClient({ controller, config, auth, clock, report, signal: context.signal, pace })
     this.#sessionLeases = new LeaseKeeper({ clock, pace })
