@@ -122,8 +122,8 @@ export function makeFact(source: SourceRef, draft: Draft): Fact {
   const { data } = draft
   data.summary = flatText(oneLine(data.summary, draft.type))
   if (data.alertKey !== null) data.alertKey = flatText(data.alertKey)
+  // What they are called is one piece: names of properties, and what `parseChangeSet` cut out.
   for (const change of data.changes ?? []) {
-    change.property = flatText(change.property)
     if (change.old !== null) change.old = flatText(change.old)
     if (change.new !== null) change.new = flatText(change.new)
   }
