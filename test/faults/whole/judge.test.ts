@@ -35,16 +35,31 @@ const OWED = [
   owed(30_000, 'clearing', 'critical', 'clearing'),
 ]
 const BEGINNING = told(10_000, 'raised', 'minor', 'firing')
-const kinds = (...stream: Tapped[]): string[] =>
-  judgeWhole({ owed: OWED, stream, flawOf: () => undefined, mayBe: () => true }).wrongs.map(
-    line => line.split(':')[0] ?? '',
-  )
+const kindsOf = (owed: readonly Owed[], stream: readonly Tapped[]): string[] =>
+  judgeWhole({ owed, stream, flawOf: () => undefined, mayBe: () => true }).wrongs.map(line => line.split(':')[0] ?? '')
+const kinds = (...stream: Tapped[]): string[] => kindsOf(OWED, stream)
 
 it('lets it be told with the severity from before the gap, within its window, and with no other', () => {
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'), gap(20_000, 30_000))).toEqual([])
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'major', 'clearing'), gap(20_000, 30_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'), gap(20_000, 21_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'))).toContain('invented')
+})
+
+it('takes a step back into the state that was told last for a step, where the one that led out of it is lost under a gap', () => {
+  const flap = [
+    owed(10_000, 'raised', 'major', 'firing'),
+    owed(20_000, 'clearing', 'major', 'clearing'),
+    owed(30_000, 'raised', 'major', 'firing'),
+    owed(40_000, 'clearing', 'major', 'clearing'),
+  ]
+  const ends = [told(10_000, 'raised', 'major', 'firing'), told(40_000, 'clearing', 'major', 'clearing')] as const
+  const back = told(30_000, 'changed', 'major', 'firing')
+  expect(kindsOf(flap, [ends[0], back, ends[1], gap(20_000, 20_000)])).toEqual([])
+  expect(kindsOf(flap, [...ends, gap(20_000, 20_000)])).toEqual(['lost'])
+  // What is told once more of the first step does not stand for it.
+  const again = told(10_000, 'changed', 'major', 'firing')
+  expect(kindsOf(flap, [ends[0], again, ends[1], gap(20_000, 20_000)])).toEqual(['lost'])
 })
 
 const TENANT = 'uni/tn-new'

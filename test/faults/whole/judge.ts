@@ -99,11 +99,21 @@ function settle(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Ga
   // in the object (its highest severity) is told with the state that it has.
   const loose = <T extends Entry>(one: T): T => (one.state === undefined ? one : { ...one, label: one.state })
   const states = told.map((one, index) => asItWas(one, told[index - 1], owed, gaps)).map(loose)
+  const due = owed.map(loose)
   return account(
-    owed.map(loose),
-    states.filter((one, index) => one.label !== states[index - 1]?.label),
+    due,
+    states.filter((one, index) => one.label !== states[index - 1]?.label || isStep(one, states[index - 1], due)),
     gaps,
   )
+}
+
+/**
+ * True for what says the same state as the one before it, and is a step all the same: what led out of that state is lost, and
+ * this led back into it. Its time says so; what is told of what lost steps left in the object has no time of its own.
+ */
+function isStep({ label, at }: Entry, before: Entry | undefined, owed: readonly Owed[]): boolean {
+  const isThen = (other: Entry | undefined): boolean => Math.abs((other?.at ?? Number.NaN) - at) <= SAME_MS
+  return !isThen(before) && owed.some(other => other.label === label && isThen(other))
 }
 
 /**
