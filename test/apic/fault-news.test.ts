@@ -7,6 +7,7 @@ import {
   newsOf,
   overtakenBy,
   type Transition,
+  withoutRepeats,
 } from '../../src/subscribers/apic/fault-news.ts'
 
 const DN = 'topology/pod-1/node-101/sys/fault-F1394'
@@ -70,6 +71,9 @@ describe('news of a fault', () => {
       '',
       'R800 C850 X890',
     ],
+    ['ended by a push, with steps that were not pushed', 'S100 X400', 'S100 R200 X400', '', '', ''],
+    ['ended, had flapped, and the log is behind', 'S500 X600', 'S100 R200', '', '', ''],
+    ['over already, had come again, and ended', 'C100 X400', 'C100 R200 X400', '', '', 'R200 X400'],
     ['ended, and the log is behind with the end', 'C500 X600', 'R100 X200 S300 R400', '', '', ''],
     ['found missing, and the log shows the end later', 'R100 M500', 'R100 C200 X300', '', '', ''],
     ['found missing, and came again', 'R100 M500', 'R100 C200 X300 R400', 'R400', '', ''],
@@ -92,8 +96,17 @@ describe('overtaken steps of a fault', () => {
     ['before the one that was told last', 'C300', 'S100 R200 C300', 'S100 R200'],
     ['of a life that was found to be over', 'S100 M500', 'S100 R200 C300 X400 R450', 'R200'],
     ['none of a life that was over when it was found missing', 'C100 M500', 'C100 X400', ''],
+    [
+      'closed and raised again in a life that was found to be over',
+      'S100 M500',
+      'S100 C200 R300 C350 X400',
+      'C200 R300',
+    ],
+    ['not the end of what was over', 'R400', 'S100 C200 X300 R400', 'S100 C200'],
+    ['the end of what was not', 'R400', 'S100 X300 R400', 'S100 X300'],
+    ['before an end that was told', 'S100 X400', 'S100 R200 C300 X400', 'S100 R200 C300'],
   ])('%s', (_, told, rows, overtaken) => {
-    expect(overtakenBy(known(told), log(rows))).toEqual(log(overtaken))
+    expect(overtakenBy(known(told), log(rows)).steps).toEqual(log(overtaken))
   })
 })
 
@@ -109,5 +122,34 @@ describe('the log of a fault', () => {
     ['need not show the end of what was over', 'C100', 'C100', '', true],
   ])('%s', (_, told, rows, shown, logged) => {
     expect(isLogged(known(told), log(rows), border(shown, '').shown, 50)).toBe(logged)
+  })
+})
+
+describe('the log of a fault that flaps, with its own times', () => {
+  const own = (rows: string): Transition[] => log(rows).map(row => ({ ...row, isOwn: true }))
+
+  it('does not show yet what it shows of an earlier time', () => {
+    const shown = border('R400', '').shown
+    expect(isLogged(known('C100'), own('C100 R200 C300'), shown, 50)).toBe(false)
+    expect(isLogged(known('C100'), own('C100 R200 C300 R400'), shown, 50)).toBe(true)
+  })
+
+  it('has no news before what was told last, though that is not there yet', () => {
+    expect(newsOf(known('R400'), own('R100 C200 R300 C350'), border('R400', ''))).toEqual([])
+    expect(newsOf(known('R100'), own('R100 C200 R300 C350'), border('C350', ''))).toEqual(own('C200 R300'))
+  })
+})
+
+describe('rows of one transition', () => {
+  it.each([
+    ['twice', 'S100 S100 R200 R210 X300 X301 S400', 'S100 R200 X300 S400'],
+    ['and of the next ones', 'S100 R200 S300 X400', 'S100 R200 S300 X400'],
+  ])('%s', (_, rows, once) => {
+    expect(withoutRepeats(log(rows))).toEqual(log(once))
+  })
+
+  it('are of two where the fault itself says that it has moved', () => {
+    const rows = log('S100 S100 S200').map(row => ({ ...row, isOwn: true }))
+    expect(withoutRepeats(rows).map(({ atMs }) => atMs)).toEqual([100, 200])
   })
 })

@@ -7,8 +7,26 @@ import { msOf } from '../../src/subscribers/apic/times.ts'
 const AT = '2026-02-03T04:05:06.789+09:00'
 const row = (atMs: number, attributes: Record<string, string>): Transition => ({
   atMs,
-  change: { cls: 'faultInst', dn: 'uni/fault-F1', attributes, status: 'created' },
+  change: {
+    cls: 'faultInst',
+    dn: 'uni/fault-F1',
+    attributes: { dn: 'uni/fault-F1', ...attributes },
+    status: 'created',
+  },
 })
+
+const FEED = 'class/faultInst'
+const DN = 'uni/fault-F1'
+const stateOf = (severity: string, ms: number): Record<string, string> => {
+  const lc = severity === 'cleared' ? 'retaining' : 'raised'
+  return { dn: DN, severity, lc, occur: '1', lastTransition: new Date(ms).toISOString() }
+}
+const step = (severity: string, ms: number): Transition => row(ms, stateOf(severity, ms))
+const gone = (atMs: number): Transition => ({
+  atMs,
+  change: { cls: 'faultInst', dn: DN, attributes: { dn: DN }, status: 'deleted' },
+})
+const note = (heard: FaultsHeard, severity: string, ms: number): void => heard.note(DN, stateOf(severity, ms), ms)
 
 describe('the transitions heard of a fault', () => {
   it('are known by their time and state, whatever else the fault was', () => {
@@ -19,8 +37,55 @@ describe('the transitions heard of a fault', () => {
     // What a row leaves empty, it does not deny.
     const silent = row(msOf(AT), { severity: 'major', lc: 'raised', occur: '' })
     const other = row(msOf(AT), { severity: 'minor', lc: 'raised', occur: '2' })
-    expect(heard.unheard('class/faultInst', 'uni/fault-F1', [same, silent, other])).toEqual([other])
-    expect(heard.unheard('class/faultInst', 'uni/fault-F1', [other])).toEqual([])
+    expect(heard.unheard('class/faultInst', 'uni/fault-F1', [same, other])).toEqual([other])
+    expect(heard.unheard('class/faultInst', 'uni/fault-F1', [silent, other])).toEqual([])
+  })
+
+  it('stand for one row each, and the nearest, however often it flapped', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    note(heard, 'minor', 1000)
+    note(heard, 'major', 1300)
+    const rows = [
+      step('minor', 1005),
+      step('major', 1305),
+      step('minor', 1505),
+      step('major', 1805),
+      step('minor', 2005),
+    ]
+    note(heard, 'minor', 2000)
+    expect(heard.unheard(FEED, DN, rows.slice(0, 4), rows)).toEqual([rows[2], rows[3]])
+    expect(heard.unheard(FEED, DN, rows.slice(0, 4), rows)).toEqual([])
+  })
+
+  it('leave no row over because the clock of the log is off', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    const times = [10_000, 10_900, 11_800, 12_700, 13_600]
+    for (const [index, ms] of times.entries()) note(heard, index % 2 === 0 ? 'minor' : 'major', ms)
+    const rows = times.map((ms, index) => step(index % 2 === 0 ? 'minor' : 'major', ms + 1900))
+    expect(heard.unheard(FEED, DN, rows)).toEqual([])
+  })
+
+  it('are not more for what else changes of the fault, nor for what was told of the log', () => {
+    const heard = new FaultsHeard()
+    const first = step('minor', 1000)
+    note(heard, 'minor', 1000)
+    note(heard, 'minor', 1000)
+    heard.begin(FEED, 0, [first])
+    note(heard, 'minor', 990)
+    const [second, third] = [step('major', 1200), step('minor', 1400)]
+    expect(heard.unheard(FEED, DN, [first, second, third])).toEqual([second, third])
+  })
+
+  it('count the end of what was over for no end of what had come again', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    heard.note(DN, stateOf('cleared', 1000), 1000)
+    heard.note(DN, undefined, 1400, true)
+    const [over, again, end] = [step('cleared', 1000), step('minor', 1200), gone(1395)]
+    expect(heard.unheard(FEED, DN, [over, again, end])).toEqual([again, end])
+    expect(heard.unheard(FEED, DN, [over, end])).toEqual([])
   })
 
   it('are dated by the fabric where it says so, else by who heard of them', () => {

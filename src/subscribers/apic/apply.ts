@@ -4,6 +4,7 @@ import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { isBelow } from './dn.ts'
+import { isOver } from './fault-news.ts'
 import { TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
 import type { Outcome } from './outcome.ts'
@@ -73,7 +74,9 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
           told: options.missing !== true,
         })
   if (change.cls === 'faultInst' && outcome.mirror !== undefined) {
-    core.continuity.faults.note(change.dn, outcome.mirror.object?.attributes, options.atMs ?? fabricMs)
+    const { object } = outcome.mirror
+    const wasOver = known !== undefined && isOver(known.attributes)
+    core.continuity.faults.note(change.dn, object?.attributes, options.atMs ?? fabricMs, wasOver)
   }
   if (log) {
     const createdMs = msOf(change.attributes['created'])

@@ -16,6 +16,7 @@ import {
   SKEW_MS,
   type Transition,
   upToSnapshot,
+  withoutRepeats,
 } from './fault-news.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { tellOvertaken } from './hole.ts'
@@ -207,6 +208,7 @@ function byFaultOf(feed: Watched, { rows }: Stretch): Map<string, Transition[]> 
     if (sofar === undefined) byFault.set(dn, [transition])
     else sofar.push(transition)
   }
+  for (const [dn, transitions] of byFault) byFault.set(dn, withoutRepeats(transitions))
   return byFault
 }
 
@@ -219,9 +221,9 @@ function missed(
 ): Transition[] {
   const { faults } = core.continuity
   const overtaken = [...byFault].flatMap(([dn, transitions]) => {
-    const earlier = overtakenBy(knownOf(core, dn), transitions)
+    const { steps, rows } = overtakenBy(knownOf(core, dn), transitions)
     // An earlier process ended before the log had shown it what it overtook.
-    return faults.isBegun(feed.name) ? faults.unheard(feed.name, dn, earlier) : feed.position.unjudged(earlier)
+    return faults.isBegun(feed.name) ? faults.unheard(feed.name, dn, steps, rows) : feed.position.unjudged(steps)
   })
   tellOvertaken(core, feed, overtaken)
   return [...byFault]
@@ -236,7 +238,8 @@ export function transitionOf({ createdMs, attributes }: LogRow): Transition | un
   const { created } = attributes
   if (change.status !== 'deleted' || created === undefined) {
     const ownMs = Date.parse(change.attributes['lastTransition'] ?? '')
-    return { atMs: Number.isNaN(ownMs) ? createdMs : ownMs, change }
+    const isOwn = attributes['lastTransition'] !== undefined && !Number.isNaN(ownMs)
+    return { atMs: Number.isNaN(ownMs) ? createdMs : ownMs, change, isOwn }
   }
   return { atMs: createdMs, change: { ...change, attributes: { ...change.attributes, lastTransition: created } } }
 }

@@ -17,6 +17,8 @@ export interface Transition {
   /** The fault's own time where the log has it, else the record's, ms. */
   readonly atMs: number
   readonly change: Change
+  /** It is the fault's own, to the millisecond. */
+  readonly isOwn?: boolean
 }
 
 /** What has been told of a fault. */
@@ -66,11 +68,39 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
 }
 
 /** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
-export function overtakenBy(known: Known, transitions: readonly Transition[]): readonly Transition[] {
+export interface Overtaken {
+  /** Those that would have been worth telling, but for the last one told. */
+  readonly steps: readonly Transition[]
+  /** All up to there, that one among them. */
+  readonly rows: readonly Transition[]
+}
+
+export function overtakenBy(known: Known, transitions: readonly Transition[]): Overtaken {
   const last = lastTold(known, transitions)
-  const ended = transitions.slice(last + 1, pastMissing(known, transitions, last + 1))
-  const steps = ended.filter(({ change }) => change.status !== 'deleted' && !isOver(change.attributes))
-  return [...transitions.slice(0, Math.max(0, last)), ...steps]
+  const end = pastMissing(known, transitions, last + 1)
+  const steps = transitions.filter(({ change }, index) => {
+    if (index >= end || index === last) return false
+    // The end of a fault that was over already is no news.
+    if (change.status === 'deleted') return index < last && !isOver(transitions[index - 1]?.change.attributes ?? {})
+    // Of a life that was told to be over, whichever of its last two rows it was that closed it.
+    const next = transitions[index + 1]?.change
+    return index < last || !isOver(change.attributes) || (next !== undefined && next.status !== 'deleted')
+  })
+  return { steps, rows: transitions.slice(0, end) }
+}
+
+/**
+ * Without what tells of a transition that the row before it tells of: one may be logged twice, and some rows tell of no transition at all.
+ */
+export function withoutRepeats(transitions: readonly Transition[]): Transition[] {
+  return transitions.filter((one, index) => {
+    const before = transitions[index - 1]
+    if (before === undefined || one.change.status === 'deleted' || before.change.status === 'deleted') {
+      return before === undefined || one.change.status !== before.change.status
+    }
+    const isMoved = one.isOwn === true && one.atMs !== before.atMs
+    return isMoved || !isSameState(given(one.change), given(before.change))
+  })
 }
 
 /**
@@ -138,20 +168,31 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
   const seenMs = state === undefined ? Number.NaN : timeOf(state)
   const same = state === undefined ? -1 : nearest(transitions, seenMs, change => isState(change, state))
   if (endedMs === undefined) return same >= 0 ? same : transitions.findLastIndex(({ atMs }) => atMs <= seenMs)
-  const isEnd = (at: number): boolean => transitions[at]?.change.status === 'deleted'
-  // Its end follows its last state; where it doesn't, the log is behind, and what comes there is another life.
-  if (same >= 0) return isEnd(same + 1) ? same + 1 : same
-  const end = transitions.findIndex(({ atMs }, at) => isEnd(at) && !(atMs < seenMs) && atMs <= endedMs + SKEW_MS)
-  return end >= 0 ? end : transitions.findLastIndex(({ atMs }) => atMs <= endedMs)
+  // The end of what was over already was not told: what came before it still can be.
+  if (same >= 0 && isOver(state ?? {})) return transitions[same + 1]?.change.status === 'deleted' ? same + 1 : same
+  // What stands between its last state and its end was not told, and is of that life: told now, it would bring it back.
+  const isEnd = ({ atMs, change }: Transition, at: number): boolean =>
+    change.status === 'deleted' && at > same && !(atMs < seenMs) && atMs <= endedMs + SKEW_MS
+  const end = transitions.findIndex(isEnd)
+  // Without it the log is behind.
+  return end >= 0
+    ? end
+    : Math.max(
+        same,
+        transitions.findLastIndex(({ atMs }) => atMs <= endedMs),
+      )
 }
 
-/** The transition that fits and is nearest to that time, not too far from it; -1 when there is none. */
+/**
+ * The transition that fits and is nearest to that time, not too far from it; -1 when there is none. A fault that flaps is in the
+ * same state again within that: where the log has the fault's own time, only that fits.
+ */
 export function nearest(transitions: readonly Transition[], ms: number, fits: (change: Change) => boolean): number {
   let found = -1
   let best = SKEW_MS
-  for (const [index, { atMs, change }] of transitions.entries()) {
+  for (const [index, { atMs, change, isOwn }] of transitions.entries()) {
     const off = Math.abs(atMs - ms)
-    if (!(off <= best) || (found >= 0 && off === best) || !fits(change)) continue
+    if (!(off <= (isOwn === true ? 0 : best)) || (found >= 0 && off === best) || !fits(change)) continue
     found = index
     best = off
   }
@@ -167,7 +208,8 @@ export function isState(change: Change, state: Attributes): boolean {
   return change.status !== 'deleted' && isSameState(given(change), state)
 }
 
-function isOver(state: Attributes): boolean {
+/** True for a fault that is closed: its end tells nothing more. */
+export function isOver(state: Attributes): boolean {
   return state['severity'] === 'cleared' || state['lc'] === 'retaining'
 }
 

@@ -3,7 +3,8 @@
  * go on: what happened meanwhile stands in the fault log, but a later push has overtaken it, and telling it now would turn
  * a fault's history round. So it is announced.
  */
-import { SKEW_MS, STATE, type Transition } from './fault-news.ts'
+import { unaccounted } from './fault-accounts.ts'
+import { isOver, SKEW_MS, STATE, type Transition } from './fault-news.ts'
 import { msOf } from './times.ts'
 
 interface Heard {
@@ -12,16 +13,24 @@ interface Heard {
   readonly atMs: number
   /** Undefined: it is gone. */
   readonly state: State | undefined
+  /** It was over already: its end told nothing. */
+  readonly isSilent: boolean
 }
 
 /** No more of a fault than is compared: all that it was would keep thousands of old versions in memory. */
 type State = Readonly<Record<(typeof STATE)[number], string | undefined>>
 
+interface HeardOfOne {
+  readonly all: Heard[]
+  /** What was told of it last; not what was only read in its log. */
+  told: Heard | undefined
+}
+
 /** Remembered of all faults together; what is older than the oldest of them is not judged. */
 const MOST = 20_000
 
 export class FaultsHeard {
-  readonly #byFault = new Map<string, Heard[]>()
+  readonly #byFault = new Map<string, HeardOfOne>()
   #order: Heard[] = []
   #head = 0
   /** From when on each feed of faults has been listened to by this process. */
@@ -45,36 +54,62 @@ export class FaultsHeard {
   begin(feed: string, fabricMs: number, rows: readonly Transition[]): void {
     if (this.#since.has(feed)) return
     this.#since.set(feed, fabricMs)
-    for (const row of rows) this.#take(row)
-  }
-
-  /** A fault is in this state, or gone (undefined): `nowMs` where the state doesn't say since when. */
-  note(dn: string, state: Readonly<Record<string, string>> | undefined, nowMs: number): void {
-    const ownMs = msOf(state?.['lastTransition'])
-    const heard: Heard = {
-      dn,
-      atMs: Number.isNaN(ownMs) ? nowMs : ownMs,
-      state: state && { severity: state['severity'], lc: state['lc'], occur: state['occur'] },
+    for (const [dn, ofOne] of Map.groupBy(rows, row => row.change.dn)) {
+      // What is told of them was heard already.
+      for (const row of unaccounted(ofOne, this.#heardOf(dn), exactMs)) this.#take(row)
     }
-    const sofar = this.#byFault.get(dn)
-    if (sofar === undefined) this.#byFault.set(dn, [heard])
-    else sofar.push(heard)
-    this.#order.push(heard)
-    if (this.#order.length - this.#head > MOST) this.#forget()
   }
 
-  /** Of these transitions of one fault, all of which should have been heard: those that nobody told. Each is said once. */
-  unheard(feed: string, dn: string, transitions: readonly Transition[]): Transition[] {
+  /** A fault is in this state, or gone (undefined): `nowMs` where the state doesn't say since when. `wasOver`: before its end. */
+  note(dn: string, state: Readonly<Record<string, string>> | undefined, nowMs: number, wasOver = false): void {
+    const heard = heardOf(dn, state, nowMs, wasOver)
+    const last = this.#byFault.get(dn)?.told
+    // No other step: something else of the fault changed, or its own time was learned, which is before that of its record.
+    if (last?.state !== undefined && isSameState(heard.state, last.state) && heard.atMs <= last.atMs) return
+    this.#add(heard).told = heard
+  }
+
+  /**
+   * Of these transitions of one fault, all of which should have been heard: those that nobody told. Each is said once. `among`: all
+   * rows that what was heard may stand for.
+   */
+  unheard(
+    feed: string,
+    dn: string,
+    transitions: readonly Transition[],
+    among: readonly Transition[] = transitions,
+  ): Transition[] {
+    if (transitions.length === 0) return []
     const feedMs = this.#since.get(feed) ?? Number.POSITIVE_INFINITY
     const sinceMs = Math.max(feedMs, this.#known?.get(dn) ?? feedMs, this.#forgottenMs)
-    const heard = this.#byFault.get(dn) ?? []
-    const missing = transitions.filter(one => one.atMs > sinceMs && !heard.some(other => isSame(one, other)))
+    // An end that told nothing, as all before it was over, does not stand for one that came after steps which nobody heard of.
+    const openEnds = new Set(among.filter((row, index) => isEnd(row) && isOpen(among[index - 1])))
+    // An earlier row takes away only what is surely its own: who heard of it is not known.
+    const apart = (row: Transition, other: Heard): number | undefined =>
+      other.isSilent && openEnds.has(row) ? undefined : (row.atMs > sinceMs ? offMs : exactMs)(row, other)
+    const fromMs = among.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY) - SKEW_MS
+    const heard = this.#heardOf(dn).filter(({ atMs }) => atMs >= fromMs)
+    const left = new Set(unaccounted(among, heard, apart))
+    const missing = transitions.filter(one => one.atMs > sinceMs && left.has(one))
     for (const one of missing) this.#take(one)
     return missing
   }
 
+  #heardOf(dn: string): readonly Heard[] {
+    return this.#byFault.get(dn)?.all ?? []
+  }
+
   #take({ atMs, change }: Transition): void {
-    this.note(change.dn, change.status === 'deleted' ? undefined : change.attributes, atMs)
+    this.#add(heardOf(change.dn, change.status === 'deleted' ? undefined : change.attributes, atMs))
+  }
+
+  #add(heard: Heard): HeardOfOne {
+    const sofar = this.#byFault.get(heard.dn) ?? { all: [], told: undefined }
+    this.#byFault.set(heard.dn, sofar)
+    sofar.all.push(heard)
+    this.#order.push(heard)
+    if (this.#order.length - this.#head > MOST) this.#forget()
+    return sofar
   }
 
   #forget(): void {
@@ -82,17 +117,50 @@ export class FaultsHeard {
     if (oldest === undefined) return
     this.#forgottenMs = Math.max(this.#forgottenMs, oldest.atMs)
     const heard = this.#byFault.get(oldest.dn)
-    heard?.shift()
-    if (heard?.length === 0) this.#byFault.delete(oldest.dn)
+    heard?.all.shift()
+    if (heard?.all.length === 0) this.#byFault.delete(oldest.dn)
     if (this.#head < MOST) return
     this.#order = this.#order.slice(this.#head)
     this.#head = 0
   }
 }
 
-function isSame({ atMs, change }: Transition, { atMs: heardMs, state }: Heard): boolean {
+function heardOf(
+  dn: string,
+  state: Readonly<Record<string, string>> | undefined,
+  nowMs: number,
+  wasOver = false,
+): Heard {
+  const ownMs = msOf(state?.['lastTransition'])
+  return {
+    dn,
+    atMs: Number.isNaN(ownMs) ? nowMs : ownMs,
+    state: state && { severity: state['severity'], lc: state['lc'], occur: state['occur'] },
+    isSilent: state === undefined && wasOver,
+  }
+}
+
+/** How far the row is from what was heard; undefined where they are not one step. */
+function offMs(row: Transition, { atMs: heardMs, state }: Heard): number | undefined {
+  const { atMs, change } = row
+  const off = Math.abs(atMs - heardMs)
   // An end has no time of its own: it is heard of when it is, or a little later.
-  if (change.status === 'deleted') return state === undefined && heardMs >= atMs - SKEW_MS
-  if (state === undefined || Math.abs(atMs - heardMs) > SKEW_MS) return false
-  return STATE.every(name => (change.attributes[name] || state[name]) === (state[name] || change.attributes[name]))
+  if (isEnd(row)) return state === undefined && heardMs >= atMs - SKEW_MS ? off : undefined
+  return off <= SKEW_MS && isSameState(state, change.attributes) ? off : undefined
+}
+
+function isEnd({ change }: Transition): boolean {
+  return change.status === 'deleted'
+}
+
+function isOpen(row: Transition | undefined): boolean {
+  return row !== undefined && !isEnd(row) && !isOver(row.change.attributes)
+}
+
+function exactMs(row: Transition, heard: Heard): number | undefined {
+  return offMs(row, heard) === 0 ? 0 : undefined
+}
+
+function isSameState(heard: State | undefined, other: Readonly<Record<string, string | undefined>>): boolean {
+  return heard !== undefined && STATE.every(name => (other[name] || heard[name]) === (heard[name] || other[name]))
 }
