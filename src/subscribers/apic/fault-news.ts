@@ -67,14 +67,15 @@ export function newsOf(known: Known, transitions: readonly Transition[], border:
   return isShown && isSameState(given(last.change), border.shown) ? news.slice(0, -1) : news
 }
 
-/** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
+/** What of a fault's log is not later than the last that was told. */
 export interface Overtaken {
-  /** Those that would have been worth telling, but for the last one told. */
+  /** What was worth telling of it, without that last one. */
   readonly steps: readonly Transition[]
-  /** All up to there, that one among them. */
+  /** All of it, that last one as well. */
   readonly rows: readonly Transition[]
 }
 
+/** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
 export function overtakenBy(known: Known, transitions: readonly Transition[]): Overtaken {
   const last = lastTold(known, transitions)
   const end = pastMissing(known, transitions, last + 1)
@@ -90,7 +91,8 @@ export function overtakenBy(known: Known, transitions: readonly Transition[]): O
 }
 
 /**
- * Without what tells of a transition that the row before it tells of: one may be logged twice, and some rows tell of no transition at all.
+ * Without the rows that tell what the one before them told: a transition may be logged twice, and what else changes of a fault may be
+ * logged as well.
  */
 export function withoutRepeats(transitions: readonly Transition[]): Transition[] {
   return transitions.filter((one, index) => {
@@ -174,13 +176,10 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
   const isEnd = ({ atMs, change }: Transition, at: number): boolean =>
     change.status === 'deleted' && at > same && !(atMs < seenMs) && atMs <= endedMs + SKEW_MS
   const end = transitions.findIndex(isEnd)
-  // Without it the log is behind.
-  return end >= 0
-    ? end
-    : Math.max(
-        same,
-        transitions.findLastIndex(({ atMs }) => atMs <= endedMs),
-      )
+  if (end >= 0) return end
+  // The log is behind.
+  const before = transitions.findLastIndex(({ atMs }) => atMs <= endedMs)
+  return Math.max(same, before)
 }
 
 /**
