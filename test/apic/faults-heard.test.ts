@@ -67,6 +67,16 @@ describe('the transitions heard of a fault', () => {
     expect(heard.unheard(FEED, DN, rows)).toEqual([])
   })
 
+  it('are not taken from the row of their very time, though that could have one whose row is not there yet', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    note(heard, 'minor', 1000)
+    note(heard, 'critical', 2000)
+    note(heard, 'minor', 2600)
+    const [lost, then, told] = [step('minor', 500), step('major', 800), step('minor', 1000)]
+    expect(heard.unheard(FEED, DN, [lost, then, told])).toEqual([lost, then])
+  })
+
   it('are not more for what else changes of the fault, nor for what was told of the log', () => {
     const heard = new FaultsHeard()
     const first = step('minor', 1000)
