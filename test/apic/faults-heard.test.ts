@@ -98,6 +98,17 @@ describe('the transitions heard of a fault', () => {
     expect(heard.unheard(FEED, DN, [over, end])).toEqual([])
   })
 
+  it('close what is over by its last step or by its end, but only one life', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    note(heard, 'minor', 1000)
+    heard.note(DN, undefined, 1401)
+    const life = [step('minor', 1000), step('cleared', 1200), gone(1400)]
+    expect(heard.unheard(FEED, DN, life)).toEqual([])
+    const next = [step('minor', 1600), step('cleared', 1800), gone(1900)]
+    expect(heard.unheard(FEED, DN, [...life, ...next])).toEqual(next.slice(0, 2))
+  })
+
   it('are dated by the fabric where it says so, else by who heard of them', () => {
     const heard = new FaultsHeard()
     heard.begin('class/faultInst', 0, [])

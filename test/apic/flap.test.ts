@@ -104,6 +104,19 @@ describe('a step of a fault that flaps', () => {
   })
 })
 
+it('a fault that is closed by its end, as its last step was lost, has nothing to announce', async () => {
+  await raised()
+  rig.simulator.mute()
+  rig.simulator.post(DN, { faultInst: { attributes: { severity: 'cleared', lc: 'retaining' } } })
+  await apart()
+  rig.simulator.unmute()
+  rig.simulator.remove(DN)
+  await rig.until(all => all.length === 2, 'its end')
+  await reconciled(3)
+  expect(told()).toEqual(['raised minor', 'cleared minor'])
+  expect(gaps()).toEqual([])
+})
+
 describe('a log', () => {
   it('that does not show the last state yet does not bring back what is gone', async () => {
     await raised()

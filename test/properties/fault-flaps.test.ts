@@ -168,15 +168,15 @@ function account(run: Run): typeof NOTHING | object {
   const isEnd = (index: number): boolean => index < indexes.length && severity(index) === undefined
   const isOver = (index: number): boolean => severity(index) === 'cleared'
   const isTwice = (list: readonly number[], index: number): boolean => list.indexOf(index) !== list.lastIndexOf(index)
-  const steps = indexes.filter(index => !isEnd(index))
-  const owed = steps.filter(index => !(isOver(index) && isEnd(index + 1)))
-  const ends = indexes.filter(index => isEnd(index) && !isOver(index - 1))
+  // Which of two ends was told, an end does not say; and what was over is closed by whichever of its last two steps.
+  const isClosing = (index: number): boolean => isEnd(index) || (isOver(index) && isEnd(index + 1))
+  const steps = indexes.filter(index => !isClosing(index))
+  const closed = [...told, ...announced].filter(isClosing).length
   return {
-    lost: owed.filter(index => !told.includes(index) && !announced.includes(index)),
+    lost: steps.filter(index => !told.includes(index) && !announced.includes(index)),
     doubled: steps.filter(index => isTwice(told, index) || isTwice(announced, index)),
     vain: steps.filter(index => told.includes(index) && announced.includes(index)),
-    // Which of two ends was told, an end does not say; and what was over is closed by whichever of its last two steps.
-    ends: Math.max(0, ends.length - [...told, ...announced].filter(isEnd).length),
+    ends: indexes.filter(isEnd).length - closed,
   }
 }
 

@@ -82,14 +82,14 @@ export class FaultsHeard {
     if (transitions.length === 0) return []
     const feedMs = this.#since.get(feed) ?? Number.POSITIVE_INFINITY
     const sinceMs = Math.max(feedMs, this.#known?.get(dn) ?? feedMs, this.#forgottenMs)
-    // An end that told nothing, as all before it was over, does not stand for one that came after steps which nobody heard of.
-    const openEnds = new Set(among.filter((row, index) => isEnd(row) && isOpen(among[index - 1])))
-    // An earlier row takes away only what is surely its own: who heard of it is not known.
-    const apart = (row: Transition, other: Heard): number | undefined =>
-      other.isSilent && openEnds.has(row) ? undefined : (row.atMs > sinceMs ? offMs : exactMs)(row, other)
     const fromMs = among.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY) - SKEW_MS
     const heard = this.#heardOf(dn).filter(({ atMs }) => atMs >= fromMs)
-    const left = new Set(unaccounted(among, heard, apart))
+    // An earlier row takes away only what is surely its own: who heard of it is not known.
+    const apart = ({ row, ...around }: Placed, other: Heard): number | undefined => {
+      const off = around.end === undefined ? offMs(row, other, around.isAfterOpen) : closedMs(row, around.end, other)
+      return row.atMs > sinceMs || off === 0 ? off : undefined
+    }
+    const left = new Set(unaccounted(placed(among), heard, apart).map(({ row }) => row))
     const missing = transitions.filter(one => one.atMs > sinceMs && left.has(one))
     for (const one of missing) this.#take(one)
     return missing
@@ -140,21 +140,48 @@ function heardOf(
   }
 }
 
+/** A row of the log with what matters of those around it. */
+interface Placed {
+  readonly row: Transition
+  /** It follows a step of a fault that was not over. */
+  readonly isAfterOpen: boolean
+  /** The end that follows a fault being over: whichever of the two is heard of closes it. */
+  readonly end: Transition | undefined
+}
+
+/** Without the ends of what was over. */
+function placed(rows: readonly Transition[]): Placed[] {
+  return rows.flatMap((row, index) => {
+    const [before, after] = [rows[index - 1], rows[index + 1]]
+    if (isEnd(row) && before !== undefined && !isOpen(before)) return []
+    const isClosing = !isEnd(row) && !isOpen(row) && after !== undefined && isEnd(after)
+    return [{ row, isAfterOpen: before !== undefined, end: isClosing ? after : undefined }]
+  })
+}
+
 /** How far the row is from what was heard; undefined where they are not one step. */
-function offMs(row: Transition, { atMs: heardMs, state }: Heard): number | undefined {
-  const { atMs, change } = row
-  const off = Math.abs(atMs - heardMs)
+function offMs(row: Transition, heard: Heard, isAfterOpen = false): number | undefined {
+  const off = Math.abs(row.atMs - heard.atMs)
+  if (!isEnd(row)) return off <= SKEW_MS && isSameState(heard.state, row.change.attributes) ? off : undefined
+  // An end that told nothing does not stand for one that came after steps which nobody heard of.
+  if (heard.state !== undefined || (heard.isSilent && isAfterOpen)) return undefined
   // An end has no time of its own: it is heard of when it is, or a little later.
-  if (isEnd(row)) return state === undefined && heardMs >= atMs - SKEW_MS ? off : undefined
-  return off <= SKEW_MS && isSameState(state, change.attributes) ? off : undefined
+  return heard.atMs >= row.atMs - SKEW_MS ? off : undefined
+}
+
+function closedMs(row: Transition, end: Transition, heard: Heard): number | undefined {
+  if (heard.state !== undefined) return offMs(row, heard)
+  const off = offMs(end, heard, true)
+  // Rather by itself: the end may be needed by another life.
+  return off === undefined ? undefined : off + 1
 }
 
 function isEnd({ change }: Transition): boolean {
   return change.status === 'deleted'
 }
 
-function isOpen(row: Transition | undefined): boolean {
-  return row !== undefined && !isEnd(row) && !isOver(row.change.attributes)
+function isOpen(row: Transition): boolean {
+  return !isEnd(row) && !isOver(row.change.attributes)
 }
 
 function exactMs(row: Transition, heard: Heard): number | undefined {
