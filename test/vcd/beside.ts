@@ -35,6 +35,12 @@ export class Beside {
     return this.rig.caughtUp(more)
   }
 
+  /** An event with this text in it is in the store of `run`. */
+  stored(text: string): boolean {
+    const events = this.#store?.read(0, 10_000) ?? []
+    return events.some(({ body }) => Buffer.from(body).includes(text))
+  }
+
   /** The real runner on a store in memory: tries again as the daemon does. */
   async run(more: Record<string, unknown> = {}): Promise<void> {
     const { rig } = this
