@@ -37,7 +37,7 @@ const IDLE = new Set(['(idle)', '(program)', '(root)'])
 const WORK: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/node_modules\/ws\/|apic\/socket\.|internal\/(?:tls|_tls)|node:_?tls/, 'socket: ws and TLS'],
   [/apic\/(?:decode|xml)\./, 'decode'],
-  [/subscribers\/intake\./, 'encode'],
+  [/subscribers\/(?:intake|spelt)\./, 'encode'],
   [/src\/event\./, 'ids and envelope'],
   [/\/subscribers\//, 'normalise, mirror, outbox'],
   [/\/store\//, 'store'],

@@ -82,14 +82,16 @@ it('what is lost, doubled or made up fails', () => {
 it('a profile gives a function of the engine to whoever called it', () => {
   const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 0 })
   const nodes = [
-    { id: 1, callFrame: frame('(root)'), children: [2, 4, 5, 6] },
+    { id: 1, callFrame: frame('(root)'), children: [2, 4, 5, 6, 7] },
     { id: 2, callFrame: frame('append', 'file:///x/src/store/store.ts'), children: [3] },
     { id: 3, callFrame: frame('run') },
     { id: 4, callFrame: frame('(garbage collector)') },
     { id: 5, callFrame: frame('(idle)') },
     { id: 6, callFrame: frame('take', 'file:///x/dist/subscribers/intake.js') },
+    { id: 7, callFrame: frame('add', 'file:///x/dist/subscribers/apic/outbox.js'), children: [8] },
+    { id: 8, callFrame: frame('bodyOf', 'file:///x/dist/subscribers/spelt.js') },
   ]
-  const { work, hottest } = summary([{ nodes, samples: [2, 3, 4, 5, 6], timeDeltas: [1, 4, 2, 100, 3] }], 1)
+  const { work, hottest } = summary([{ nodes, samples: [2, 3, 4, 5, 6, 8], timeDeltas: [1, 4, 2, 100, 1, 2] }], 1)
   expect(work).toEqual([
     { name: 'store', self: 0.5 },
     { name: 'encode', self: 0.3 },
