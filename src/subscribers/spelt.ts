@@ -40,10 +40,31 @@ export function speller(source: SourceRef): (fact: Fact) => Spelt {
   }
 }
 
+/** Memory that bodies are cut from, one behind the other. */
+const SLAB_BYTES = 64 * 1024
+/** A larger body has memory of its own: less than this of a slab is left over. */
+const CUT_BYTES = SLAB_BYTES / 8
+let slab = Buffer.alloc(0)
+let used = 0
+
+/**
+ * Memory for one body. Not from Node's pool: of what else is cut from there, such as the answers to polls, little lives
+ * long, and a body that waits for the sink keeps all 64 KiB around it.
+ */
+function room(bytes: number): Buffer {
+  if (bytes > CUT_BYTES) return Buffer.allocUnsafeSlow(bytes)
+  if (used + bytes > slab.length) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    used = 0
+  }
+  used += bytes
+  return slab.subarray(used - bytes, used)
+}
+
 function bodyOf(fact: Fact): Buffer {
   const json = JSON.stringify(fact)
   const bytes = Buffer.byteLength(json)
-  const body = Buffer.allocUnsafe(bytes - 1 + SUFFIX_BYTES)
+  const body = room(bytes - 1 + SUFFIX_BYTES)
   // All but the brace at its end: the suffix has another one.
   body.write(json, 0, bytes - 1, 'utf8')
   return body

@@ -1,6 +1,6 @@
 /**
  * What the socket and the reads found, on its way to the runner: grouped by feed, cut into commits of bounded size.
- * Never unbounded: above `HIGH` the socket is paused and reads wait, until the store has taken most of it.
+ * Never unbounded: from `HIGH` on the socket is paused and reads wait, until the store has taken what is above `LOW`.
  */
 import type { Fact } from '../../event.ts'
 import type { Cursor, DeadLetter, MirrorChange } from '../../record.ts'
@@ -86,7 +86,7 @@ export class Outbox {
     }
   }
 
-  /** Hundreds wait at a time in a flood: as objects they would outlive their youth, and cost V8 more than all else. */
+  /** Thousands wait at a time in a flood: as objects they would outlive their youth, and cost V8 more than all else. */
   #kept(item: Item): Kept {
     if (item.fact === undefined || this.#spell === undefined) return item
     return { spelt: this.#spell(item.fact), mirror: item.mirror, dead: item.dead }
