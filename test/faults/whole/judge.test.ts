@@ -60,6 +60,10 @@ it('takes a step back into the state that was told last for a step, where the on
   // What is told once more of the first step does not stand for it.
   const again = told(10_000, 'changed', 'major', 'firing')
   expect(kindsOf(flap, [ends[0], again, ends[1], gap(20_000, 20_000)])).toEqual(['lost'])
+  // Nor does what is told once more of it after a later one, or told after that.
+  const third = owed(50_000, 'raised', 'major', 'firing')
+  expect(kindsOf([...flap, third], [ends[0], back, again, gap(20_000, 20_000), gap(40_000, 40_000)])).toEqual(['lost'])
+  expect(kindsOf(flap, [back, ends[0], ends[1], gap(20_000, 20_000)])).toEqual(['lost'])
 })
 
 const TENANT = 'uni/tn-new'

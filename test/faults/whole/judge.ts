@@ -102,18 +102,19 @@ function settle(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Ga
   const due = owed.map(loose)
   return account(
     due,
-    states.filter((one, index) => one.label !== states[index - 1]?.label || isStep(one, states[index - 1], due)),
+    states.filter((one, index) => one.label !== states[index - 1]?.label || isStep(one, states.slice(0, index), due)),
     gaps,
   )
 }
 
 /**
  * True for what says the same state as the one before it, and is a step all the same: what led out of that state is lost, and
- * this led back into it. Its time says so; what is told of what lost steps left in the object has no time of its own.
+ * this led back into it. Its time says so, which is later than that of all that was told before: what is told again, or late, could
+ * else stand for another one that is lost. What is told of what lost steps left in the object has no time of its own.
  */
-function isStep({ label, at }: Entry, before: Entry | undefined, owed: readonly Owed[]): boolean {
-  const isThen = (other: Entry | undefined): boolean => Math.abs((other?.at ?? Number.NaN) - at) <= SAME_MS
-  return !isThen(before) && owed.some(other => other.label === label && isThen(other))
+function isStep({ label, at }: Entry, before: readonly Entry[], owed: readonly Owed[]): boolean {
+  const isLater = before.every(other => Number.isNaN(other.at) || other.at + SAME_MS < at)
+  return isLater && owed.some(other => other.label === label && Math.abs(other.at - at) <= SAME_MS)
 }
 
 /**
