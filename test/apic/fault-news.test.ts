@@ -152,4 +152,9 @@ describe('rows of one transition', () => {
     const rows = log('S100 S100 S200').map(row => ({ ...row, isOwn: true }))
     expect(withoutRepeats(rows).map(({ atMs }) => atMs)).toEqual([100, 200])
   })
+
+  it('are known by the own time of the fault, though rows of the next ones stand between them', () => {
+    const rows = log('S100 R110 S100 R110 C120 R130').map(row => ({ ...row, isOwn: true }))
+    expect(withoutRepeats(rows).map(({ atMs }) => atMs)).toEqual([100, 110, 120, 130])
+  })
 })

@@ -92,10 +92,16 @@ export function overtakenBy(known: Known, transitions: readonly Transition[]): O
 
 /**
  * Without the rows that tell what the one before them told: a transition may be logged twice, and what else changes of a fault may be
- * logged as well.
+ * logged as well. Those that have the fault's own time are known by it, also where others stand between them.
  */
 export function withoutRepeats(transitions: readonly Transition[]): Transition[] {
+  const own = new Set<string>()
   return transitions.filter((one, index) => {
+    if (one.isOwn === true && one.change.status !== 'deleted') {
+      const key = [one.atMs, ...STATE.map(name => one.change.attributes[name])].join(' ')
+      if (own.has(key)) return false
+      own.add(key)
+    }
     const before = transitions[index - 1]
     if (before === undefined || one.change.status === 'deleted' || before.change.status === 'deleted') {
       return before === undefined || one.change.status !== before.change.status
