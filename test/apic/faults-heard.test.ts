@@ -88,6 +88,67 @@ describe('the transitions heard of a fault', () => {
     expect(heard.unheard(FEED, DN, [first, second, third])).toEqual([second, third])
   })
 
+  it.each([0, 10])('are one, when what was read at the beginning is then told (the log %i ms later)', lateMs => {
+    const heard = new FaultsHeard()
+    const rows = [
+      step('minor', 1500 + lateMs),
+      step('major', 1900 + lateMs),
+      step('minor', 2200 + lateMs),
+      step('critical', 2500 + lateMs),
+    ]
+    heard.begin(FEED, 0, rows.slice(0, 1), 1600)
+    note(heard, 'minor', 1500)
+    note(heard, 'major', 1900)
+    note(heard, 'critical', 2500)
+    expect(heard.unheard(FEED, DN, rows.slice(0, 3), rows)).toEqual([rows[2]])
+  })
+
+  it('are not those that only another feed read when it began', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    note(heard, 'minor', 1000)
+    note(heard, 'critical', 1600)
+    const rows = [step('minor', 1010), step('major', 1310), step('critical', 1610)]
+    heard.begin('class/faultInfo', 0, rows, 1700)
+    expect(heard.unheard(FEED, DN, rows.slice(0, 2), rows)).toEqual([rows[1]])
+  })
+
+  it('and none is counted twice, where another feed read what one had heard', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    note(heard, 'minor', 1000)
+    const first = step('minor', 1010)
+    heard.begin('class/faultInfo', 0, [first], 1100)
+    note(heard, 'major', 1300)
+    note(heard, 'critical', 1900)
+    const rows = [first, step('major', 1310), step('minor', 1610), step('critical', 1910)]
+    expect(heard.unheard('class/faultInfo', DN, rows.slice(0, 3), rows)).toEqual([rows[2]])
+  })
+
+  it('are compared with the rows near them, of thousands', () => {
+    const heard = new FaultsHeard()
+    heard.begin(FEED, 0, [])
+    const most = 4000
+    let reads = 0
+    const counted = (one: Transition): Transition => ({
+      ...one,
+      get atMs() {
+        reads++
+        return one.atMs
+      },
+    })
+    const rows: Transition[] = []
+    for (let index = 1; index <= most; index++) {
+      const ms = index * 1000
+      const isGone = index % 2 === 0
+      if (isGone) heard.note(DN, undefined, ms)
+      else note(heard, 'minor', ms)
+      rows.push(counted(isGone ? gone(ms - 5) : step('minor', ms + 5)))
+    }
+    expect(heard.unheard(FEED, DN, rows)).toEqual([])
+    expect(reads).toBeLessThan(most * 1000)
+  })
+
   it('count the end of what was over for no end of what had come again', () => {
     const heard = new FaultsHeard()
     heard.begin(FEED, 0, [])

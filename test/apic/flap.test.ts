@@ -74,6 +74,28 @@ describe('a step of a fault that flaps', () => {
     },
   )
 
+  it.each(['whole', 'lean'] as const)(
+    'into a state that the comparison at the start of a process told is announced when it is lost (%s rows)',
+    async fields => {
+      await raised()
+      await rig.until(all => all.length === 1, 'its beginning')
+      await rig.stop()
+      knobs().faultRecordFields = fields
+      await severity('critical')
+      rig.start()
+      await rig.live([FEED], 2)
+      await rig.until(() => told().length === 2, 'what happened meanwhile')
+      await severity('minor')
+      rig.simulator.mute()
+      await severity('critical')
+      rig.simulator.unmute()
+      await severity('major')
+      await until(() => gaps().length > 0, 'the gap')
+      expect(gaps().length).toBe(1)
+      expect(told()).toEqual(['raised minor', 'changed critical', 'changed minor', 'changed major'])
+    },
+  )
+
   it('is announced when the state that it led into was heard of again just after', async () => {
     await raised()
     rig.simulator.mute()

@@ -3,9 +3,9 @@
  * within the time by which its log may be off: so each thing that was heard stands for one row, and for no other. Pure.
  */
 
-interface Pair {
+interface Pair<Heard> {
   readonly row: number
-  readonly heard: number
+  readonly heard: Heard
   readonly offMs: number
 }
 
@@ -14,57 +14,68 @@ export type Apart<Row, Heard> = (row: Row, heard: Heard) => number | undefined
 
 /**
  * The rows that nothing heard stands for, in their order. The nearest belong together, and those of the very same time for good. Of the
- * others as few as can be are left over: a log whose clock is off is off for all of them.
+ * others as few as can be are left over: a log whose clock is off is off for all of them. `heardNear`: those that may stand for a row,
+ * and not all there are: a fault may flap thousands of times.
  */
 export function unaccounted<Row, Heard>(
   rows: readonly Row[],
-  heard: readonly Heard[],
+  heardNear: (row: Row) => readonly Heard[],
   apart: Apart<Row, Heard>,
 ): Row[] {
-  const pairs = pairsOf(rows, heard, apart).sort((a, b) => a.offMs - b.offMs)
+  const taken = new Taken<Heard>()
+  for (const pair of pairsOf(rows, heardNear, apart, 'exact')) if (!taken.has(pair)) taken.take(pair)
+  const pairs = [...pairsOf(rows, heardNear, apart, 'near')].filter(pair => !taken.has(pair))
   const byRow = Map.groupBy(pairs, pair => pair.row)
-  const taken = new Taken()
-  for (const pair of pairs) if (!taken.has(pair)) taken.take(pair)
-  return rows.filter((_, row) => taken.heardOf(row) === undefined && !makeRoom(row, byRow, taken))
+  for (const pair of pairs.sort((a, b) => a.offMs - b.offMs)) if (!taken.has(pair)) taken.take(pair)
+  const inVain = new Set<Heard>()
+  return rows.filter((_, row) => taken.heardOf(row) === undefined && !makeRoom(row, byRow, taken, inVain))
 }
 
 /** Who belongs to whom so far. */
-class Taken {
-  readonly #byRow = new Map<number, Pair>()
-  readonly #byHeard = new Map<number, Pair>()
+class Taken<Heard> {
+  readonly #byRow = new Map<number, Pair<Heard>>()
+  readonly #byHeard = new Map<Heard, Pair<Heard>>()
 
-  has({ row, heard }: Pair): boolean {
+  has({ row, heard }: Pair<Heard>): boolean {
     return this.#byRow.has(row) || this.#byHeard.has(heard)
   }
 
-  take(pair: Pair): void {
+  take(pair: Pair<Heard>): void {
     this.#byRow.set(pair.row, pair)
     this.#byHeard.set(pair.heard, pair)
   }
 
-  heardOf(row: number): number | undefined {
+  heardOf(row: number): Heard | undefined {
     return this.#byRow.get(row)?.heard
   }
 
-  pairOf(heard: number): Pair | undefined {
+  pairOf(heard: Heard): Pair<Heard> | undefined {
     return this.#byHeard.get(heard)
   }
 }
 
-/** Finds one for this row, where others can have their next best instead, along the shortest chain of such. */
-function makeRoom(first: number, byRow: ReadonlyMap<number, readonly Pair[]>, taken: Taken): boolean {
-  const reached = new Map<number, Pair>()
+/**
+ * Finds one for this row, where others can have their next best instead, along the shortest chain of such. What was reached by a
+ * search `inVain` leads nowhere later either: without that, each lost row would search all of them again.
+ */
+function makeRoom<Heard>(
+  first: number,
+  byRow: ReadonlyMap<number, readonly Pair<Heard>[]>,
+  taken: Taken<Heard>,
+  inVain: Set<Heard>,
+): boolean {
+  const reached = new Map<Heard, Pair<Heard>>()
   const queue = [first]
   for (const row of queue) {
     for (const pair of byRow.get(row) ?? []) {
-      const holder = taken.pairOf(pair.heard)
-      if (reached.has(pair.heard) || holder?.offMs === 0) continue
+      if (reached.has(pair.heard) || inVain.has(pair.heard)) continue
       reached.set(pair.heard, pair)
+      const holder = taken.pairOf(pair.heard)
       if (holder !== undefined) {
         queue.push(holder.row)
         continue
       }
-      for (let next: Pair | undefined = pair; next !== undefined; ) {
+      for (let next: Pair<Heard> | undefined = pair; next !== undefined; ) {
         const left = taken.heardOf(next.row)
         taken.take(next)
         next = left === undefined ? undefined : reached.get(left)
@@ -72,16 +83,20 @@ function makeRoom(first: number, byRow: ReadonlyMap<number, readonly Pair[]>, ta
       return true
     }
   }
+  for (const heard of reached.keys()) inVain.add(heard)
   return false
 }
 
-function pairsOf<Row, Heard>(rows: readonly Row[], heard: readonly Heard[], apart: Apart<Row, Heard>): Pair[] {
-  const pairs: Pair[] = []
+function* pairsOf<Row, Heard>(
+  rows: readonly Row[],
+  heardNear: (row: Row) => readonly Heard[],
+  apart: Apart<Row, Heard>,
+  which: 'exact' | 'near',
+): Iterable<Pair<Heard>> {
   for (const [row, one] of rows.entries()) {
-    for (const [index, other] of heard.entries()) {
-      const offMs = apart(one, other)
-      if (offMs !== undefined) pairs.push({ row, heard: index, offMs })
+    for (const heard of heardNear(one)) {
+      const offMs = apart(one, heard)
+      if (offMs !== undefined && (offMs === 0) === (which === 'exact')) yield { row, heard, offMs }
     }
   }
-  return pairs
 }

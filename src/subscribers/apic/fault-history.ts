@@ -172,6 +172,7 @@ export async function tellMissedFaults(
     untilMs - overlapMs,
     // What came after the snapshot is still to be pushed.
     [...byFault].flatMap(([dn, transitions]) => upToSnapshot(transitions, borderOf(dn))),
+    asked.answeredMs,
   )
   // What the process remembers would end with it.
   if (isBehind) position.leaveUnjudged(Math.min(position.readToMs, hole?.fromMs ?? untilMs), asked.answeredMs + SKEW_MS)

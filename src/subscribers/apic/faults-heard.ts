@@ -4,21 +4,8 @@
  * a fault's history round. So it is announced.
  */
 import { unaccounted } from './fault-accounts.ts'
-import { isOver, SKEW_MS, STATE, type Transition } from './fault-news.ts'
-import { msOf } from './times.ts'
-
-interface Heard {
-  readonly dn: string
-  /** The fault's own time; of an end, when it was heard of. Ms by the fabric's clock. */
-  readonly atMs: number
-  /** Undefined: it is gone. */
-  readonly state: State | undefined
-  /** It was over already: its end told nothing. */
-  readonly isSilent: boolean
-}
-
-/** No more of a fault than is compared: all that it was would keep thousands of old versions in memory. */
-type State = Readonly<Record<(typeof STATE)[number], string | undefined>>
+import { SKEW_MS, type Transition } from './fault-news.ts'
+import { closedMs, type Heard, heardNear, heardOf, isSameState, offMs, type Placed, placed } from './heard-steps.ts'
 
 interface HeardOfOne {
   readonly all: Heard[]
@@ -38,6 +25,8 @@ export class FaultsHeard {
   /** Of the faults that changed shortly before this process began. */
   #known: Map<string, number> | undefined
   #forgottenMs = Number.NEGATIVE_INFINITY
+  /** What is told of a time up to then may be what was read when a feed began. */
+  #readToMs = Number.NEGATIVE_INFINITY
 
   isBegun(feed: string): boolean {
     return this.#since.has(feed)
@@ -50,13 +39,18 @@ export class FaultsHeard {
     for (const [dn, atMs] of known) this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
   }
 
-  /** The fault log was read for this feed, with these rows in it: the first time, all others of after `fabricMs` should be heard. */
-  begin(feed: string, fabricMs: number, rows: readonly Transition[]): void {
+  /**
+   * The fault log was read for this feed, with these rows in it, up to what a snapshot answered at `shownMs` shows, which is not
+   * compared yet. The first time, all others of after `fabricMs` should be heard.
+   */
+  begin(feed: string, fabricMs: number, rows: readonly Transition[], shownMs = fabricMs): void {
     if (this.#since.has(feed)) return
     this.#since.set(feed, fabricMs)
+    this.#readToMs = Math.max(this.#readToMs, shownMs)
     for (const [dn, ofOne] of Map.groupBy(rows, row => row.change.dn)) {
       // What is told of them was heard already.
-      for (const row of unaccounted(ofOne, this.#heardOf(dn), exactMs)) this.#take(row)
+      const near = heardNear(this.#heardBy(feed, dn))
+      for (const row of unaccounted(ofOne, row => near(row), offMs)) this.#take(row, feed)
     }
   }
 
@@ -66,6 +60,7 @@ export class FaultsHeard {
     const last = this.#byFault.get(dn)?.told
     // No other step: something else of the fault changed, or its own time was learned, which is before that of its record.
     if (last?.state !== undefined && isSameState(heard.state, last.state) && heard.atMs <= last.atMs) return
+    if (heard.atMs <= this.#readToMs) this.#replaceRead(heard)
     this.#add(heard).told = heard
   }
 
@@ -83,24 +78,38 @@ export class FaultsHeard {
     const feedMs = this.#since.get(feed) ?? Number.POSITIVE_INFINITY
     const sinceMs = Math.max(feedMs, this.#known?.get(dn) ?? feedMs, this.#forgottenMs)
     const fromMs = among.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY) - SKEW_MS
-    const heard = this.#heardOf(dn).filter(({ atMs }) => atMs >= fromMs)
+    const near = heardNear(this.#heardBy(feed, dn).filter(({ atMs }) => atMs >= fromMs))
     // An earlier row takes away only what is surely its own: who heard of it is not known.
     const apart = ({ row, ...around }: Placed, other: Heard): number | undefined => {
       const off = around.end === undefined ? offMs(row, other, around.isAfterOpen) : closedMs(row, around.end, other)
       return row.atMs > sinceMs || off === 0 ? off : undefined
     }
-    const left = new Set(unaccounted(placed(among), heard, apart).map(({ row }) => row))
+    const left = new Set(unaccounted(placed(among), one => near(one.row, one.end), apart).map(({ row }) => row))
     const missing = transitions.filter(one => one.atMs > sinceMs && left.has(one))
     for (const one of missing) this.#take(one)
     return missing
   }
 
-  #heardOf(dn: string): readonly Heard[] {
-    return this.#byFault.get(dn)?.all ?? []
+  #heardBy(feed: string, dn: string): readonly Heard[] {
+    const all = this.#byFault.get(dn)?.all ?? []
+    return all.filter(({ readBy, isReplaced }) => readBy === undefined || (readBy === feed && !isReplaced))
   }
 
-  #take({ atMs, change }: Transition): void {
-    this.#add(heardOf(change.dn, change.status === 'deleted' ? undefined : change.attributes, atMs))
+  /** Counted twice, it would stand for a step that is lost later. */
+  #replaceRead({ dn, atMs, state }: Heard): void {
+    const nearest = new Map<string, Heard>()
+    for (const one of this.#byFault.get(dn)?.all ?? []) {
+      if (one.readBy === undefined || one.isReplaced || one.state === undefined) continue
+      const offMs = Math.abs(one.atMs - atMs)
+      const best = Math.abs((nearest.get(one.readBy)?.atMs ?? Number.POSITIVE_INFINITY) - atMs)
+      if (offMs <= SKEW_MS && offMs < best && isSameState(state, one.state)) nearest.set(one.readBy, one)
+    }
+    for (const one of nearest.values()) one.isReplaced = true
+  }
+
+  #take({ atMs, change }: Transition, readBy?: string): void {
+    const state = change.status === 'deleted' ? undefined : change.attributes
+    this.#add({ ...heardOf(change.dn, state, atMs), readBy })
   }
 
   #add(heard: Heard): HeardOfOne {
@@ -123,71 +132,4 @@ export class FaultsHeard {
     this.#order = this.#order.slice(this.#head)
     this.#head = 0
   }
-}
-
-function heardOf(
-  dn: string,
-  state: Readonly<Record<string, string>> | undefined,
-  nowMs: number,
-  wasOver = false,
-): Heard {
-  const ownMs = msOf(state?.['lastTransition'])
-  return {
-    dn,
-    atMs: Number.isNaN(ownMs) ? nowMs : ownMs,
-    state: state && { severity: state['severity'], lc: state['lc'], occur: state['occur'] },
-    isSilent: state === undefined && wasOver,
-  }
-}
-
-/** A row of the log with what matters of those around it. */
-interface Placed {
-  readonly row: Transition
-  /** It follows a step of a fault that was not over. */
-  readonly isAfterOpen: boolean
-  /** The end that follows a fault being over: whichever of the two is heard of closes it. */
-  readonly end: Transition | undefined
-}
-
-/** Without the ends of what was over. */
-function placed(rows: readonly Transition[]): Placed[] {
-  return rows.flatMap((row, index) => {
-    const [before, after] = [rows[index - 1], rows[index + 1]]
-    if (isEnd(row) && before !== undefined && !isOpen(before)) return []
-    const isClosing = !isEnd(row) && !isOpen(row) && after !== undefined && isEnd(after)
-    return [{ row, isAfterOpen: before !== undefined, end: isClosing ? after : undefined }]
-  })
-}
-
-/** How far the row is from what was heard; undefined where they are not one step. */
-function offMs(row: Transition, heard: Heard, isAfterOpen = false): number | undefined {
-  const off = Math.abs(row.atMs - heard.atMs)
-  if (!isEnd(row)) return off <= SKEW_MS && isSameState(heard.state, row.change.attributes) ? off : undefined
-  // An end that told nothing does not stand for one that came after steps which nobody heard of.
-  if (heard.state !== undefined || (heard.isSilent && isAfterOpen)) return undefined
-  // An end has no time of its own: it is heard of when it is, or a little later.
-  return heard.atMs >= row.atMs - SKEW_MS ? off : undefined
-}
-
-function closedMs(row: Transition, end: Transition, heard: Heard): number | undefined {
-  if (heard.state !== undefined) return offMs(row, heard)
-  const off = offMs(end, heard, true)
-  // Rather by itself: the end may be needed by another life.
-  return off === undefined ? undefined : off + 1
-}
-
-function isEnd({ change }: Transition): boolean {
-  return change.status === 'deleted'
-}
-
-function isOpen(row: Transition): boolean {
-  return !isEnd(row) && !isOver(row.change.attributes)
-}
-
-function exactMs(row: Transition, heard: Heard): number | undefined {
-  return offMs(row, heard) === 0 ? 0 : undefined
-}
-
-function isSameState(heard: State | undefined, other: Readonly<Record<string, string | undefined>>): boolean {
-  return heard !== undefined && STATE.every(name => (other[name] || heard[name]) === (heard[name] || other[name]))
 }
