@@ -63,6 +63,12 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
   const connection = await connectNats(config, { clock, signal, name: 'opswire tap' })
   let stop = (): void => undefined
   const onAbort = (): void => stop()
+  /** What the server said last against this connection: most often why it ends it. */
+  let said: Error | undefined
+  // It can't fail but by the end of the connection, which ends the messages too.
+  errorsOf(connection, error => {
+    said = error
+  }).catch(() => undefined)
   try {
     const stream = await streamNow(connection, config)
     const consumer = await jetstream(connection).consumers.get(
@@ -104,8 +110,10 @@ export async function* tap(config: NatsConfig, options: TapOptions): AsyncGenera
       }
       if (signal.aborted) return
     }
-    const what = isGone ? `stream ${config.stream.name} was deleted` : 'the connection to NATS is gone'
-    if (!signal.aborted) throw new Retryable('sink', what)
+    if (signal.aborted) return
+    if (isGone) throw new Retryable('sink', `stream ${config.stream.name} was deleted`)
+    const cause = (connection.isClosed() ? await connection.closed() : undefined) ?? said
+    throw new Retryable('sink', 'the connection to NATS is gone', cause === undefined ? {} : { cause })
   } catch (error) {
     if (signal.aborted) return
     if (error instanceof Retryable) throw error
@@ -121,6 +129,11 @@ async function streamNow(connection: NatsConnection, config: NatsConfig): Promis
   const manager = await jetstreamManager(connection, { checkAPI: false })
   const { state, created } = await manager.streams.info(config.stream.name)
   return { next: state.last_seq + 1, created }
+}
+
+/** Tells of each error that the server speaks of, until the connection has gone. */
+async function errorsOf(connection: NatsConnection, hear: (error: Error) => void): Promise<void> {
+  for await (const change of connection.status()) if (change.type === 'error') hear(change.error)
 }
 
 /** Resolves with true when the stream has gone, or is another; with false when the consumer ended for other reasons. */
