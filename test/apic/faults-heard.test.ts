@@ -103,6 +103,16 @@ describe('the transitions heard of a fault', () => {
     expect(heard.unheard(FEED, DN, rows.slice(0, 3), rows)).toEqual([rows[2]])
   })
 
+  it('begin with the last of an earlier process, whose row may be dated later and show only now', () => {
+    const heard = new FaultsHeard()
+    heard.inherit([{ dn: DN, atMs: 1000, state: stateOf('minor', 1000) }])
+    heard.begin(FEED, 0, [], 1100)
+    note(heard, 'minor', 1000)
+    note(heard, 'critical', 2000)
+    const rows = [step('minor', 1020), step('major', 1320), step('minor', 1620), step('critical', 2020)]
+    expect(heard.unheard(FEED, DN, rows.slice(0, 3), rows)).toEqual(rows.slice(1, 3))
+  })
+
   it('are not those that only another feed read when it began', () => {
     const heard = new FaultsHeard()
     heard.begin(FEED, 0, [])

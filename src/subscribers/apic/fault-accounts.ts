@@ -12,19 +12,25 @@ interface Pair<Heard> {
 /** How far these two are apart, ms; undefined where they can't be one step. */
 export type Apart<Row, Heard> = (row: Row, heard: Heard) => number | undefined
 
+/** What may stand for a row; `exact`: at its very time. */
+export type Near<Row, Heard> = (row: Row, which: 'exact' | 'near') => readonly Heard[]
+
 /**
  * The rows that nothing heard stands for, in their order. The nearest belong together, and those of the very same time for good. Of the
- * others as few as can be are left over: a log whose clock is off is off for all of them. `heardNear`: those that may stand for a row,
- * and not all there are: a fault may flap thousands of times.
+ * others as few as can be are left over: a log whose clock is off is off for all of them. `near`: those that may stand for a row,
+ * and not all there are, as a fault may flap thousands of times.
  */
-export function unaccounted<Row, Heard>(
-  rows: readonly Row[],
-  heardNear: (row: Row) => readonly Heard[],
-  apart: Apart<Row, Heard>,
-): Row[] {
+export function unaccounted<Row, Heard>(rows: readonly Row[], near: Near<Row, Heard>, apart: Apart<Row, Heard>): Row[] {
   const taken = new Taken<Heard>()
-  for (const pair of pairsOf(rows, heardNear, apart, 'exact')) if (!taken.has(pair)) taken.take(pair)
-  const pairs = [...pairsOf(rows, heardNear, apart, 'near')].filter(pair => !taken.has(pair))
+  for (const [row, one] of rows.entries()) {
+    for (const pair of pairsOf(row, one, near(one, 'exact'), apart)) {
+      if (pair.offMs === 0 && !taken.has(pair)) taken.take(pair)
+    }
+  }
+  const pairs = rows.flatMap((one, row) => {
+    if (taken.heardOf(row) !== undefined) return []
+    return pairsOf(row, one, near(one, 'near'), apart).filter(pair => !taken.has(pair))
+  })
   const byRow = Map.groupBy(pairs, pair => pair.row)
   for (const pair of pairs.sort((a, b) => a.offMs - b.offMs)) if (!taken.has(pair)) taken.take(pair)
   const inVain = new Set<Heard>()
@@ -87,16 +93,11 @@ function makeRoom<Heard>(
   return false
 }
 
-function* pairsOf<Row, Heard>(
-  rows: readonly Row[],
-  heardNear: (row: Row) => readonly Heard[],
-  apart: Apart<Row, Heard>,
-  which: 'exact' | 'near',
-): Iterable<Pair<Heard>> {
-  for (const [row, one] of rows.entries()) {
-    for (const heard of heardNear(one)) {
-      const offMs = apart(one, heard)
-      if (offMs !== undefined && (offMs === 0) === (which === 'exact')) yield { row, heard, offMs }
-    }
+function pairsOf<Row, Heard>(row: number, one: Row, heard: readonly Heard[], apart: Apart<Row, Heard>): Pair<Heard>[] {
+  const pairs: Pair<Heard>[] = []
+  for (const other of heard) {
+    const offMs = apart(one, other)
+    if (offMs !== undefined) pairs.push({ row, heard: other, offMs })
   }
+  return pairs
 }

@@ -10,6 +10,7 @@ import { readWhenLogged } from './fault-lag.ts'
 import {
   type Border,
   given,
+  isOver,
   type Known,
   newsOf,
   overtakenBy,
@@ -18,6 +19,7 @@ import {
   upToSnapshot,
   withoutRepeats,
 } from './fault-news.ts'
+import type { Inherited } from './faults-heard.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
 import { tellOvertaken } from './hole.ts'
 import { type LogAsker, type LogRow, readLog } from './log-pages.ts'
@@ -190,12 +192,14 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
 }
 
 /** Faults whose last step was after `sinceMs`, and when it was. */
-function* lastKnown({ mirror }: Core, sinceMs: number): Iterable<readonly [dn: string, atMs: number]> {
+function* lastKnown({ mirror }: Core, sinceMs: number): Iterable<Inherited> {
   for (const { family, key, attributes } of mirror.values()) {
     const atMs = family === 'faultInst' ? Date.parse(attributes['lastTransition'] ?? '') : Number.NaN
-    if (atMs > sinceMs) yield [key, atMs]
+    if (atMs > sinceMs) yield { dn: key, atMs, state: attributes }
   }
-  for (const [dn, { endedMs }] of mirror.ends()) if (endedMs > sinceMs) yield [dn, endedMs]
+  for (const [dn, { endedMs, last }] of mirror.ends()) {
+    if (endedMs > sinceMs) yield { dn, atMs: endedMs, wasOver: isOver(last ?? {}) }
+  }
 }
 
 function byFaultOf(feed: Watched, { rows }: Stretch): Map<string, Transition[]> {

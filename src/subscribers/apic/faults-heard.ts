@@ -7,6 +7,15 @@ import { unaccounted } from './fault-accounts.ts'
 import { SKEW_MS, type Transition } from './fault-news.ts'
 import { closedMs, type Heard, heardNear, heardOf, isSameState, offMs, type Placed, placed } from './heard-steps.ts'
 
+/** A fault as an earlier process knew it: its last step, or its end. */
+export interface Inherited {
+  readonly dn: string
+  readonly atMs: number
+  /** Undefined: it is gone. */
+  readonly state?: Readonly<Record<string, string>>
+  readonly wasOver?: boolean
+}
+
 interface HeardOfOne {
   readonly all: Heard[]
   /** What was told of it last; not what was only read in its log. */
@@ -32,11 +41,16 @@ export class FaultsHeard {
     return this.#since.has(feed)
   }
 
-  /** Until when an earlier process has heard of each of these faults: what becomes visible of that time is no news. */
-  inherit(known: Iterable<readonly [dn: string, atMs: number]>): void {
+  /** What an earlier process has heard of each of these faults last: what becomes visible of the time before it is no news. */
+  inherit(known: Iterable<Inherited>): void {
     if (this.#known !== undefined) return
     this.#known = new Map()
-    for (const [dn, atMs] of known) this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
+    for (const { dn, atMs, state, wasOver } of known) {
+      this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
+      // Its row may be dated a little later than it, and become visible only now.
+      const heard = heardOf(dn, state, atMs, wasOver)
+      this.#add(heard).told = heard
+    }
   }
 
   /**
@@ -50,7 +64,7 @@ export class FaultsHeard {
     for (const [dn, ofOne] of Map.groupBy(rows, row => row.change.dn)) {
       // What is told of them was heard already.
       const near = heardNear(this.#heardBy(feed, dn))
-      for (const row of unaccounted(ofOne, row => near(row), offMs)) this.#take(row, feed)
+      for (const row of unaccounted(ofOne, (row, which) => near(row, which), offMs)) this.#take(row, feed)
     }
   }
 
@@ -84,7 +98,9 @@ export class FaultsHeard {
       const off = around.end === undefined ? offMs(row, other, around.isAfterOpen) : closedMs(row, around.end, other)
       return row.atMs > sinceMs || off === 0 ? off : undefined
     }
-    const left = new Set(unaccounted(placed(among), one => near(one.row, one.end), apart).map(({ row }) => row))
+    const left = new Set(
+      unaccounted(placed(among), (one, which) => near(one.row, which, one.end), apart).map(({ row }) => row),
+    )
     const missing = transitions.filter(one => one.atMs > sinceMs && left.has(one))
     for (const one of missing) this.#take(one)
     return missing

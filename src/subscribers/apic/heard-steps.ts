@@ -44,17 +44,20 @@ export function heardOf(
 /** Of a fault that comes and goes: an end may be heard of later, but not after so many others. */
 const MOST_ENDS = 256
 
-/** Finds those that may stand for a row: by their time, as there may be thousands. */
-export function heardNear(heard: readonly Heard[]): (row: Transition, end?: Transition) => readonly Heard[] {
+/** Finds those that may stand for a row, which the `end` after it may close: by their time, as there may be thousands. */
+export function heardNear(
+  heard: readonly Heard[],
+): (row: Transition, which: 'exact' | 'near', end?: Transition) => readonly Heard[] {
   const sorted = heard.toSorted((a, b) => a.atMs - b.atMs)
   const states = sorted.filter(({ state }) => state !== undefined)
   const ends = sorted.filter(({ state }) => state === undefined)
-  return (row, end = isEnd(row) ? row : undefined) => {
+  const within = (list: readonly Heard[], fromMs: number, toMs: number): readonly Heard[] =>
+    list.slice(firstFrom(list, fromMs), firstFrom(list, toMs + 1))
+  return (row, which, end = isEnd(row) ? row : undefined) => {
+    if (which === 'exact') return within(isEnd(row) ? ends : states, row.atMs, row.atMs)
     const firstEnd = end === undefined ? 0 : firstFrom(ends, end.atMs - SKEW_MS)
     const later = end === undefined ? [] : ends.slice(firstEnd, firstEnd + MOST_ENDS)
-    if (isEnd(row)) return later
-    const near = states.slice(firstFrom(states, row.atMs - SKEW_MS), firstFrom(states, row.atMs + SKEW_MS + 1))
-    return [...near, ...later]
+    return isEnd(row) ? later : [...within(states, row.atMs - SKEW_MS, row.atMs + SKEW_MS), ...later]
   }
 }
 
