@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, sleep, systemClock } from '../scheduler/clock.ts'
+import { type Clock, systemClock } from '../scheduler/clock.ts'
 import { Program } from './program.ts'
 import { resolveTool } from './resolve.ts'
 
@@ -40,7 +40,6 @@ export interface RunningNats {
 }
 
 const RELOAD_MS = 30_000
-const RELOAD_LOOK_MS = 20
 
 /** Resolves when the server accepts connections. Rejects with its last log lines, or why there is no server. */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<RunningNats> {
@@ -142,16 +141,13 @@ class NatsServer implements RunningNats {
   async reload(config: string): Promise<void> {
     this.#config = config
     await this.#configure()
-    const { log } = this.#program
-    log.length = 0
-    const end = this.#clock.now() + RELOAD_MS
+    const taken = this.#program.says(
+      /Reloaded server configuration/,
+      RELOAD_MS,
+      'nats-server did not take up its config',
+    )
     this.#program.signal('SIGHUP')
-    while (!log.some(line => line.includes('Reloaded server configuration'))) {
-      if (this.pid === undefined || this.#clock.now() > end) {
-        throw new Error(`nats-server did not take up its config: ${log.slice(-5).join(' | ')}`)
-      }
-      await sleep(this.#clock, RELOAD_LOOK_MS)
-    }
+    await taken
   }
 
   async remove(): Promise<void> {

@@ -24,6 +24,7 @@ export class Program {
   readonly #options: ProgramOptions
   #child: ChildProcess | undefined
   #gone: Promise<void> = Promise.resolve()
+  readonly #listeners = new Set<(line: string) => void>()
 
   constructor(options: ProgramOptions) {
     this.#options = options
@@ -74,6 +75,7 @@ export class Program {
         for (const line of parts) {
           this.log.push(line)
           if (this.log.length > LOG_LINES) this.log.shift()
+          for (const listener of this.#listeners) listener(line)
           if (!ready.test(line)) continue
           cancel()
           resolve(line)
@@ -84,6 +86,27 @@ export class Program {
         fail(new Error(`${name} ended with code ${code}: ${[...this.log, rest].slice(-5).join(' | ')}`)),
       )
     })
+  }
+
+  /**
+   * Resolves with the next line that fits: `log` may have lost it already, when many others follow. Rejects with the last lines
+   * when the program ends before, and after `withinMs`; `what` begins that error.
+   */
+  async says(pattern: RegExp, withinMs: number, what: string): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>()
+    const fail = (): void => reject(new Error(`${what}: ${this.log.slice(-5).join(' | ')}`))
+    const listener = (line: string): void => {
+      if (pattern.test(line)) resolve(line)
+    }
+    this.#listeners.add(listener)
+    const cancel = this.#options.clock.after(withinMs, fail)
+    void this.#gone.then(fail)
+    try {
+      return await promise
+    } finally {
+      cancel()
+      this.#listeners.delete(listener)
+    }
   }
 
   /** Sends it a signal, if it runs. */
