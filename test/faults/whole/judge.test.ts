@@ -6,7 +6,7 @@ import { judgeWhole } from './judge.ts'
 
 const LANE = 'topology/pod-1/node-101/sys/fault-F1394'
 const FEED = 'class/faultInst'
-const stamp = (ms: number): string => new Date(ms).toISOString()
+const stamp = (ms: number): string | undefined => (Number.isNaN(ms) ? undefined : new Date(ms).toISOString())
 
 function owed(at: number, verb: string, severity: string, phase: string): Owed {
   const [label, state] = [`${verb} ${severity} ${phase}`, `${phase} ${severity}`]
@@ -44,6 +44,32 @@ it('lets it be told with the severity from before the gap, within its window, an
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'major', 'clearing'), gap(20_000, 30_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'), gap(20_000, 21_000))).toContain('invented')
   expect(kinds(BEGINNING, told(30_000, 'clearing', 'minor', 'clearing'))).toContain('invented')
+})
+
+it('lets it be told with the life cycle from before the gap, where the step changed its severity alone, within its window', () => {
+  const life = [
+    owed(10_000, 'raised', 'minor', 'pending'),
+    owed(20_000, 'changed', 'minor', 'firing'),
+    owed(30_000, 'changed', 'major', 'firing'),
+    owed(40_000, 'changed', 'critical', 'firing'),
+    owed(50_000, 'clearing', 'critical', 'clearing'),
+  ]
+  const begun = told(10_000, 'raised', 'minor', 'pending')
+  const raised = told(20_000, 'raised', 'minor', 'firing')
+  const old = [told(30_000, 'changed', 'major', 'pending'), told(40_000, 'changed', 'critical', 'pending')] as const
+  const end = told(50_000, 'clearing', 'critical', 'clearing')
+  expect(kindsOf(life, [begun, ...old, end, gap(20_000, 40_000)])).toEqual([])
+  // What the comparison then tells has no time of its own.
+  const found = told(Number.NaN, 'raised', 'critical', 'firing')
+  expect(kindsOf(life, [begun, ...old, found, end, gap(20_000, 40_000)])).toEqual([])
+  expect(kindsOf(life, [begun, ...old, end, gap(20_000, 30_000)])).toContain('invented')
+  expect(kindsOf(life, [begun, ...old, end])).toContain('invented')
+  // Where the change of its life cycle was told, or is its own, it is not old.
+  expect(kindsOf(life, [begun, raised, ...old, end, gap(20_000, 40_000)])).toContain('invented')
+  const wrong = told(50_000, 'changed', 'critical', 'pending')
+  expect(kindsOf(life, [begun, ...old, wrong, gap(20_000, 50_000)])).toContain('invented')
+  const other = told(30_000, 'changed', 'warning', 'pending')
+  expect(kindsOf(life, [begun, other, old[1], end, gap(20_000, 40_000)])).toContain('invented')
 })
 
 it('takes a step back into the state that was told last for a step, where the one that led out of it is lost under a gap', () => {

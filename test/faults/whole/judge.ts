@@ -118,25 +118,43 @@ function isStep({ label, at }: Entry, before: readonly Entry[], owed: readonly O
 }
 
 /**
- * A step at the end of a gap's window may be told with the severity from before it: what is pushed of it says nothing of
- * severities that were not pushed. As if it had been told with its own; any other severity stays wrong.
+ * A step in a gap's window may be told with what it did not change itself (its severity, or its life cycle) as that was told last: what
+ * is pushed of it says nothing of earlier changes that were not pushed. As if it had been told with its own; anything else stays wrong.
  */
 function asItWas(one: Entry, before: Entry | undefined, owed: readonly Owed[], gaps: readonly Gap[]): Entry {
-  const own = owed.find(
-    other =>
-      phaseOf(other) === phaseOf(one) && Math.abs(other.at - one.at) <= SAME_MS && gaps.some(gap => covers(gap, other)),
+  const isOwn = (other: Owed, index: number): boolean =>
+    Math.abs(other.at - one.at) <= SAME_MS &&
+    gaps.some(gap => covers(gap, other)) &&
+    isOld(one, before, other, owed[index - 1])
+  const own = one.state === undefined ? undefined : owed.find(isOwn)
+  if (own?.state === undefined) return one
+  const { severity, lc } = own.said
+  return { ...one, state: own.state, said: { ...one.said, severity, ...(lc === undefined ? {} : { lc }) } }
+}
+
+/** True for what differs from the step only in what this left as it was, and agrees there with what was told before. */
+function isOld(one: Entry, before: Entry | undefined, own: Owed, led: Owed | undefined): boolean {
+  const differs = [phaseOf, severityOf].filter(of => of(one) !== of(own))
+  return (
+    differs.length === 1 &&
+    !isResolved(one) &&
+    !isResolved(own) &&
+    differs.every(of => led !== undefined && of(led) === of(own) && of(one) === of(before))
   )
-  if (own?.state === undefined || own.state === one.state || severityOf(before) !== severityOf(one)) return one
-  return { ...one, state: own.state, said: { ...one.said, severity: severityOf(own) } }
 }
 
 /** `clearing` of the state `clearing major`. */
-function phaseOf({ state }: Entry): string | undefined {
-  return state?.split(' ')[0]
+function phaseOf(one: Entry | undefined): string | undefined {
+  return one?.state?.split(' ')[0]
 }
 
 function severityOf(one: Entry | undefined): unknown {
   return one?.said['severity']
+}
+
+/** An end is told by whatever brings it: no part of it can be older. */
+function isResolved(one: Entry): boolean {
+  return phaseOf(one) === 'resolved'
 }
 
 function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly Gap[]): Account {
