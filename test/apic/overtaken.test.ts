@@ -91,3 +91,43 @@ it('after the snapshot of a new process, and before the log was read, are announ
   expect(Date.parse(gap?.from ?? '')).toBeGreaterThanOrEqual(fromMs)
   expect(Date.parse(gap?.to ?? '')).toBeLessThanOrEqual(toMs)
 })
+
+it('leave a later one with the life cycle from before them, which is within the gap, until the comparison', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' }, tuning: { overlapMs: 3000 } })
+  const { simulator } = rig
+  const step = (attributes: Record<string, string>): void => {
+    simulator.post(DN, { faultInst: { attributes } })
+  }
+  const questions = (): number => simulator.record.requests.filter(one => /faultRecord.*asc/.test(one.path)).length
+  await rig.live(['class/faultInst'])
+  const begun = performance.now()
+  await until(() => performance.now() > begun + 2100, 'listened for a while')
+  simulator.post(DN, fault('F1394', { severity: 'minor', lc: 'soaking' }))
+  await rig.until(all => all.length === 1, 'the first step')
+  // So that no other reconcile comes between the steps.
+  const before = questions()
+  await until(() => questions() > before, 'a reconcile')
+  await apart()
+  simulator.mute()
+  const fromMs = Date.now()
+  step({ lc: 'raised' })
+  await apart()
+  simulator.unmute()
+  step({ severity: 'major' })
+  await apart()
+  const toMs = Date.now()
+  step({ severity: 'critical' })
+  await until(() => gaps().length > 0, 'the gap')
+  await rig.until(all => all.some(fact => fact.origin === 'resync' && fact.data.kind === 'fault'), 'the comparison')
+  expect(rig.facts().map(fact => `${fact.type} ${fact.severitytext} ${fact.data.state ?? ''}`)).toEqual([
+    'apic.fault.raised minor pending',
+    // All that was pushed of these is their severity.
+    'apic.fault.changed major pending',
+    'apic.fault.changed critical pending',
+    'opswire.gap major ',
+    'apic.fault.raised critical firing',
+  ])
+  const [gap] = gaps()
+  expect(Date.parse(gap?.from ?? '')).toBeLessThanOrEqual(fromMs + 5)
+  expect(Date.parse(gap?.to ?? '')).toBeGreaterThanOrEqual(toMs)
+})

@@ -226,9 +226,12 @@ function missed(
 ): Transition[] {
   const { faults } = core.continuity
   const overtaken = [...byFault].flatMap(([dn, transitions]) => {
-    const { steps, rows } = overtakenBy(knownOf(core, dn), transitions)
+    const { steps, rows, mistold } = overtakenBy(knownOf(core, dn), transitions)
     // An earlier process ended before the log had shown it what it overtook.
-    return faults.isBegun(feed.name) ? faults.unheard(feed.name, dn, steps, rows) : feed.position.unjudged(steps)
+    const isBegun = faults.isBegun(feed.name)
+    const lost = isBegun ? faults.unheard(feed.name, dn, steps, rows) : feed.position.unjudged(steps)
+    // What they left it to be told as is put right by the comparison; until then the gap speaks of it as well.
+    return lost.length === 0 || mistold === undefined ? lost : [...lost, mistold]
   })
   tellOvertaken(core, feed, overtaken)
   return [...byFault]

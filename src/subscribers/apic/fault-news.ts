@@ -73,6 +73,8 @@ export interface Overtaken {
   readonly steps: readonly Transition[]
   /** All of it, that last one as well. */
   readonly rows: readonly Transition[]
+  /** That last one, where it was told as something else: its push was laid over what is known, and a step before it was lost. */
+  readonly mistold: Transition | undefined
 }
 
 /** Those before the last that was told: all of them must have been told in their time, or have been overtaken. */
@@ -87,7 +89,9 @@ export function overtakenBy(known: Known, transitions: readonly Transition[]): O
     const next = transitions[index + 1]?.change
     return index < last || !isOver(change.attributes) || (next !== undefined && next.status !== 'deleted')
   })
-  return { steps, rows: transitions.slice(0, end) }
+  const row = transitions[last]
+  const isMistold = known.there && row !== undefined && isOtherwise(row, known.state ?? {})
+  return { steps, rows: transitions.slice(0, end), mistold: isMistold ? row : undefined }
 }
 
 /**
@@ -211,6 +215,11 @@ function timeOf(attributes: Attributes): number {
 /** True for a row of the log that tells of this state, as far as both say. */
 export function isState(change: Change, state: Attributes): boolean {
   return change.status !== 'deleted' && isSameState(given(change), state)
+}
+
+/** True for the row of the step that led to this state, which tells of another one. */
+function isOtherwise({ atMs, change }: Transition, state: Attributes): boolean {
+  return change.status !== 'deleted' && atMs === timeOf(state) && !isState(change, state)
 }
 
 /** True for a fault that is closed: its end tells nothing more. */
