@@ -103,19 +103,24 @@ function tenant(end: string, at: number, attributes: object): Tapped {
   return { id: event.id, subject, event: { ...event, type: `apic.fvTenant.${end}`, data } } as unknown as Tapped
 }
 
-/** Of a tenant made, changed and deleted, with nothing known between these times. */
-function kindsOfTenant(from: number, to: number, ...stream: Tapped[]): string[] {
+/** Of a tenant made, changed and deleted, told so, with nothing known between these times. */
+function kindsOfLife(stream: readonly Tapped[], from: number, to: number): string[] {
   const due = (at: number, label: string, said: Owed['said']): Owed => {
     return { feed: 'fabric-a class/fvTenant', lane: TENANT, label, at, said, due: true }
   }
   const window = { feed: 'class/fvTenant', classes: ['fvTenant'], from: stamp(from), to: stamp(to), recovered: 0 }
   const hole = message('gap', 'major', { type: 'opswire.gap', data: { kind: 'gap', gap: window } })
-  return judgeWhole({
-    owed: [due(10_000, 'made', WHOLE), due(20_000, 'changed', { ...WHOLE, ...FRAGMENT }), due(25_000, 'deleted', {})],
-    stream: [...stream, tenant('deleted', 25_000, {}), hole],
-    flawOf: () => undefined,
-    mayBe: () => true,
-  }).wrongs.map(line => line.split(':')[0] ?? '')
+  const life = [
+    due(10_000, 'made', WHOLE),
+    due(20_000, 'changed', { ...WHOLE, ...FRAGMENT }),
+    due(25_000, 'deleted', {}),
+  ]
+  return kindsOf(life, [...stream, hole])
+}
+
+/** The same, and its end is told. */
+function kindsOfTenant(from: number, to: number, ...stream: Tapped[]): string[] {
+  return kindsOfLife([...stream, tenant('deleted', 25_000, {})], from, to)
 }
 
 it('lets a change show no more than what changed where nothing of the object was told before, and it is gone', () => {
@@ -124,4 +129,13 @@ it('lets a change show no more than what changed where nothing of the object was
   const made = tenant('created', 10_000, WHOLE)
   expect(kindsOfTenant(10_000, 20_000, made, tenant('changed', 20_000, FRAGMENT))).toEqual(['altered'])
   expect(kindsOfTenant(18_000, 20_000, tenant('changed', 20_000, FRAGMENT))).toContain('lost')
+})
+
+it('asks for no end of what nobody was told of, where all of its life lies in gaps', () => {
+  expect(kindsOfLife([], 10_000, 20_000)).toEqual([])
+  // Whoever was told of it owes its end, and so does whoever may not have missed all of its life.
+  expect(kindsOfLife([tenant('created', 10_000, WHOLE)], 10_000, 20_000)).toEqual(['lost'])
+  expect(kindsOfLife([tenant('changed', 20_000, { ...WHOLE, ...FRAGMENT })], 10_000, 20_000)).toEqual(['lost'])
+  expect(kindsOfLife([], 18_000, 20_000)).toEqual(['lost', 'lost'])
+  expect(kindsOfLife([], 10_000, 12_000)).toEqual(['lost', 'lost'])
 })

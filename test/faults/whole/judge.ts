@@ -186,7 +186,9 @@ function account(owed: readonly Owed[], told: readonly Entry[], gaps: readonly G
     const about = gaps.filter(gap => covers(gap, one))
     // With the store's file all that was known is lost: nobody can tell whether an object's state was told.
     const isForgotten = about.some(({ reason }) => reason === 'state_lost')
-    return about.length === 0 || (!isForgotten && isLast(one, owed, partners))
+    // The end of what nobody was told of is no news, though it is pushed when everything is heard again.
+    const isExcused = about.length > 0 || (one.label === 'deleted' && wasUnseen(one, owed, missing, gaps))
+    return !isExcused || (!isForgotten && isLast(one, owed, partners))
   })
   const due = owed.filter(one => one.due).length
   return { due, found: due - gone.length, excused: gone.length - lost.length, lost, wrongs }
