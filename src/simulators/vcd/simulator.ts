@@ -31,6 +31,8 @@ export interface RequestRecord {
 export interface VcdRecord {
   /** Every audit row ever made visible, with the token that did it or null. */
   readonly rows: readonly RowRecord[]
+  /** How many rows were written that nobody can see yet. */
+  readonly toCome: number
   readonly requests: readonly RequestRecord[]
   readonly logins: readonly LoginRecord[]
 }
@@ -261,6 +263,9 @@ export async function startVcdSimulator(options: VcdOptions): Promise<VcdSimulat
     record: {
       get rows() {
         return trail.shown
+      },
+      get toCome() {
+        return trail.toCome
       },
       requests,
       logins: sessions.logins,

@@ -110,6 +110,12 @@ export class Trail {
     return this.#all.filter(row => row.visibleAtMs <= now)
   }
 
+  /** How many rows were written that nobody can see yet. */
+  get toCome(): number {
+    const now = this.#time.wall()
+    return this.#all.filter(row => row.visibleAtMs > now).length
+  }
+
   /** Writes one row and returns its bare id. */
   write(seed: RowSeed): string {
     const knobs = this.#knobs

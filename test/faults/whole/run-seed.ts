@@ -136,6 +136,8 @@ class Run {
   stream: readonly Tapped[] = []
   judgement: Judgement | undefined
   evidence: Evidence | undefined
+  /** Audit rows that nobody could see yet at the last look: they are owed from when they show. */
+  #toCome = 0
 
   constructor(world: World, strikes: readonly Strike[], also: (gap: Gap) => boolean = () => false) {
     this.#world = world
@@ -151,6 +153,8 @@ class Run {
   async look(): Promise<Judgement> {
     const { systems, broker } = this.#world
     this.stream = await broker.contents()
+    // Before the books: what shows in between is in them.
+    this.#toCome = systems.vcd.record.toCome
     const rows = systems.vcd.record.rows
     this.evidence = {
       owed: owedOf(systems, this.#beganAt),
@@ -163,11 +167,15 @@ class Run {
     return this.judgement
   }
 
-  /** Resolves when nothing is missing, or after so long. Says nothing of what is wrong: the last look does. */
+  /**
+   * Resolves when nothing is missing or still to show, or after so long. Says nothing of what is wrong: the last look does. What
+   * showed while the daemon ends could not be told any more.
+   */
   async settled(withinMs: number): Promise<void> {
     const end = systemClock.now() + withinMs
     do {
-      if ((await this.look()).lost === 0 && (await this.#isDelivered())) return
+      const { lost } = await this.look()
+      if (lost + this.#toCome === 0 && (await this.#isDelivered())) return
       await sleep(systemClock, LOOK_MS)
     } while (systemClock.now() < end)
   }

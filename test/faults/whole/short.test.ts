@@ -9,20 +9,38 @@ import { NEWEST, natsBinary, OLDEST } from '../../support/nats.ts'
 import { entryOf } from './books.ts'
 import { type Evidence, judgeWhole } from './judge.ts'
 import { type Played, runSeed } from './run-seed.ts'
-import { lineOf, scheduleOf } from './schedule.ts'
+import { lineOf, type Strike, scheduleOf } from './schedule.ts'
+import type { World } from './world.ts'
 
 const SEEDS = [8, 7]
 const SPAN_MS = 2000
 const QUIET_MS = 1000
+/** So late that all else is told, and the run could be over, when the row shows. */
+const LATE_MS = 9000
 
 let played: readonly Played[] = []
+const lateRows: string[] = []
+
+/** At the end of the faults each world writes a row that shows late. */
+const lateRow: Strike = {
+  ...{ index: 99, atMs: SPAN_MS, forMs: 0, detail: {} },
+  kind: {
+    ...{ name: 'vcd: one row late', group: 'vcd one row late' },
+    strike: ({ systems }: World) => {
+      lateRows.push(systems.vcd.write({ type: 'vm/modify', org: 'acme', user: 'alice', lateMs: LATE_MS }))
+    },
+  },
+}
 
 beforeAll(async () => {
   const say = (note: string): never => {
     throw new Error(note)
   }
   for (const version of [NEWEST, OLDEST]) await natsBinary(version, say)
-  played = await Promise.all(SEEDS.map(seed => runSeed({ seed, spanMs: SPAN_MS, quietMs: QUIET_MS })))
+  const play = (seed: number): Promise<Played> => {
+    return runSeed({ seed, spanMs: SPAN_MS, quietMs: QUIET_MS, strikes: [...scheduleOf(seed, SPAN_MS), lateRow] })
+  }
+  played = await Promise.all(SEEDS.map(play))
 }, 240_000)
 
 describe.each(SEEDS.map((seed, index) => ({ seed, index })))('seed $seed', ({ index }) => {
@@ -31,6 +49,13 @@ describe.each(SEEDS.map((seed, index) => ({ seed, index })))('seed $seed', ({ in
     expect(result?.wrongs, JSON.stringify(result?.faults)).toEqual([])
     expect(result?.owed).toBeGreaterThan(100)
   })
+})
+
+it('does not end before rows have shown that were late, and were told', () => {
+  const owed = played.flatMap(({ evidence }) => evidence?.owed.map(one => one.lane) ?? [])
+  expect(lateRows).toHaveLength(SEEDS.length)
+  // That they were told, the judge says above, once they are in its books.
+  expect(lateRows.filter(id => !owed.includes(id))).toEqual([])
 })
 
 it('draws the same schedule from the same seed, and another from another', () => {
