@@ -74,6 +74,7 @@ describe('news of a fault', () => {
     ['ended by a push, with steps that were not pushed', 'S100 X400', 'S100 R200 X400', '', '', ''],
     ['ended, had flapped, and the log is behind', 'S500 X600', 'S100 R200', '', '', ''],
     ['over already, had come again, and ended', 'C100 X400', 'C100 R200 X400', '', '', 'R200 X400'],
+    ['ended, by a clock of ours that is behind, as the log is', 'S2500 X400', 'S100 R1200', '', '', ''],
     ['ended, and the log is behind with the end', 'C500 X600', 'R100 X200 S300 R400', '', '', ''],
     ['found missing, and the log shows the end later', 'R100 M500', 'R100 C200 X300', '', '', ''],
     ['found missing, and came again', 'R100 M500', 'R100 C200 X300 R400', 'R400', '', ''],

@@ -187,8 +187,8 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
     change.status === 'deleted' && at > same && !(atMs < seenMs) && atMs <= endedMs + SKEW_MS
   const end = transitions.findIndex(isEnd)
   if (end >= 0) return end
-  // The log is behind.
-  const before = transitions.findLastIndex(({ atMs }) => atMs <= endedMs)
+  // The log is behind. The end was later than its last state, whatever the clock says by which the end was dated.
+  const before = transitions.findLastIndex(({ atMs }) => atMs <= endedMs || atMs <= seenMs)
   return Math.max(same, before)
 }
 
