@@ -121,16 +121,27 @@ describe('the log of a fault', () => {
     ['shows how it ended', 'R100', 'R100 C200', '', true],
     ['does not show yet how it ended', 'R100', 'R100', '', false],
     ['need not show the end of what was over', 'C100', 'C100', '', true],
+    ['shows one that came and went', '', 'R100 X200', '', true],
+    ['shows one that came, and not yet that it went', '', 'R100', '', false],
+    ['shows that it came again, and not yet how it ended', 'R100', 'R100 C200 R300', '', false],
+    ['shows one that came after the snapshot', '', 'R10100', '', true],
+    ['shows that it came again after the snapshot', 'R100', 'R100 X200 R10100', '', true],
+    ['shows the last steps of one that was found missing', 'R100 M500', 'R100 C200 R300', '', true],
   ])('%s', (_, told, rows, shown, logged) => {
-    expect(isLogged(known(told), log(rows), border(shown, '').shown, 50)).toBe(logged)
+    expect(isLogged(known(told), log(rows), border(shown, ''), 50)).toBe(logged)
   })
+})
+
+it('does not show yet how a fault ended that was made again since: its push says when', () => {
+  expect(isLogged(known(''), log('R100 S300'), border('', 'S300'), 50)).toBe(false)
+  expect(isLogged(known(''), log('R100 X200 S300'), border('', 'S300'), 50)).toBe(true)
 })
 
 describe('the log of a fault that flaps, with its own times', () => {
   const own = (rows: string): Transition[] => log(rows).map(row => ({ ...row, isOwn: true }))
 
   it('does not show yet what it shows of an earlier time', () => {
-    const shown = border('R400', '').shown
+    const shown = border('R400', '')
     expect(isLogged(known('C100'), own('C100 R200 C300'), shown, 50)).toBe(false)
     expect(isLogged(known('C100'), own('C100 R200 C300 R400'), shown, 50)).toBe(true)
   })

@@ -5,6 +5,7 @@ import { until } from '../support/manual-clock.ts'
 
 const FEED = 'class/faultInst'
 const DN = 'topology/pod-1/node-101/sys/a/fault-F1394'
+const AGAIN = 'topology/pod-1/node-101/sys/b/fault-F1394'
 
 let rig: ApicRig
 
@@ -117,6 +118,31 @@ describe('a fault log that is behind', () => {
     const before = questions()
     await until(() => questions() >= before + 2, 'more reconciles')
     expect(told()).toEqual(['raised minor live', 'cleared minor resync', 'gap major live'])
+  })
+
+  it.each([
+    ['soon', 400],
+    ['in no time that can be waited for', NEVER_MS],
+  ])('shows a fault, and %s that it is gone: its end is told before it comes again', async (_, lateMs) => {
+    await away({ tuning: { logLagMs: 1500 } })
+    const { simulator } = rig
+    simulator.post(AGAIN, fault('F1394', { severity: 'critical' }))
+    knobs().recordsVisibleAfterMs = lateMs
+    simulator.remove(AGAIN)
+    // Half of it before the call is carried out, half after.
+    simulator.knobs.latencyOf = { subscribe: 200 }
+    const subscribed = simulator.record.subscriptions.length
+    const isBack = back()
+    await until(() => simulator.record.subscriptions.length > subscribed, 'the snapshot')
+    simulator.post(AGAIN, fault('F1394', { severity: 'major', lc: 'soaking' }))
+    await isBack
+    await rig.until(all => all.some(fact => fact.severitytext === 'major'), 'the fault that came again')
+    expect(told()).toEqual([
+      'raised minor live',
+      'raised critical resync',
+      'cleared critical resync',
+      'raised major live',
+    ])
   })
 
   it('and shows it to the next process only: that one announces it, once', async () => {

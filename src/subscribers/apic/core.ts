@@ -132,10 +132,8 @@ export interface Watched {
   /** Subscribed, or about to be: what it is given is told, or held back until it can be. */
   readonly isAttending: boolean
   take(change: Change, named: readonly Watched[]): void
-  /** What was pushed while a snapshot is being read, in its order. */
-  heldBack(): readonly Change[]
-  /** True when something pushed of this object waits so. */
-  holdsBack(dn: string): boolean
+  /** The first push of this object that waits while a snapshot is being read. */
+  holdsBack(dn: string): Change | undefined
   accepts(change: Change, before: ManagedObject | undefined, after: ManagedObject | undefined): boolean
   /** It is alive. `toldTo`: nothing that happened before that, by the fabric's clock, is missing; undefined: nobody knows. */
   prove(toldTo?: () => number | undefined): void

@@ -146,22 +146,21 @@ export async function tellMissedFaults(
   const overlapMs = untilMs - position.readToMs > DAY_MS ? 0 : core.tuning.overlapMs
   const sinceMs = position.fromMs(overlapMs)
   const shown = new Map(changesOf(snapshot).map(change => [change.dn, change]))
+  const borderOf = (dn: string): Border => ({
+    shown: shown.get(dn)?.attributes,
+    pushed: feed.holdsBack(dn),
+    askedMs: untilMs,
+  })
   // What happened while the snapshot was on its way is in the log by now, or is pushed.
   const { stretch, byFault, isBehind } = await readWhenLogged(core, feed, {
     ...{ sinceMs, shown, asked, signal },
     read: () => core.faultLog.rows(core, sinceMs),
     group: read => byFaultOf(feed, read),
     knownOf: dn => knownOf(core, dn),
+    borderOf,
   })
   const { rows, purged } = stretch
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
-  const pushed = new Map<string, Change>()
-  for (const change of feed.heldBack()) if (!pushed.has(change.dn)) pushed.set(change.dn, change)
-  const borderOf = (dn: string): Border => ({
-    shown: shown.get(dn)?.attributes,
-    pushed: pushed.get(dn),
-    askedMs: untilMs,
-  })
   let told = 0
   for (const transition of missed(core, feed, byFault, borderOf)) {
     if (tell(core, feed, transition, shown.get(transition.change.dn), asked)) told++

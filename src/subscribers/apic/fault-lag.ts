@@ -5,7 +5,7 @@
 import type { Asked, Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import type { Stretch } from './fault-history.ts'
-import { isLogged, type Known, type Transition } from './fault-news.ts'
+import { type Border, isLogged, type Known, type Transition } from './fault-news.ts'
 
 /** Until a log that is behind is looked at again; doubled each time. */
 const FIRST_WAIT_MS = 200
@@ -27,6 +27,7 @@ export interface LagOptions {
   read(): Promise<Stretch>
   group(stretch: Stretch): ReadonlyMap<string, readonly Transition[]>
   knownOf(dn: string): Known
+  borderOf(dn: string): Border
 }
 
 /** Reads until the log shows what the snapshot does, or too long was waited for that. */
@@ -49,17 +50,18 @@ function isAnyUnlogged(
   { mirror }: Core,
   feed: Watched,
   byFault: ReadonlyMap<string, readonly Transition[]>,
-  { sinceMs, shown, asked, knownOf }: LagOptions,
+  { sinceMs, shown, asked, knownOf, borderOf }: LagOptions,
 ): boolean {
   // What was pushed meanwhile is the later news, and told.
   const isLate = (dn: string): boolean =>
-    !mirror.changedSince(dn, asked.at) &&
-    !isLogged(knownOf(dn), byFault.get(dn) ?? [], shown.get(dn)?.attributes, sinceMs)
+    !mirror.changedSince(dn, asked.at) && !isLogged(knownOf(dn), byFault.get(dn) ?? [], borderOf(dn), sinceMs)
   for (const { cls, dn } of shown.values()) {
     if (cls === 'faultInst' && feed.query.yields(cls, dn) && isLate(dn)) return true
   }
   for (const { family, key } of mirror.values()) {
     if (family === 'faultInst' && !shown.has(key) && feed.query.covers(family, key) && isLate(key)) return true
   }
+  // Of one that nobody was told of the log may show the beginning, and not yet the end.
+  for (const dn of byFault.keys()) if (!shown.has(dn) && mirror.get(dn) === undefined && isLate(dn)) return true
   return false
 }

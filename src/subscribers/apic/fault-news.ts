@@ -128,25 +128,24 @@ function pastMissing({ state, missingMs }: Known, transitions: readonly Transiti
 }
 
 /**
- * True when the log, read from `sinceMs` on, has the row that led to what is shown (undefined: it is gone); rows become visible
+ * True when the log, read from `sinceMs` on, has the row that led to what is shown (nothing: it is gone); rows become visible
  * late, and without that one those before it may be missing, too. Also true where nothing has changed, or nobody can tell.
  */
-export function isLogged(
-  known: Known,
-  transitions: readonly Transition[],
-  shown: Attributes | undefined,
-  sinceMs: number,
-): boolean {
+export function isLogged(known: Known, transitions: readonly Transition[], border: Border, sinceMs: number): boolean {
   const { there, state } = known
-  const later = (): readonly Transition[] => transitions.slice(lastTold(known, transitions) + 1)
+  const { shown } = border
+  const laterOf = (some: readonly Transition[]): readonly Transition[] =>
+    some.slice(pastMissing(known, some, lastTold(known, some) + 1))
   if (shown === undefined) {
-    if (!there || state === undefined || isOver(state)) return true
-    return later().some(({ change }) => change.status === 'deleted' || isOver(change.attributes))
+    // Where the log shows it, but neither the snapshot nor what was told, its end is what the log lacks.
+    const last = laterOf(upToSnapshot(transitions, border)).at(-1)?.change
+    if (last !== undefined) return last.status === 'deleted' || isOver(last.attributes)
+    return !there || state === undefined || isOver(state)
   }
   const shownMs = timeOf(shown)
   if (!(shownMs >= sinceMs)) return true
   if (there && state !== undefined && timeOf(state) === shownMs && isSameState(shown, state)) return true
-  return nearest(later(), shownMs, change => isState(change, shown)) >= 0
+  return nearest(laterOf(transitions), shownMs, change => isState(change, shown)) >= 0
 }
 
 /** Without what the row leaves empty: the fault may have it, and its log does not carry it. */

@@ -127,12 +127,8 @@ export class Feed implements Watched {
     return [before, after].some(object => object !== undefined && isAccepted(this.query, mirror, change.cls, object))
   }
 
-  heldBack(): readonly Change[] {
-    return this.#held?.pushes.map(one => one.change) ?? []
-  }
-
-  holdsBack(dn: string): boolean {
-    return this.#held?.has(dn) ?? false
+  holdsBack(dn: string): Change | undefined {
+    return this.#held?.first(dn)
   }
 
   /** Takes what a frame says, or holds it back while a snapshot is being read. `named`: all that the frame named. */

@@ -10,7 +10,7 @@ export interface HeldPush {
 
 export class HeldBack {
   readonly #pushes: HeldPush[] = []
-  readonly #dns = new Set<string>()
+  readonly #first = new Map<string, Change>()
 
   get size(): number {
     return this.#pushes.length
@@ -22,7 +22,7 @@ export class HeldBack {
 
   add(push: HeldPush): void {
     this.#pushes.push(push)
-    this.#dns.add(push.change.dn)
+    if (!this.#first.has(push.change.dn)) this.#first.set(push.change.dn, push.change)
   }
 
   /** What only waited here is still news for the others that its frame named, and that relied on this one. */
@@ -33,8 +33,8 @@ export class HeldBack {
     }
   }
 
-  /** True when something of this object waits: what comes of it later must wait behind. */
-  has(dn: string): boolean {
-    return this.#dns.has(dn)
+  /** The first that waits of this object: what comes of it later must wait behind. */
+  first(dn: string): Change | undefined {
+    return this.#first.get(dn)
   }
 }

@@ -65,7 +65,7 @@ export class NonPresent {
     for (const { key, family } of objects) {
       if (!gone.some(one => key === one || isBelow(key, one)) || mirror.changedSince(key, askedAt)) continue
       const watchers = core.watchers().filter(one => one.query.covers(family, key))
-      if (watchers.some(one => one.holdsBack(key))) continue
+      if (watchers.some(one => one.holdsBack(key) !== undefined)) continue
       const change = { cls: family, dn: key, attributes: { dn: key }, status: 'deleted' } as const
       applyChange(core, feed, change, { origin: 'resync', publish: true, watchers, missing: true })
     }

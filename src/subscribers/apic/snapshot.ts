@@ -60,7 +60,7 @@ export async function compare(
     await nextTurn()
   }
   const isMissing = ({ key, family }: ManagedObject): boolean =>
-    !seen.has(key) && feed.query.covers(family, key) && !mirror.changedSince(key, askedAt) && !feed.holdsBack(key)
+    !seen.has(key) && feed.query.covers(family, key) && !mirror.changedSince(key, askedAt) && isEndUnsaid(feed, key)
   for (const { cls } of objects) feed.query.meet(cls)
   for (const change of changesOf(objects)) {
     if (!feed.query.yields(change.cls, change.dn)) continue
@@ -78,6 +78,12 @@ export async function compare(
   }
   signal.throwIfAborted()
   return told
+}
+
+/** What waits of an object may be its end, or come after it. One that was made again has ended before: no push will say so. */
+function isEndUnsaid(feed: Watched, dn: string): boolean {
+  const first = feed.holdsBack(dn)
+  return first === undefined || first.status === 'created'
 }
 
 /** Steps of faults were told from their log until here: a push meanwhile could only overtake the last one. */
