@@ -12,6 +12,8 @@ export interface ManagedObject {
   /** Id of the event that told of this version (the chain), or '' for a version learned without an event. */
   readonly version: string
   readonly attributes: Readonly<Record<string, string>>
+  /** What its subscriber wants to know of it after a restart, in its own words; absent: nothing. */
+  readonly trace?: string
 }
 
 /** `object: null` forgets the key. */

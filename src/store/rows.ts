@@ -176,17 +176,16 @@ export class Rows {
   }
 
   object(source: string, key: string): ManagedObject | undefined {
-    const row = this.#sql('SELECT key, family, version, attributes FROM mirror WHERE source = ? AND key = ?').get(
-      source,
-      key,
-    )
+    const row = this.#sql(
+      'SELECT key, family, version, attributes, trace FROM mirror WHERE source = ? AND key = ?',
+    ).get(source, key)
     return row === undefined ? undefined : toObject(row)
   }
 
   /** The objects whose key is greater than `after`, by key, at most `limit`. */
   objects(source: string, after: string, limit: number): ManagedObject[] {
     return this.#sql(
-      'SELECT key, family, version, attributes FROM mirror WHERE source = ? AND key > ? ORDER BY key LIMIT ?',
+      'SELECT key, family, version, attributes, trace FROM mirror WHERE source = ? AND key > ? ORDER BY key LIMIT ?',
     )
       .all(source, after, limit)
       .map(toObject)
@@ -197,17 +196,18 @@ export class Rows {
       this.#pen.run('DELETE FROM mirror WHERE source = ? AND key = ?', source, change.key)
       return
     }
-    const { family, version, attributes } = change.object
+    const { family, version, attributes, trace = '' } = change.object
     this.#pen.run(
-      `INSERT INTO mirror (source, key, family, version, attributes)
-       VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))
-       ON CONFLICT (source, key) DO UPDATE
-       SET family = excluded.family, version = excluded.version, attributes = excluded.attributes`,
+      `INSERT INTO mirror (source, key, family, version, attributes, trace)
+       VALUES (CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS TEXT))
+       ON CONFLICT (source, key) DO UPDATE SET
+         family = excluded.family, version = excluded.version, attributes = excluded.attributes, trace = excluded.trace`,
       source,
       change.key,
       family,
       version,
       JSON.stringify(attributes),
+      trace,
     )
   }
 
@@ -276,10 +276,12 @@ export class Rows {
 }
 
 function toObject(row: Row): ManagedObject {
+  const trace = text(row, 'trace')
   return {
     key: text(row, 'key'),
     family: text(row, 'family'),
     version: text(row, 'version'),
     attributes: JSON.parse(text(row, 'attributes')) as Record<string, string>,
+    ...(trace === '' ? {} : { trace }),
   }
 }

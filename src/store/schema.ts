@@ -94,6 +94,10 @@ const MIGRATIONS: readonly string[] = [
   -- How many bits of the filter are looked at.
   ALTER TABLE id_runs ADD COLUMN probes INTEGER NOT NULL DEFAULT 4;
   `,
+  `
+  -- What the subscriber wants to know of an object after a restart, in its own words.
+  ALTER TABLE mirror ADD COLUMN trace TEXT NOT NULL DEFAULT '';
+  `,
 ]
 
 /** The version this program writes. */

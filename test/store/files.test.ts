@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, it } from 'vitest'
 import { Fatal } from '../../src/errors.ts'
 import { StoreLocked } from '../../src/store/lock.ts'
+import { SCHEMA_VERSION } from '../../src/store/schema.ts'
 import { folder, opened } from './fixture.ts'
 import { append, numberOf, range } from './numbers.ts'
 
@@ -144,10 +145,12 @@ describe('a database file', () => {
     later.exec('PRAGMA user_version = 99')
     later.close()
     await expect(opened(dir)).rejects.toBeInstanceOf(Fatal)
-    await expect(opened(dir)).rejects.toThrow(`${path} was written by a later opswire (schema 99, this one knows 2)`)
+    await expect(opened(dir)).rejects.toThrow(
+      `${path} was written by a later opswire (schema 99, this one knows ${SCHEMA_VERSION})`,
+    )
     const back = new DatabaseSync(path)
     expect(back.prepare('SELECT count(*) AS n FROM events').get()).toMatchObject({ n: 500 })
-    back.exec('PRAGMA user_version = 2')
+    back.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
     back.close()
     expect((await opened(dir)).store.stats().unacked).toBe(500)
   })

@@ -50,6 +50,12 @@ describe.each([
     expect(store.cursor('fabric-b', 'class/eventRecord')).toBeUndefined()
     expect(store.mirror('fabric-a').get('uni/tn-a')).toEqual(object('uni/tn-a', 'v1'))
     expect(store.mirror('fabric-b').get('uni/tn-a')).toBeUndefined()
+    const traced = { ...object('uni/tn-a', 'v1'), trace: 'seen' }
+    await store.append(append([], { mirror: [{ key: 'uni/tn-a', object: traced }] }))
+    expect(store.mirror('fabric-a').get('uni/tn-a')).toEqual(traced)
+    expect([...store.mirror('fabric-a').values()]).toContainEqual(traced)
+    await store.append(append([], { mirror: [{ key: 'uni/tn-a', object: object('uni/tn-a', 'v1') }] }))
+    expect(store.mirror('fabric-a').get('uni/tn-a')).toEqual(object('uni/tn-a', 'v1'))
     expect(store.deadLetters(10)).toMatchObject([
       { key: deadKeys[0], source: 'fabric-a', feed: 'class/eventRecord', reason: 'not JSON', content: '{"half\u0000' },
     ])

@@ -37,7 +37,7 @@ it('version 1: everything in it is there, each id is known for as long as it was
   expect((await again.store.append(append(range(10, 4)))).fresh).toEqual([])
   await again.store.close()
   const file = new DatabaseSync(join(dir, 'opswire.db'))
-  expect(file.prepare('PRAGMA user_version').get()).toEqual({ user_version: 2 })
+  expect(file.prepare('PRAGMA user_version').get()).toEqual({ user_version: 3 })
   expect(file.prepare("SELECT count(*) AS n FROM sqlite_schema WHERE name = 'single_ids'").get()).toEqual({ n: 0 })
   file.close()
 })

@@ -77,6 +77,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
     const { object } = outcome.mirror
     const wasOver = known !== undefined && isOver(known.attributes)
     core.continuity.faults.note(change.dn, object?.attributes, options.atMs ?? fabricMs, wasOver)
+    if (learned[0] !== undefined) learned[0] = core.continuity.faults.traced(learned[0])
   }
   if (log) {
     const createdMs = msOf(change.attributes['created'])

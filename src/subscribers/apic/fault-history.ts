@@ -129,12 +129,16 @@ export async function tellMissedFaults(
 ): Promise<number> {
   const { position } = feed
   const untilMs = asked.fabricMs
-  core.continuity.faults.inherit(lastKnown(core, untilMs - core.tuning.overlapMs))
+  const { faults } = core.continuity
+  const { judgedMs = Number.POSITIVE_INFINITY } = position
+  faults.inherit(lastKnown(core, Math.min(untilMs - core.tuning.overlapMs, judgedMs) - SKEW_MS), position.judgedMs)
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
-    core.continuity.faults.begin(feed.name, untilMs, [])
+    faults.begin(feed.name, untilMs, [])
+    position.judge(untilMs, 0)
     return 0
   }
+  if (position.judgedMs !== undefined) faults.resume(feed.name, position.judgedMs)
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
   if (hole !== undefined && (position.sawRecord || firstMs !== undefined)) {
     const { readToMs } = position
@@ -167,7 +171,7 @@ export async function tellMissedFaults(
     await core.outbox.room()
   }
   core.signal.throwIfAborted()
-  core.continuity.faults.begin(
+  faults.begin(
     feed.name,
     // A row that becomes visible later than this first read is judged as well.
     untilMs - overlapMs,
@@ -175,9 +179,11 @@ export async function tellMissedFaults(
     [...byFault].flatMap(([dn, transitions]) => upToSnapshot(transitions, borderOf(dn))),
     asked.answeredMs,
   )
-  // What the process remembers would end with it.
-  if (isBehind) position.leaveUnjudged(Math.min(position.readToMs, hole?.fromMs ?? untilMs), asked.answeredMs + SKEW_MS)
-  else position.judged()
+  if (!isBehind) {
+    // The cursor may be committed a little later than what happens meanwhile.
+    if (position.judgedMs !== undefined) faults.settle(feed.name, position.judgedMs)
+    position.judge(untilMs, core.tuning.overlapMs)
+  }
   position.finishRead(rows.findLast(row => row.createdMs <= untilMs)?.createdMs, untilMs)
   return told
 }
@@ -192,12 +198,13 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
 
 /** Faults whose last step was after `sinceMs`, and when it was. */
 function* lastKnown({ mirror }: Core, sinceMs: number): Iterable<Inherited> {
-  for (const { family, key, attributes } of mirror.values()) {
-    const atMs = family === 'faultInst' ? Date.parse(attributes['lastTransition'] ?? '') : Number.NaN
-    if (atMs > sinceMs) yield { dn: key, atMs, state: attributes }
+  for (const { family, key, attributes, trace } of mirror.values()) {
+    if (family !== 'faultInst') continue
+    const atMs = Date.parse(attributes['lastTransition'] ?? '')
+    if (atMs > sinceMs || (Number.isNaN(atMs) && trace !== undefined)) yield { dn: key, atMs, state: attributes, trace }
   }
-  for (const [dn, { endedMs, last }] of mirror.ends()) {
-    if (endedMs > sinceMs) yield { dn, atMs: endedMs, wasOver: isOver(last ?? {}) }
+  for (const [dn, { endedMs, last, trace }] of mirror.ends()) {
+    if (endedMs > sinceMs) yield { dn, atMs: endedMs, wasOver: isOver(last ?? {}), trace }
   }
 }
 
@@ -226,9 +233,7 @@ function missed(
   const { faults } = core.continuity
   const overtaken = [...byFault].flatMap(([dn, transitions]) => {
     const { steps, rows, mistold } = overtakenBy(knownOf(core, dn), transitions)
-    // An earlier process ended before the log had shown it what it overtook.
-    const isBegun = faults.isBegun(feed.name)
-    const lost = isBegun ? faults.unheard(feed.name, dn, steps, rows) : feed.position.unjudged(steps)
+    const lost = faults.unheard(feed.name, dn, steps, rows)
     // What they left it to be told as is put right by the comparison; until then the gap speaks of it as well.
     return lost.length === 0 || mistold === undefined ? lost : [...lost, mistold]
   })

@@ -3,8 +3,10 @@
  * go on: what happened meanwhile stands in the fault log, but a later push has overtaken it, and telling it now would turn
  * a fault's history round. So it is announced.
  */
+import type { MirrorChange } from '../../record.ts'
 import { unaccounted } from './fault-accounts.ts'
 import { SKEW_MS, type Transition } from './fault-news.ts'
+import { leftOut, readTrace, traceOf } from './fault-trace.ts'
 import { closedMs, type Heard, heardNear, heardOf, isSameState, offMs, type Placed, placed } from './heard-steps.ts'
 
 /** A fault as an earlier process knew it: its last step, or its end. */
@@ -14,43 +16,86 @@ export interface Inherited {
   /** Undefined: it is gone. */
   readonly state?: Readonly<Record<string, string>>
   readonly wasOver?: boolean
+  /** What that process kept with it. */
+  readonly trace?: string | undefined
 }
 
 interface HeardOfOne {
   readonly all: Heard[]
   /** What was told of it last; not what was only read in its log. */
   told: Heard | undefined
+  /** What is kept with it, and how many steps that names. */
+  trace: string
+  traced: number
 }
 
 /** Remembered of all faults together; what is older than the oldest of them is not judged. */
 const MOST = 20_000
+/** Steps named in what is kept with a fault: of one that flaps, half of them are left out when there are more. */
+const MOST_TRACED = 24
 
 export class FaultsHeard {
   readonly #byFault = new Map<string, HeardOfOne>()
   #order: Heard[] = []
   #head = 0
-  /** From when on each feed of faults has been listened to by this process. */
+  /** From when on each row of the log that a feed of faults reads should have been heard. */
   readonly #since = new Map<string, number>()
+  readonly #begun = new Set<string>()
+  /** What the next process will not ask for any more, for each feed. */
+  readonly #settled = new Map<string, number>()
+  #settledMs = Number.NEGATIVE_INFINITY
   /** Of the faults that changed shortly before this process began. */
   #known: Map<string, number> | undefined
+  /** From when on all that earlier processes heard is known. */
+  #inheritedMs = Number.POSITIVE_INFINITY
   #forgottenMs = Number.NEGATIVE_INFINITY
   /** What is told of a time up to then may be what was read when a feed began. */
   #readToMs = Number.NEGATIVE_INFINITY
 
-  isBegun(feed: string): boolean {
-    return this.#since.has(feed)
-  }
-
-  /** What an earlier process has heard of each of these faults last: what becomes visible of the time before it is no news. */
-  inherit(known: Iterable<Inherited>): void {
+  /**
+   * What earlier processes have heard of each of these faults: what becomes visible of the time before it is no news. `judgedMs`:
+   * what they kept with the faults names all that they heard since then.
+   */
+  inherit(known: Iterable<Inherited>, judgedMs = Number.POSITIVE_INFINITY): void {
     if (this.#known !== undefined) return
     this.#known = new Map()
-    for (const { dn, atMs, state, wasOver } of known) {
-      this.#known.set(dn, Math.max(this.#known.get(dn) ?? atMs, atMs))
+    this.#inheritedMs = judgedMs
+    const all: Heard[] = []
+    const last = new Set<Heard>()
+    for (const { dn, atMs, state, wasOver, trace = '' } of known) {
+      const { fromMs, steps } = readTrace(dn, trace)
+      const isWhole = steps.length > 0 && judgedMs < Number.POSITIVE_INFINITY
+      const untilMs = isWhole ? Math.max(fromMs, judgedMs) : atMs
+      this.#known.set(dn, Math.max(this.#known.get(dn) ?? untilMs, untilMs))
       // Its row may be dated a little later than it, and become visible only now.
-      const heard = heardOf(dn, state, atMs, wasOver)
-      this.#add(heard).told = heard
+      const heard = isWhole ? steps : [heardOf(dn, state, atMs, wasOver)]
+      all.push(...heard)
+      for (const one of heard.slice(-1)) last.add(one)
     }
+    // So that the oldest are forgotten first.
+    for (const heard of all.sort((a, b) => a.atMs - b.atMs)) {
+      const ofOne = this.#add(heard)
+      if (last.has(heard)) ofOne.told = heard
+    }
+  }
+
+  /** All rows that this feed reads of after `judgedMs` should have been heard, by earlier processes or by this one. */
+  resume(feed: string, judgedMs: number): void {
+    if (!this.#since.has(feed)) this.#since.set(feed, Math.max(judgedMs, this.#inheritedMs, this.#settledMs))
+  }
+
+  /** This feed, and the same feed in the next process, asks for no row of before `judgedMs` any more. */
+  settle(feed: string, judgedMs: number): void {
+    this.#settled.set(feed, judgedMs)
+    const each = [...this.#since].map(([name, sinceMs]) => this.#settled.get(name) ?? sinceMs)
+    this.#settledMs = Math.max(this.#settledMs, Math.min(...each))
+  }
+
+  /** What the store shall keep of a fault, with what was heard of it. */
+  traced(change: MirrorChange): MirrorChange {
+    const { key, object } = change
+    const trace = this.#byFault.get(key)?.trace
+    return object === null || trace === undefined ? change : { key, object: { ...object, trace } }
   }
 
   /**
@@ -58,8 +103,9 @@ export class FaultsHeard {
    * compared yet. The first time, all others of after `fabricMs` should be heard.
    */
   begin(feed: string, fabricMs: number, rows: readonly Transition[], shownMs = fabricMs): void {
-    if (this.#since.has(feed)) return
-    this.#since.set(feed, fabricMs)
+    if (this.#begun.has(feed)) return
+    this.#begun.add(feed)
+    if (!this.#since.has(feed)) this.#since.set(feed, fabricMs)
     this.#readToMs = Math.max(this.#readToMs, shownMs)
     for (const [dn, ofOne] of Map.groupBy(rows, row => row.change.dn)) {
       // What is told of them was heard already.
@@ -129,12 +175,32 @@ export class FaultsHeard {
   }
 
   #add(heard: Heard): HeardOfOne {
-    const sofar = this.#byFault.get(heard.dn) ?? { all: [], told: undefined }
-    this.#byFault.set(heard.dn, sofar)
+    let sofar = this.#byFault.get(heard.dn)
+    if (sofar === undefined) {
+      sofar = { all: [], told: undefined, trace: this.#forgotten(), traced: 0 }
+      this.#byFault.set(heard.dn, sofar)
+    }
     sofar.all.push(heard)
     this.#order.push(heard)
+    if (heard.readBy === undefined) this.#trace(sofar, heard)
     if (this.#order.length - this.#head > MOST) this.#forget()
     return sofar
+  }
+
+  #trace(one: HeardOfOne, heard: Heard): void {
+    one.trace += traceOf(heard)
+    if (++one.traced <= MOST_TRACED) return
+    const recent = one.all.filter(({ readBy, atMs }) => readBy === undefined && atMs > this.#settledMs)
+    const left = recent.splice(0, recent.length - MOST_TRACED / 2)
+    const leftMs = left.reduce((latest, { atMs }) => Math.max(latest, atMs), Number.NEGATIVE_INFINITY)
+    one.trace = this.#forgotten(leftMs) + recent.map(traceOf).join('')
+    one.traced = recent.length
+  }
+
+  /** The words for what is not in a trace, if the next process might ask for it. */
+  #forgotten(leftMs = Number.NEGATIVE_INFINITY): string {
+    const untilMs = Math.max(leftMs, this.#forgottenMs)
+    return untilMs > this.#settledMs ? leftOut(untilMs) : ''
   }
 
   #forget(): void {

@@ -1,5 +1,6 @@
 /** What a hole may have swallowed: classes with a state have no history to ask for what came and went meanwhile. */
 import { type GapData, type GapReason, gapFact } from '../../event.ts'
+import type { MirrorChange } from '../../record.ts'
 import { gapBefore } from '../first-contact.ts'
 import { isLogClass } from './classes.ts'
 import type { Core, Watched } from './core.ts'
@@ -45,7 +46,16 @@ export function tellOvertaken(core: Core, feed: Watched, steps: readonly Transit
     reason: 'outage_no_history',
     recovered: 0,
   }
-  core.outbox.add(feed.name, { fact: gapFact(core.source, gap) })
+  const traced = (dn: string): MirrorChange | undefined => {
+    const kept = core.mirror.kept(dn, 'faultInst')
+    return kept && core.continuity.faults.traced(kept)
+  }
+  const [first = '', ...others] = new Set(steps.map(({ change }) => change.dn))
+  core.outbox.add(feed.name, { fact: gapFact(core.source, gap), mirror: traced(first) })
+  // That they were announced is kept with the faults, and not before the gap is: else a kill between the two would hide it.
+  void core.outbox.flushed(feed.name).then(() => {
+    for (const dn of others) core.outbox.add(feed.name, { mirror: traced(dn) })
+  })
 }
 
 /** Announces a hole that a comparison closes only for what is still there. Says nothing where a log has closed it whole. */

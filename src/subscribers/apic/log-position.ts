@@ -13,8 +13,7 @@ export class LogPosition {
   #readToMs: number | undefined
   #sinceMs = 0
   #sawRecord = false
-  /** Of a log that was behind when it was read: what it should have shown of this time, ms. */
-  #unjudged: { readonly fromMs: number; readonly toMs: number } | undefined
+  #judgedMs: number | undefined
   #newestMs = Number.NEGATIVE_INFINITY
   /** In two halves: what is full becomes the older one. To delete one by one at the head of a set is dear. */
   #recent = new Set<string>()
@@ -28,8 +27,8 @@ export class LogPosition {
     this.#newestMs = readToMs
     this.#sinceMs = Number(cursor['sinceMs'] ?? readToMs)
     this.#sawRecord = cursor['sawRecord'] === true
-    const { unjudgedFromMs: fromMs, unjudgedToMs: toMs } = cursor
-    if (typeof fromMs === 'number' && typeof toMs === 'number') this.#unjudged = { fromMs, toMs }
+    const { judgedMs } = cursor
+    if (typeof judgedMs === 'number') this.#judgedMs = judgedMs
   }
 
   /** ms; undefined before first contact. */
@@ -76,20 +75,18 @@ export class LogPosition {
     this.#readToMs = Math.max(this.#readToMs ?? 0, Math.min(newestReadMs, fabricNowMs))
   }
 
-  /** A snapshot was told before the log showed how it came about: what of that time becomes visible later is to be looked at. */
-  leaveUnjudged(fromMs: number, toMs: number): void {
-    this.#unjudged = { fromMs: Math.min(fromMs, this.#unjudged?.fromMs ?? fromMs), toMs }
+  /**
+   * Each row of the time before it was told or announced, or told of before anybody kept a record of that; ms. Undefined: nobody
+   * looked. Of a fault log: rows of a log class are told whenever they show.
+   */
+  get judgedMs(): number | undefined {
+    return this.#judgedMs
   }
 
-  /** It was looked at. */
-  judged(): void {
-    this.#unjudged = undefined
-  }
-
-  /** Those of a time that nobody has looked at yet. */
-  unjudged<T extends { readonly atMs: number }>(transitions: readonly T[]): T[] {
-    const { fromMs, toMs } = this.#unjudged ?? { fromMs: Number.POSITIVE_INFINITY, toMs: Number.NEGATIVE_INFINITY }
-    return transitions.filter(({ atMs }) => fromMs < atMs && atMs <= toMs)
+  /** All that the log shows up to `untilMs` was told or announced. Rows become visible late: those of the overlap are looked at again. */
+  judge(untilMs: number, overlapMs: number): void {
+    // Never beyond it: the fabric's clock may have been set back.
+    this.#judgedMs = Math.min(untilMs, Math.max(this.#judgedMs ?? untilMs, untilMs - overlapMs))
   }
 
   /** True when this record, or one as new, has come. */
@@ -102,9 +99,7 @@ export class LogPosition {
       contacted: true,
       ...(this.#readToMs === undefined ? {} : { readToMs: this.#readToMs, sinceMs: this.#sinceMs }),
       sawRecord: this.#sawRecord,
-      ...(this.#unjudged === undefined
-        ? {}
-        : { unjudgedFromMs: this.#unjudged.fromMs, unjudgedToMs: this.#unjudged.toMs }),
+      ...(this.#judgedMs === undefined ? {} : { judgedMs: this.#judgedMs }),
     }
   }
 }

@@ -22,6 +22,8 @@ export interface End {
   readonly told: boolean
   /** The last of what `KEPT` names. */
   readonly last: Readonly<Record<string, string>>
+  /** As the store had it. */
+  readonly trace?: string | undefined
 }
 
 interface Tombstone extends End {
@@ -103,6 +105,14 @@ export class ApicMirror {
     return [{ key: change.key, object: objectOf(change.key, last?.family ?? '', end) }, ...this.#forget(fabricMs)]
   }
 
+  /** An object as the store shall have it, or what is remembered of it when it is gone; undefined: nothing. */
+  kept(key: string, family: string): MirrorChange | undefined {
+    const object = this.get(key)
+    const end = this.#tombstones.get(key)
+    if (object !== undefined) return { key, object }
+    return end === undefined ? undefined : { key, object: objectOf(key, family, end) }
+  }
+
   /** All that is remembered of objects that are gone, by their dn. */
   ends(): Iterable<readonly [dn: string, end: End]> {
     return this.#tombstones
@@ -146,8 +156,8 @@ function objectOf(key: string, family: string, { version, endedMs, told, last }:
   return { key, family, version, attributes }
 }
 
-function endOf({ version, attributes }: ManagedObject): End | undefined {
+function endOf({ version, attributes, trace }: ManagedObject): End | undefined {
   const { status, endedMs, told, ...last } = attributes
   if (status !== 'deleted') return undefined
-  return { version, endedMs: Number(endedMs), told: told === 'true', last }
+  return { version, endedMs: Number(endedMs), told: told === 'true', last, trace }
 }

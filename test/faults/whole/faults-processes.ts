@@ -53,7 +53,6 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: killed',
     group: DAEMON,
-    ends: true,
     weight: 5,
     lastsMs: 6000,
     strike: async ({ unit }) => {
@@ -64,7 +63,6 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: killed again and again',
     group: DAEMON,
-    ends: true,
     weight: 2,
     lastsMs: 1000,
     draw: dice => ({ times: dice.whole(2, 4) }),
@@ -80,7 +78,6 @@ const DAEMON_FAULTS: readonly FaultKind[] = [
   {
     name: 'daemon: restarted',
     group: DAEMON,
-    ends: true,
     weight: 3,
     lastsMs: 4000,
     strike: async ({ unit }) => {

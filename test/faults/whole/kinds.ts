@@ -13,8 +13,6 @@ export interface FaultKind {
   readonly weight?: number
   /** Pushes are lost and others follow them: what a fault did meanwhile may be overtaken, and announced. */
   readonly deafens?: boolean
-  /** The daemon's process ends by it, and another one goes on. */
-  readonly ends?: boolean
   /** Drawn anew each time. */
   readonly draw?: (dice: Dice) => Detail
   /** Longest that it lasts, ms; undefined: it strikes and is over. */

@@ -35,21 +35,7 @@ export function scheduleOf(seed: number, spanMs: number, kinds = KINDS): Strike[
     const atMs = Math.round(dice.next() * (spanMs - forMs))
     return { kind, atMs, forMs, detail: kind.draw?.(dice) ?? {} }
   })
-  return strikes
-    .filter(one => one.kind.ends !== true || !strikes.some(other => isUnjudged(other, one.atMs)))
-    .sort((a, b) => a.atMs - b.atMs)
-    .map((strike, index) => ({ index, ...strike }))
-}
-
-/** By then a reconcile has found what was overtaken. */
-const RECONCILED_MS = 12_000
-
-/**
- * What a later push has overtaken is found by the next reconcile, from what the process remembers: the end of the process before
- * that is the one case in which nobody can tell (docs/FAULTS.md).
- */
-function isUnjudged({ kind, atMs, forMs }: Omit<Strike, 'index'>, endMs: number): boolean {
-  return kind.deafens === true && atMs <= endMs && endMs <= atMs + forMs + RECONCILED_MS
+  return strikes.sort((a, b) => a.atMs - b.atMs).map((strike, index) => ({ index, ...strike }))
 }
 
 export function lineOf({ index, kind, atMs, forMs, detail }: Strike): string {

@@ -1,0 +1,56 @@
+/**
+ * What was heard of a fault lately, as a short text that is kept with its object: so the next process knows which rows of the
+ * fault log were told. `time,severity,lc,occur;` for a step, `time,!;` for an end (`!!`: of what was over already), `<time;`: of
+ * that time and before not all is here. Times in ms, base 36. Pure.
+ */
+import type { Heard } from './heard-steps.ts'
+
+const END = '!'
+const SILENT_END = '!!'
+
+/** A trace as it is read. */
+export interface Trace {
+  /** All that was heard after it is here, ms; minus infinity: nothing was left out. */
+  readonly fromMs: number
+  /** In the order in which it was heard. */
+  readonly steps: readonly Heard[]
+}
+
+/** The words for one step. */
+export function traceOf({ atMs, state, isSilent }: Heard): string {
+  const time = Math.trunc(atMs).toString(36)
+  if (state === undefined) return `${time},${isSilent ? SILENT_END : END};`
+  return `${time},${state.severity ?? ''},${state.lc ?? ''},${state.occur ?? ''};`
+}
+
+/** The words for what is left out. */
+export function leftOut(untilMs: number): string {
+  return `<${Math.trunc(untilMs).toString(36)};`
+}
+
+/** What the words say. What can't be read is left out, and all before it. */
+export function readTrace(dn: string, text: string): Trace {
+  let fromMs = Number.NEGATIVE_INFINITY
+  let steps: Heard[] = []
+  for (const words of text.split(';')) {
+    if (words === '') continue
+    const [time = '', severity, lc, occur] = words.split(',')
+    const isLeftOut = time.startsWith('<')
+    const atMs = Number.parseInt(isLeftOut ? time.slice(1) : time, 36)
+    if (Number.isNaN(atMs)) {
+      fromMs = Number.POSITIVE_INFINITY
+      steps = []
+    } else if (isLeftOut) fromMs = Math.max(fromMs, atMs)
+    else {
+      const isEnd = severity === END || severity === SILENT_END
+      const state = isEnd ? undefined : { severity: given(severity), lc: given(lc), occur: given(occur) }
+      const isSilent = severity === SILENT_END
+      steps.push({ dn, atMs, state, isSilent, readBy: undefined, isReplaced: false })
+    }
+  }
+  return { fromMs, steps }
+}
+
+function given(word: string | undefined): string | undefined {
+  return word === '' ? undefined : word
+}

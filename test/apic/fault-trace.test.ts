@@ -1,0 +1,74 @@
+/** What is kept with a fault of what was heard of it. */
+import { describe, expect, it } from 'vitest'
+import { leftOut, readTrace, traceOf } from '../../src/subscribers/apic/fault-trace.ts'
+import { FaultsHeard } from '../../src/subscribers/apic/faults-heard.ts'
+import { heardOf } from '../../src/subscribers/apic/heard-steps.ts'
+
+const DN = 'topology/pod-1/node-101/sys/fault-F1394'
+const AT_MS = Date.parse('2026-11-29T10:00:00.123Z')
+const state = (severity: string, atMs = AT_MS) => ({
+  severity,
+  lc: 'raised',
+  occur: '3',
+  lastTransition: new Date(atMs).toISOString(),
+})
+const object = { key: DN, family: 'faultInst', version: '', attributes: {} }
+
+describe('the trace of a fault', () => {
+  it('names steps and ends, in their order', () => {
+    const heard = [
+      heardOf(DN, state('minor'), 0),
+      heardOf(DN, undefined, AT_MS + 5),
+      heardOf(DN, { severity: 'major', lc: 'soaking' }, AT_MS + 7),
+      heardOf(DN, undefined, AT_MS + 9, true),
+    ]
+    const text = heard.map(traceOf).join('')
+    expect(readTrace(DN, text)).toEqual({ fromMs: Number.NEGATIVE_INFINITY, steps: heard })
+    expect(text.length).toBeLessThan(120)
+  })
+
+  it('says from when on it is whole', () => {
+    expect(readTrace(DN, leftOut(AT_MS) + traceOf(heardOf(DN, state('minor'), 0)))).toMatchObject({
+      fromMs: AT_MS,
+      steps: [{ atMs: AT_MS }],
+    })
+  })
+
+  it('that can’t be read says nothing of the time before', () => {
+    expect(readTrace(DN, '')).toEqual({ fromMs: Number.NEGATIVE_INFINITY, steps: [] })
+    expect(readTrace(DN, `${traceOf(heardOf(DN, state('minor'), 0))}?,x;`)).toEqual({
+      fromMs: Number.POSITIVE_INFINITY,
+      steps: [],
+    })
+  })
+
+  it('of one that flaps names the last steps, and what it leaves out', () => {
+    const heard = new FaultsHeard()
+    for (let n = 0; n < 1000; n++) heard.note(DN, state(n % 2 === 0 ? 'major' : 'minor', AT_MS + n), 0)
+    const { trace = '' } = heard.traced({ key: DN, object }).object ?? {}
+    const { fromMs, steps } = readTrace(DN, trace)
+    expect(steps.length).toBeLessThanOrEqual(24)
+    expect(steps.map(({ atMs }) => atMs)).toEqual(steps.map((_, n) => AT_MS + 1000 - steps.length + n))
+    expect(fromMs).toBe((steps[0]?.atMs ?? 0) - 1)
+  })
+
+  it('leaves out what no process will ask for, without a word', () => {
+    const heard = new FaultsHeard()
+    heard.begin('class/faultInst', AT_MS, [])
+    heard.settle('class/faultInst', AT_MS + 999)
+    for (let n = 0; n < 30; n++) heard.note(DN, state(n % 2 === 0 ? 'major' : 'minor', AT_MS + n), 0)
+    heard.note(DN, state('warning', AT_MS + 2000), 0)
+    const { trace = '' } = heard.traced({ key: DN, object }).object ?? {}
+    const { fromMs, steps } = readTrace(DN, trace)
+    expect(fromMs).toBe(Number.NEGATIVE_INFINITY)
+    expect(steps.length).toBeLessThan(8)
+    expect(steps.at(-1)?.atMs).toBe(AT_MS + 2000)
+  })
+
+  it('is not kept of what is gone for good, or was never heard of', () => {
+    const heard = new FaultsHeard()
+    expect(heard.traced({ key: DN, object })).toEqual({ key: DN, object })
+    heard.note(DN, state('minor'), 0)
+    expect(heard.traced({ key: DN, object: null })).toEqual({ key: DN, object: null })
+  })
+})

@@ -1,0 +1,146 @@
+/** What an earlier process heard of faults, and what it did not: the next one tells them apart. */
+import { afterEach, describe, expect, it } from 'vitest'
+import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
+import { until } from '../support/manual-clock.ts'
+
+const FEED = 'class/faultInst'
+const DN = 'topology/pod-1/node-101/sys/a/fault-F1394'
+
+let rig: ApicRig
+
+afterEach(async () => {
+  await rig.close()
+})
+
+const gaps = () => rig.facts().flatMap(fact => (fact.data.gap === undefined ? [] : [fact.data.gap]))
+const told = (): string[] => rig.facts().map(fact => `${fact.type.split('.').at(-1)} ${fact.severitytext}`)
+const knobs = () => rig.simulator.fabric.knobs
+
+/** Each at a time of its own: two of one millisecond have no order. */
+async function step(attributes: Record<string, string>): Promise<void> {
+  rig.simulator.post(DN, { faultInst: { attributes } })
+  const now = Date.now()
+  await until(() => Date.now() > now, 'the next millisecond')
+}
+
+/** A source that knows one fault. By its interval nothing is compared within a test. */
+async function listening(options: ApicRigOptions = {}): Promise<void> {
+  rig = await ApicRig.make(options)
+  await rig.live([FEED])
+  rig.simulator.post(DN, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first step')
+}
+
+/** Another process, and one after it: what is announced is announced once. */
+async function again(): Promise<void> {
+  const times = rig.feedStates(FEED).filter(state => state === 'live').length
+  await rig.stop()
+  rig.start()
+  await rig.live([FEED], times + 1)
+}
+
+/** Two steps that are not pushed, and one that is: they can't be told in their order any more. */
+async function overtaken(): Promise<{ fromMs: number; toMs: number }> {
+  const before = rig.facts().length
+  const now = Date.now()
+  await until(() => Date.now() > now, 'the next millisecond')
+  rig.simulator.mute()
+  const fromMs = Date.now()
+  await step({ severity: 'critical' })
+  await step({ severity: 'warning' })
+  const toMs = Date.now()
+  rig.simulator.unmute()
+  await step({ severity: 'major' })
+  await rig.until(all => all.length > before, 'the step that is pushed')
+  return { fromMs, toMs }
+}
+
+describe('steps of a fault that were overtaken shortly before a process ended', () => {
+  it('are announced by the next one, and not by the one after it', async () => {
+    await listening()
+    const { fromMs, toMs } = await overtaken()
+    await again()
+    await until(() => gaps().length > 0, 'the gap')
+    await again()
+    expect(gaps()).toMatchObject([{ feed: FEED, classes: ['faultInst'], reason: 'outage_no_history' }])
+    const [gap] = gaps()
+    expect(Date.parse(gap?.from ?? '')).toBeGreaterThanOrEqual(fromMs)
+    expect(Date.parse(gap?.to ?? '')).toBeLessThanOrEqual(toMs)
+  })
+
+  it('are announced as well when the fault ended meanwhile, and before that came to be known', async () => {
+    await listening()
+    await overtaken()
+    rig.simulator.remove(DN)
+    await rig.until(all => all.at(-1)?.type === 'apic.fault.cleared', 'its end')
+    await again()
+    await until(() => gaps().length > 0, 'the gap')
+    await again()
+    expect(gaps().length).toBe(1)
+    expect(told()).toEqual(['raised minor', 'changed major', 'cleared major', 'gap major'])
+  })
+
+  it('of several faults are announced once', async () => {
+    await listening()
+    const other = DN.replace('/a/', '/b/')
+    rig.simulator.post(other, fault('F1394', { severity: 'minor' }))
+    await rig.until(all => all.length === 2, 'another fault')
+    rig.simulator.mute()
+    for (const severity of ['critical', 'warning']) {
+      rig.simulator.post(other, { faultInst: { attributes: { severity } } })
+      await step({ severity })
+    }
+    rig.simulator.unmute()
+    rig.simulator.post(other, { faultInst: { attributes: { severity: 'major' } } })
+    await step({ severity: 'major' })
+    await rig.until(all => all.length === 4, 'the steps that are pushed')
+    await again()
+    await until(() => gaps().length > 0, 'the gap')
+    await again()
+    expect(gaps().length).toBe(1)
+  })
+})
+
+describe('steps of a fault that an earlier process told', () => {
+  const LIFE: readonly Record<string, string>[] = [
+    { severity: 'critical' },
+    { severity: 'cleared', lc: 'retaining' },
+    { severity: 'minor', lc: 'raised' },
+    { severity: 'cleared', lc: 'retaining' },
+  ]
+
+  it.each(['whole', 'lean'] as const)('are no news to the next one, by a %s log', async fields => {
+    await listening()
+    knobs().faultRecordFields = fields
+    for (const state of LIFE) await step(state)
+    rig.simulator.remove(DN)
+    rig.simulator.post(DN, fault('F1394', { severity: 'minor' }))
+    await step({ severity: 'major' })
+    await rig.until(all => all.length === 7, 'all steps')
+    const before = told()
+    await again()
+    await again()
+    expect(told()).toEqual(before)
+  })
+
+  it('are no news where there are so many that not all are kept', async () => {
+    await listening()
+    for (let n = 0; n < 30; n++) await step({ severity: n % 2 === 0 ? 'critical' : 'minor' })
+    await rig.until(all => all.length === 31, 'all steps')
+    await again()
+    expect(gaps()).toEqual([])
+    expect(rig.facts().length).toBe(31)
+  })
+
+  it('are not asked for of the time before a store kept them', async () => {
+    await listening()
+    await overtaken()
+    const cursor = rig.store.cursor('fabric-a', FEED) ?? {}
+    const { judgedMs: _, ...before } = cursor
+    await rig.stop()
+    await rig.store.append({ source: 'fabric-a', feed: FEED, events: [], cursor: before, overdraft: true })
+    rig.start()
+    await rig.live([FEED], 2)
+    expect(gaps()).toEqual([])
+  })
+})
