@@ -92,6 +92,22 @@ describe('news of a fault', () => {
   })
 })
 
+it('of a fault whose last step was told with an older count than it has are those after it', () => {
+  const counted = (text: string): Transition[] =>
+    text.split(' ').flatMap(word => {
+      const [row = '', occur = '1'] = word.split('/')
+      return log(row).map(one => ({
+        ...one,
+        change: { ...one.change, attributes: { ...one.change.attributes, occur } },
+      }))
+    })
+  const rows = counted('R100/1 C200/1 R300/2 C400/2 R500/3')
+  // The push of 300 was lost, and with it the count.
+  const told = { ...known('C400'), state: { ...stateAt('C', 400), occur: '1' } }
+  expect(newsOf(told, rows, border('', ''))).toEqual(rows.slice(4))
+  expect(overtakenBy(told, rows).mistold).toEqual(rows[3])
+})
+
 describe('overtaken steps of a fault', () => {
   it.each([
     ['before the one that was told last', 'C300', 'S100 R200 C300', 'S100 R200'],

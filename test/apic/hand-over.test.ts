@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Change } from '../../src/subscribers/apic/decode.ts'
 import { HandOver } from '../../src/subscribers/apic/hand-over.ts'
-import { ApicRig } from '../support/apic-source.ts'
+import { ApicRig, fault } from '../support/apic-source.ts'
 import { ManualClock, until } from '../support/manual-clock.ts'
 import { turn, within } from '../support/turning.ts'
 
@@ -41,6 +41,43 @@ describe('what a successor was pushed and its predecessor had applied', () => {
 })
 
 let rig: ApicRig
+
+describe('a session that reads what it missed while another comes to be live', () => {
+  afterEach(() => rig.close())
+
+  it('does not tell again what it was pushed meanwhile', async () => {
+    const FEED = 'class/faultInst'
+    const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
+    rig = await ApicRig.make({
+      config: { subscriptions: [{ class: 'faultInst' }, { class: 'fvTenant' }] },
+      tuning: { subscriptionLifeMs: 6000 },
+    })
+    const { simulator } = rig
+    await rig.live([FEED, 'class/fvTenant'])
+    simulator.post(dn, fault('F1394'))
+    await rig.until(all => all.length === 1, 'the fault')
+    // The first session loses its subscription, and is long in asking what it missed.
+    const failed = (): number => simulator.record.requests.filter(({ status }) => status === 503).length
+    const heal = simulator.fail({ path: /faultRecord.*asc/, failure: { kind: 'html' } })
+    const { id = '' } = simulator.record.subscriptions.find(one => /faultInst/.test(one.path)) ?? {}
+    simulator.expireSubscription(id)
+    await until(() => failed() === 2, 'the questions of the first session')
+    heal()
+    simulator.remove(dn)
+    const now = Date.now()
+    await until(() => Date.now() > now, 'the next millisecond')
+    simulator.post(dn, fault('F1394'))
+    // The second watches faults at once, and tenants later than the first has its answer.
+    simulator.fail({ operation: 'subscribe', path: /fvTenant/, failure: { kind: 'slow', ms: 4000 } })
+    rig.reload()
+    await rig.live([FEED], 2)
+
+    expect(simulator.record.sessions[0]?.endedAt).toBeUndefined()
+    await until(() => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first session')
+    const told = rig.facts().map(fact => `${fact.type} ${fact.subject === dn}`)
+    expect(told).toEqual(['raised', 'cleared', 'raised'].map(step => `apic.fault.${step} true`))
+  })
+})
 
 describe('a successor that comes too late', () => {
   afterEach(() => rig.close())

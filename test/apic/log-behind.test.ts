@@ -145,6 +145,37 @@ describe('a fault log that is behind', () => {
     ])
   })
 
+  it('with all it has since its first contact, when it was empty, is not taken for purged', async () => {
+    rig = await ApicRig.make({})
+    await rig.live([FEED])
+    knobs().recordsVisibleAfterMs = NEVER_MS
+    rig.simulator.post(DN, fault('F1394', { severity: 'minor' }))
+    await rig.until(all => all.length === 1, 'the first step')
+    rig.simulator.cutSockets()
+    await rig.live([FEED], 2)
+    expect(told()).toEqual(['raised minor live'])
+  })
+
+  it('and dates an end later than the next beginning has them told in their order', async () => {
+    await away({})
+    knobs().faultRecordDelayMs = 200
+    await step({ severity: 'cleared', lc: 'retaining' })
+    await step({ severity: 'major', lc: 'raised' })
+    rig.simulator.remove(DN)
+    await step({ code: 'F1394', severity: 'critical', lc: 'raised' })
+    await step({ severity: 'warning' })
+    await back()
+    await rig.until(all => all.length >= 6, 'all steps')
+    expect(told()).toEqual([
+      'raised minor live',
+      'cleared minor resync',
+      'raised major resync',
+      'cleared major resync',
+      'raised critical resync',
+      'changed warning resync',
+    ])
+  })
+
   it('and shows it to the next process only: that one announces it, once', async () => {
     await away({ tuning: { logLagMs: 200 } })
     knobs().recordsVisibleAfterMs = NEVER_MS

@@ -116,6 +116,12 @@ export class ApicRig {
     })
   }
 
+  /** The config is read again: a session of the same source takes over, make before break. */
+  reload(): void {
+    this.#subscriber = this.#subscriber?.successor(this.config)
+    if (this.#subscriber !== undefined) this.runner.replace(this.#subscriber)
+  }
+
   get gauges(): ApicGauges {
     if (this.#subscriber === undefined) throw new Error('not started')
     return this.#subscriber.gauges()

@@ -238,9 +238,15 @@ function missed(
     return lost.length === 0 || mistold === undefined ? lost : [...lost, mistold]
   })
   tellOvertaken(core, feed, overtaken)
-  return [...byFault]
-    .flatMap(([dn, transitions]) => newsOf(knownOf(core, dn), transitions, borderOf(dn)))
-    .sort((a, b) => a.atMs - b.atMs)
+  const news = [...byFault].flatMap(([dn, transitions]) => {
+    let latestMs = Number.NEGATIVE_INFINITY
+    return newsOf(knownOf(core, dn), transitions, borderOf(dn)).map(transition => {
+      // Of an end there is the time of its record alone, which may be later than the next beginning: a fault keeps the order of its log.
+      latestMs = Math.max(latestMs, transition.atMs)
+      return { transition, latestMs }
+    })
+  })
+  return news.sort((a, b) => a.latestMs - b.latestMs).map(({ transition }) => transition)
 }
 
 /** Releases may log the fault's own time, or only the record's; of a deletion only the record tells. */

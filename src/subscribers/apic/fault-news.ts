@@ -177,7 +177,7 @@ export function upToSnapshot(
 /** Where the last told transition stands in the log; -1 when all of it is later. */
 function lastTold({ state, endedMs }: Known, transitions: readonly Transition[]): number {
   const seenMs = state === undefined ? Number.NaN : timeOf(state)
-  const same = state === undefined ? -1 : nearest(transitions, seenMs, change => isState(change, state))
+  const same = state === undefined ? -1 : rowOf(state, seenMs, transitions)
   if (endedMs === undefined) return same >= 0 ? same : transitions.findLastIndex(({ atMs }) => atMs <= seenMs)
   // The end of what was over already was not told: what came before it still can be.
   if (same >= 0 && isOver(state ?? {})) return transitions[same + 1]?.change.status === 'deleted' ? same + 1 : same
@@ -189,6 +189,18 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
   // The log is behind. The end was later than its last state, whatever the clock says by which the end was dated.
   const before = transitions.findLastIndex(({ atMs }) => atMs <= endedMs || atMs <= seenMs)
   return Math.max(same, before)
+}
+
+/**
+ * The row of the step that led to this state. How often the fault occurred may be from before steps that were never pushed: at the very time
+ * of the step it is that row all the same, and not another one nearby that fits.
+ */
+function rowOf(state: Attributes, seenMs: number, transitions: readonly Transition[]): number {
+  const near = nearest(transitions, seenMs, change => isState(change, state))
+  if (transitions[near]?.atMs === seenMs) return near
+  const { occur: _, ...step } = state
+  const exact = transitions.findLastIndex(({ atMs, change }) => atMs === seenMs && isState(change, step))
+  return exact >= 0 ? exact : near
 }
 
 /**

@@ -255,6 +255,10 @@ export class Feed implements Watched {
         endListening?.()
       }
       await Promise.race([this.#catchUp.afterSubscribing(answer, asked, hole, ended), lost.promise])
+      if (!isSuccessor && this.query.logClass === undefined && continuity.isLive(this.name)) {
+        // What waits here is old news: this one follows the other.
+        throw new Retryable('subscription_lost', `${this.name}: another session came to hear of it meanwhile`)
+      }
       const relieved = Promise.withResolvers<'relieved'>()
       endLive = continuity.begin(this.name, () => relieved.resolve('relieved'))
       this.#release()

@@ -103,7 +103,10 @@ export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: 
   } catch (error) {
     if (codeOf(error) !== 'too_large') throw error
   }
-  tellPurged(core, feed, log.cls, log.knownToMs, oldestMs ?? core.fabricNow())
+  const nowMs = core.fabricNow()
+  // Records become visible late: an empty log proves nothing of what is so young.
+  if (oldestMs === undefined && log.knownToMs > nowMs - core.tuning.overlapMs) return
+  tellPurged(core, feed, log.cls, log.knownToMs, oldestMs ?? nowMs)
 }
 
 /** Announces what was purged before it could be read. */
