@@ -148,6 +148,14 @@ describe('the log of a fault', () => {
   })
 })
 
+it('shows a later row of the same state, which was pushed, and not yet that of the snapshot', () => {
+  const shown = border('C300', 'C360')
+  expect(isLogged(known('S100'), log('S100 R350 C360'), shown, 50)).toBe(false)
+  expect(newsOf(known('S100'), log('S100 R350 C360'), shown)).toEqual([])
+  expect(isLogged(known('S100'), log('S100 R200 C300 R350 C360'), shown, 50)).toBe(true)
+  expect(newsOf(known('S100'), log('S100 R200 C300 R350 C360'), shown)).toEqual(log('R200'))
+})
+
 it('does not show yet how a fault ended that was made again since: its push says when', () => {
   expect(isLogged(known(''), log('R100 S300'), border('', 'S300'), 50)).toBe(false)
   expect(isLogged(known(''), log('R100 X200 S300'), border('', 'S300'), 50)).toBe(true)
@@ -160,6 +168,10 @@ describe('the log of a fault that flaps, with its own times', () => {
     const shown = border('R400', '')
     expect(isLogged(known('C100'), own('C100 R200 C300'), shown, 50)).toBe(false)
     expect(isLogged(known('C100'), own('C100 R200 C300 R400'), shown, 50)).toBe(true)
+  })
+
+  it('shows what was told last as something else', () => {
+    expect(isLogged(known('S300'), own('S100 R300'), border('R300', ''), 50)).toBe(true)
   })
 
   it('has no news before what was told last, though that is not there yet', () => {

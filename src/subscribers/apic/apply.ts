@@ -72,6 +72,7 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
           fabricMs: options.atMs ?? fabricMs,
           event: verdict === 'outside' ? normalised.fact?.id : outcome.fact?.id,
           told: options.missing !== true,
+          isDated: options.atMs !== undefined,
         })
   if (change.cls === 'faultInst' && outcome.mirror !== undefined) {
     const { object } = outcome.mirror
@@ -147,12 +148,16 @@ export function isStale(core: Pick<Core, 'mirror'>, change: Change): boolean {
   if (change.status === 'deleted' || isLogClass(change.cls)) return false
   const known = core.mirror.get(change.dn)?.attributes
   // Of an object that is gone: what is no newer than its last word came before its end, by the slower socket.
-  const held = known ?? core.mirror.end(change.dn)?.last
+  const end = core.mirror.end(change.dn)
+  const held = known ?? end?.last
   if (held === undefined) return false
+  // A step shortly before an end that its log told, and that the log did not show yet.
+  const endedMs = end?.isDated === true && change.status === 'modified' ? end.endedMs : Number.NEGATIVE_INFINITY
   for (const property of TIME_PROPERTIES) {
     const last = msOf(held[property])
     const pushed = msOf(change.attributes[property])
-    if (!Number.isNaN(pushed) && !Number.isNaN(last)) return known === undefined ? pushed <= last : pushed < last
+    if (Number.isNaN(pushed) || Number.isNaN(last)) continue
+    return known === undefined ? pushed <= Math.max(last, endedMs) : pushed < last
   }
   return false
 }

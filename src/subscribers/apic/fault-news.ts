@@ -134,18 +134,21 @@ function pastMissing({ state, missingMs }: Known, transitions: readonly Transiti
 export function isLogged(known: Known, transitions: readonly Transition[], border: Border, sinceMs: number): boolean {
   const { there, state } = known
   const { shown } = border
-  const laterOf = (some: readonly Transition[]): readonly Transition[] =>
-    some.slice(pastMissing(known, some, lastTold(known, some) + 1))
+  const last = lastTold(known, transitions)
+  const from = pastMissing(known, transitions, last + 1)
   if (shown === undefined) {
     // Where the log shows it, but neither the snapshot nor what was told, its end is what the log lacks.
-    const last = laterOf(upToSnapshot(transitions, border)).at(-1)?.change
-    if (last !== undefined) return last.status === 'deleted' || isOver(last.attributes)
+    const latest = upToSnapshot(transitions, border).slice(from).at(-1)?.change
+    if (latest !== undefined) return latest.status === 'deleted' || isOver(latest.attributes)
     return !there || state === undefined || isOver(state)
   }
   const shownMs = timeOf(shown)
   if (!(shownMs >= sinceMs)) return true
   if (there && state !== undefined && timeOf(state) === shownMs && isSameState(shown, state)) return true
-  return nearest(laterOf(transitions), shownMs, change => isState(change, shown)) >= 0
+  // What was told last may have been told as something else: its row is there all the same.
+  const told = transitions[last]
+  if (told !== undefined && told.atMs === shownMs && isState(told.change, shown)) return true
+  return nearest(beforePush(transitions, border).slice(from), shownMs, change => isState(change, shown)) >= 0
 }
 
 /** Without what the row leaves empty: the fault may have it, and its log does not carry it. */
@@ -157,21 +160,26 @@ export function given({ attributes }: Change): Record<string, string> {
  * The snapshot was taken somewhere between question and answer, and from there on there are pushes. Of a fault that it shows,
  * its own time says where. One that it does not show was gone: the log up to an end is before it, unless it was pushed.
  */
-export function upToSnapshot(
-  transitions: readonly Transition[],
-  { shown, pushed, askedMs }: Border,
-): readonly Transition[] {
+export function upToSnapshot(transitions: readonly Transition[], border: Border): readonly Transition[] {
+  const { shown, askedMs } = border
+  const before = beforePush(transitions, border)
   if (shown !== undefined) {
     const shownMs = timeOf(shown)
-    const at = nearest(transitions, shownMs, change => isState(change, shown))
-    if (at >= 0) return transitions.slice(0, at + 1)
-    return transitions.filter(({ atMs }) => atMs <= (Number.isNaN(shownMs) ? askedMs : shownMs))
+    const at = nearest(before, shownMs, change => isState(change, shown))
+    if (at >= 0) return before.slice(0, at + 1)
+    return before.filter(({ atMs }) => atMs <= (Number.isNaN(shownMs) ? askedMs : shownMs))
   }
-  const pushedMs = pushed === undefined ? Number.NaN : timeOf(pushed.attributes)
-  const at = pushed === undefined ? -1 : nearest(transitions, pushedMs, change => isState(change, pushed.attributes))
-  const before = at >= 0 ? transitions.slice(0, at) : transitions.filter(({ atMs }) => !(atMs >= pushedMs))
   const end = before.findLastIndex(({ change }) => change.status === 'deleted')
   return before.filter(({ atMs }, index) => index <= end || atMs <= askedMs)
+}
+
+/** Those before the first push since the subscription was made, unless the snapshot is later than that. */
+function beforePush(transitions: readonly Transition[], { shown, pushed }: Border): readonly Transition[] {
+  if (pushed === undefined) return transitions
+  const pushedMs = timeOf(pushed.attributes)
+  if (shown !== undefined && !(pushedMs > timeOf(shown))) return transitions
+  const at = nearest(transitions, pushedMs, change => isState(change, pushed.attributes))
+  return at >= 0 ? transitions.slice(0, at) : transitions.filter(({ atMs }) => !(atMs >= pushedMs))
 }
 
 /** Where the last told transition stands in the log; -1 when all of it is later. */

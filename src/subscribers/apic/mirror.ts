@@ -20,6 +20,8 @@ export interface End {
   readonly endedMs: number
   /** The end was told by the fabric itself, not found missing: nothing that happened before it is news. */
   readonly told: boolean
+  /** The time is that of the log of this process: what the object itself dates before it is of the life that has ended. */
+  readonly isDated?: boolean
   /** The last of what `KEPT` names. */
   readonly last: Readonly<Record<string, string>>
   /** As the store had it. */
@@ -80,7 +82,7 @@ export class ApicMirror {
   apply(
     change: MirrorChange,
     now: number,
-    { fabricMs, event, told }: { fabricMs: number; event: string | undefined; told: boolean },
+    { fabricMs, event, ...end }: { fabricMs: number; event: string | undefined } & Pick<End, 'told' | 'isDated'>,
   ): MirrorChange[] {
     this.#tombstones.delete(change.key)
     this.#replaced(this.#entries.get(change.key)?.object, change.object ?? undefined)
@@ -94,15 +96,15 @@ export class ApicMirror {
       const value = last?.attributes[name]
       return value === undefined ? [] : [[name, value] as const]
     })
-    const end: Tombstone = {
+    const tombstone: Tombstone = {
       version: event ?? last?.version ?? '',
       endedMs: fabricMs,
-      told,
+      ...end,
       last: Object.fromEntries(kept),
       at: now,
     }
-    this.#tombstones.set(change.key, end)
-    return [{ key: change.key, object: objectOf(change.key, last?.family ?? '', end) }, ...this.#forget(fabricMs)]
+    this.#tombstones.set(change.key, tombstone)
+    return [{ key: change.key, object: objectOf(change.key, last?.family ?? '', tombstone) }, ...this.#forget(fabricMs)]
   }
 
   /** An object as the store shall have it, or what is remembered of it when it is gone; undefined: nothing. */
