@@ -85,6 +85,7 @@ describe('news of a fault', () => {
     ['after the snapshot, by the shown state', '', 'R100 C200', 'R100', '', ''],
     ['on the way of the snapshot, come and gone', '', 'R10100 X10200', '', '', 'R10100 X10200'],
     ['after the snapshot, pushed', '', 'R10100 X10200', '', 'R10100', ''],
+    ['before the snapshot, and pushed again in the same state since', '', 'R9000 X9050', '', 'R9120', 'R9000 X9050'],
     ['after the snapshot, its push still under way', '', 'R100 X200 R10300', '', '', 'R100 X200'],
     ['before and after the snapshot', '', 'R9000 X9100 R10100 X10200', '', 'R10100', 'R9000 X9100'],
   ])('%s', (_, told, rows, shown, pushed, news) => {

@@ -101,6 +101,29 @@ describe('steps of a fault that were overtaken shortly before a process ended', 
   })
 })
 
+describe('a step that was told with what steps before it left', () => {
+  it('is taken for an older one of the log: what was lost is announced all the same', async () => {
+    await listening()
+    knobs().faultRecordFields = 'lean'
+    await step({ lc: 'soaking' })
+    await step({ severity: 'major' })
+    await step({ severity: 'minor' })
+    rig.simulator.mute()
+    const fromMs = Date.now()
+    await step({ lc: 'raised' })
+    const toMs = Date.now()
+    rig.simulator.unmute()
+    // Told as it was 3 steps before: all that is pushed of it is its severity.
+    await step({ severity: 'major' })
+    await rig.until(all => all.length === 5, 'the steps that are pushed')
+    await again()
+    const [gap] = await until(() => (gaps().length > 0 ? gaps() : undefined), 'the gap')
+    expect(Date.parse(gap?.from ?? '')).toBeGreaterThanOrEqual(fromMs)
+    expect(Date.parse(gap?.to ?? '')).toBeLessThanOrEqual(toMs)
+    expect(gaps().length).toBe(1)
+  })
+})
+
 describe('steps of a fault that an earlier process told', () => {
   const LIFE: readonly Record<string, string>[] = [
     { severity: 'critical' },

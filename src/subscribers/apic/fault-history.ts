@@ -166,11 +166,19 @@ export async function tellMissedFaults(
   const { rows, purged } = stretch
   for (const { fromMs, toMs } of purged) tellPurged(core, feed, FAULT_LOG, fromMs, toMs)
   let told = 0
+  const late: Transition[] = []
   for (const transition of missed(core, feed, byFault, borderOf)) {
-    if (tell(core, feed, transition, shown.get(transition.change.dn), asked)) told++
+    const { dn } = transition.change
+    // A push was faster than the reading, or was told with what lost steps had left, and so taken for an older one: it is the later news.
+    if (Date.parse(core.mirror.get(dn)?.attributes['lastTransition'] ?? '') > transition.atMs) late.push(transition)
+    else if (tell(core, feed, transition, shown.get(dn), asked)) told++
     await core.outbox.room()
   }
   core.signal.throwIfAborted()
+  const lost = [...Map.groupBy(late, ({ change }) => change.dn)].flatMap(([dn, steps]) =>
+    faults.unheard(feed.name, dn, steps, byFault.get(dn)),
+  )
+  tellOvertaken(core, feed, lost)
   faults.begin(
     feed.name,
     // A row that becomes visible later than this first read is judged as well.
@@ -277,8 +285,6 @@ function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Ch
   const { cls, dn } = change
   const known = core.mirror.get(dn)?.attributes
   const isKnown = known !== undefined
-  // A push was faster than the reading: it is the later news.
-  if (Date.parse(known?.['lastTransition'] ?? '') > atMs) return false
   // A row lacks some properties of the fault: what is there lends them, so that the comparison finds nothing to learn.
   const lent = isKnown || change.status === 'deleted' ? {} : (shown?.attributes ?? {})
   const whole: Change = {

@@ -178,7 +178,12 @@ function beforePush(transitions: readonly Transition[], { shown, pushed }: Borde
   if (pushed === undefined) return transitions
   const pushedMs = timeOf(pushed.attributes)
   if (shown !== undefined && !(pushedMs > timeOf(shown))) return transitions
-  const at = nearest(transitions, pushedMs, change => isState(change, pushed.attributes))
+  const near = nearest(transitions, pushedMs, change => isState(change, pushed.attributes))
+  // One whose life was over by then is an earlier one: the row of what was pushed does not show yet.
+  const isEarlier = transitions.some(
+    ({ atMs, change }, index) => index > near && change.status === 'deleted' && atMs < pushedMs,
+  )
+  const at = isEarlier ? -1 : near
   return at >= 0 ? transitions.slice(0, at) : transitions.filter(({ atMs }) => !(atMs >= pushedMs))
 }
 
