@@ -191,6 +191,20 @@ describe('a fault in a hole', () => {
     expect(rig.happenings.some(one => one.type === 'advice' && one.text.includes('faultRecord'))).toBe(true)
   })
 
+  it('whose log was emptied meanwhile is a gap: it had records, and not of so late ones only', async () => {
+    await start()
+    await comeAndGo(`${NODE}/a/fault-F1394`)
+    await rig.until(all => all.length === 2, 'a life')
+    await away(() => nextMs())
+    await away(async () => {
+      await comeAndGo(`${NODE}/b/fault-F1394`)
+      rig.simulator.fabric.logs.purge('faultRecord', 100)
+    })
+    await away(() => nextMs())
+    const [gap] = rig.facts().flatMap(fact => fact.data.gap ?? [])
+    expect(gap).toMatchObject({ feed: FEED, classes: ['faultRecord'], reason: 'history_purged' })
+  })
+
   it('whose records were purged meanwhile is a gap, with its bounds', async () => {
     await start()
     await comeAndGo(`${NODE}/a/fault-F1394`)

@@ -104,8 +104,9 @@ export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: 
     if (codeOf(error) !== 'too_large') throw error
   }
   const nowMs = core.fabricNow()
-  // Records become visible late: an empty log proves nothing of what is so young.
-  if (oldestMs === undefined && log.knownToMs > nowMs - core.tuning.overlapMs) return
+  // Records become visible late: a log in which nobody saw one yet proves nothing of what is so young.
+  const isYoung = log.knownToMs > nowMs - core.tuning.overlapMs
+  if (oldestMs === undefined && isYoung && !feed.position.sawRecord) return
   tellPurged(core, feed, log.cls, log.knownToMs, oldestMs ?? nowMs)
 }
 
