@@ -205,6 +205,21 @@ describe('a fault in a hole', () => {
     expect(gap).toMatchObject({ feed: FEED, classes: ['faultRecord'], reason: 'history_purged' })
   })
 
+  it('of a log that could not be read until now is a gap', async () => {
+    rig = await ApicRig.make({ start: false })
+    const heal = rig.simulator.fail({
+      operation: 'query',
+      path: /faultRecord/,
+      failure: { kind: 'error', status: 403, code: '403', text: 'user has no right to read this' },
+    })
+    rig.start()
+    await rig.live([FEED])
+    heal()
+    await away(() => comeAndGo(DN))
+    const [gap] = await rig.until(all => all.length > 0, 'the gap')
+    expect(gap?.data.gap).toMatchObject({ feed: FEED, classes: ['faultInst'], reason: 'outage_no_history' })
+  })
+
   it('whose records were purged meanwhile is a gap, with its bounds', async () => {
     await start()
     await comeAndGo(`${NODE}/a/fault-F1394`)

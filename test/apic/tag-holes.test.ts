@@ -12,6 +12,23 @@ async function start(options?: ApicRigOptions): Promise<void> {
   rig = tags.rig
 }
 
+/** The tag is followed by what it shows of faults; gives the name of its feed. */
+async function startFaults(config: Record<string, unknown> = {}): Promise<string> {
+  const subscriptions = [
+    { tag: 'production', query_target: 'subtree', target_subtree_class: 'faultInst' },
+    { class: 'fvCtx' },
+  ]
+  await start({ config: { subscriptions, ...config } })
+  await tags.tag(A, 'add=production')
+  rig.start()
+  const isTag = (feed: string): boolean => feed.startsWith('tag/')
+  const declared = () =>
+    rig.happenings.flatMap(one => (one.type === 'feed_declared' && isTag(one.feed) ? [one.feed] : []))
+  const feed = await until(() => declared()[0], 'the tag')
+  await rig.live([feed])
+  return feed
+}
+
 afterEach(async () => {
   await tags.close()
 })
@@ -52,6 +69,22 @@ describe('what happens while nobody looks', () => {
       `${B} fvTenant.deleted left-selection`,
     ])
     expect(rig.facts().filter(({ data }) => data.gap?.feed === FEED)).toHaveLength(1)
+  })
+
+  it('faults below what carries the tag that came and went lie in a gap', async () => {
+    const feed = await startFaults()
+    rig.simulator.post(`${A}/fault-F1`, fault('F1'))
+    await rig.until(all => all.length === 1, 'a fault')
+    const { simulator } = rig
+    simulator.knobs.refuseSockets = 503
+    simulator.cutSockets()
+    await until(() => simulator.openSockets === 0, 'the cut')
+    simulator.post(`${A}/fault-F2`, fault('F2'))
+    simulator.remove(`${A}/fault-F2`)
+    simulator.knobs.refuseSockets = undefined
+    await rig.live([feed], 2)
+    const gaps = rig.facts().flatMap(({ data }) => (data.gap?.feed === feed ? [data.gap] : []))
+    expect(gaps).toMatchObject([{ feed, classes: ['faultInst'], reason: 'outage_no_history' }])
   })
 
   it('tags whose pushes never come are found by the next reconcile, and the watch is made anew', async () => {

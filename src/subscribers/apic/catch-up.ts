@@ -147,7 +147,7 @@ export class CatchUp {
     })
   }
 
-  /** How many events that made; undefined when the log of faults can't be read. */
+  /** How many events that made; undefined when the log of faults can't be read, or was not until now. */
   async #readFaults(shown: Whole, asked: Asked, hole: Missed | undefined, signal: AbortSignal) {
     const { report, source } = this.#core
     try {

@@ -120,13 +120,13 @@ export interface MissedFaults {
 /**
  * Tells the transitions between the feed's position and the snapshot that nobody has told: all of them but, for a fault that
  * the snapshot shows, the one that led to the state shown: that one is told whole by the comparison that follows.
- * Returns how many events that made.
+ * Returns how many events that made; undefined where nobody knew from when on to read: it reads from now on.
  */
 export async function tellMissedFaults(
   core: Core,
   feed: Watched,
   { snapshot, asked, hole, signal }: MissedFaults,
-): Promise<number> {
+): Promise<number | undefined> {
   const { position } = feed
   const untilMs = asked.fabricMs
   const { faults } = core.continuity
@@ -136,7 +136,7 @@ export async function tellMissedFaults(
     await firstContact(core, feed, untilMs)
     faults.begin(feed.name, untilMs, [])
     position.judge(untilMs, 0)
-    return 0
+    return undefined
   }
   if (position.judgedMs !== undefined) faults.resume(feed.name, position.judgedMs)
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
