@@ -87,6 +87,27 @@ describe('what happens while nobody looks', () => {
     expect(gaps).toMatchObject([{ feed, classes: ['faultInst'], reason: 'outage_no_history' }])
   })
 
+  it('each step of a fault below it that was overtaken lies in a gap of its own', async () => {
+    const feed = await startFaults({ reconcile_interval: '1s' })
+    const dn = `${A}/fault-F1`
+    const step = async (severity: string): Promise<void> => {
+      rig.simulator.post(dn, { faultInst: { attributes: { severity } } })
+      const now = Date.now()
+      await until(() => Date.now() > now, 'the next millisecond')
+    }
+    const gaps = () => rig.facts().flatMap(({ data }) => data.gap ?? [])
+    rig.simulator.post(dn, fault('F1', { severity: 'minor' }))
+    await rig.until(all => all.length === 1, 'a fault')
+    for (const [n, lost] of (['critical', 'warning'] as const).entries()) {
+      rig.simulator.mute()
+      await step(lost)
+      rig.simulator.unmute()
+      await step(n === 0 ? 'major' : 'minor')
+      await until(() => gaps().length > n, `gap ${n + 1}`)
+    }
+    expect(gaps()).toMatchObject([{ feed }, { feed }])
+  })
+
   it('tags whose pushes never come are found by the next reconcile, and the watch is made anew', async () => {
     await start({ config: { reconcile_interval: '1s' } })
     await tags.tag(A, 'add=production')

@@ -180,7 +180,8 @@ export class TagFeed {
         onProof: () => this.prove(),
         isFirstGap: () => {
           const isFirst = !this.#toldGap
-          this.#toldGap = true
+          // While all are live there is no outage: each was deaf by itself.
+          this.#toldGap = this.#endLive === undefined
           return isFirst
         },
       })

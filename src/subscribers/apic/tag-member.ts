@@ -86,7 +86,10 @@ function add(core: Core, tag: string, item: Item | undefined, { isFirstGap }: Me
   const gap = item?.fact?.data.gap
   if (item === undefined) return
   if (gap === undefined) core.outbox.add(tag, item)
-  else if (isFirstGap()) core.outbox.add(tag, { fact: gapFact(core.source, { ...gap, feed: tag }) })
+  // One that comes with an object speaks of that object alone.
+  else if (item.mirror !== undefined || isFirstGap()) {
+    core.outbox.add(tag, { ...item, fact: gapFact(core.source, { ...gap, feed: tag }) })
+  }
 }
 
 function report(core: Core, tag: string, { onState, onProof }: MemberOptions, happening: Happening): void {
