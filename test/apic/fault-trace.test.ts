@@ -1,5 +1,6 @@
 /** What is kept with a fault of what was heard of it. */
 import { describe, expect, it } from 'vitest'
+import type { Transition } from '../../src/subscribers/apic/fault-news.ts'
 import { leftOut, readTrace, traceOf } from '../../src/subscribers/apic/fault-trace.ts'
 import { FaultsHeard } from '../../src/subscribers/apic/faults-heard.ts'
 import { heardOf } from '../../src/subscribers/apic/heard-steps.ts'
@@ -63,6 +64,33 @@ describe('the trace of a fault', () => {
     expect(fromMs).toBe(Number.NEGATIVE_INFINITY)
     expect(steps.length).toBeLessThan(8)
     expect(steps.at(-1)?.atMs).toBe(AT_MS + 2000)
+  })
+
+  it('tells which step was told last: what was announced is no repeat of it', () => {
+    const before = new FaultsHeard()
+    before.note(DN, state('minor'), 0)
+    before.note(DN, state('major', AT_MS + 3000), 0)
+    before.begin('class/faultInst', AT_MS - 1, [])
+    const row = (severity: string, atMs: number): Transition => ({
+      atMs,
+      change: { cls: 'faultInst', dn: DN, status: 'modified', attributes: state(severity, atMs) },
+    })
+    const lost = [row('critical', AT_MS + 2000)]
+    expect(before.unheard('class/faultInst', DN, lost)).toEqual(lost)
+    const { trace } = before.traced({ key: DN, object }).object ?? {}
+    const after = new FaultsHeard()
+    const judged = new Map([['class/faultInst', AT_MS - 1]])
+    after.inherit([{ dn: DN, atMs: AT_MS + 3000, state: state('major', AT_MS + 3000), trace }], AT_MS + 9000, judged)
+    // Something else of it changed.
+    after.note(DN, state('major', AT_MS + 3000), 0)
+    expect(readTrace(DN, after.traced({ key: DN, object }).object?.trace ?? '').steps.length).toBe(3)
+  })
+
+  it('that can’t be read, of a fault without a time, is as none', () => {
+    const heard = new FaultsHeard()
+    const judged = new Map([['class/faultInst', AT_MS]])
+    heard.inherit([{ dn: DN, atMs: Number.NaN, state: { severity: 'major' }, trace: '?' }], AT_MS + 9000, judged)
+    expect(heard.traced({ key: DN, object })).toEqual({ key: DN, object })
   })
 
   it('is not kept of what is gone for good, or was never heard of', () => {

@@ -105,7 +105,7 @@ describe('the transitions heard of a fault', () => {
 
   it('begin with the last of an earlier process, whose row may be dated later and show only now', () => {
     const heard = new FaultsHeard()
-    heard.inherit([{ dn: DN, atMs: 1000, state: stateOf('minor', 1000) }])
+    heard.inherit([{ dn: DN, atMs: 1000, state: stateOf('minor', 1000) }], 1000)
     heard.begin(FEED, 0, [], 1100)
     note(heard, 'minor', 1000)
     note(heard, 'critical', 2000)

@@ -1,5 +1,6 @@
 /** What an earlier process heard of faults, and what it did not: the next one tells them apart. */
 import { afterEach, describe, expect, it } from 'vitest'
+import { subscriptionSchema } from '../../src/config/query.ts'
 import { ApicRig, type ApicRigOptions, fault } from '../support/apic-source.ts'
 import { until } from '../support/manual-clock.ts'
 
@@ -99,6 +100,23 @@ describe('steps of a fault that were overtaken shortly before a process ended', 
     await again()
     expect(gaps().length).toBe(1)
   })
+
+  it('are announced as well where a feed of faults that is new asks first', async () => {
+    await listening()
+    await overtaken()
+    await rig.stop()
+    const other = subscriptionSchema.parse({ class: 'topology/pod-1/node-102/faultInst' })
+    Object.assign(rig.config, { subscriptions: [...rig.config.subscriptions, other] })
+    const heal = rig.simulator.fail({
+      operation: 'subscribe',
+      path: /class.faultInst/,
+      failure: { kind: 'slow', ms: 1500 },
+    })
+    rig.start()
+    await rig.live([FEED], 2)
+    heal()
+    await until(() => gaps().some(({ feed }) => feed === FEED), 'the gap')
+  })
 })
 
 describe('a step that was told with what steps before it left', () => {
@@ -153,6 +171,17 @@ describe('steps of a fault that an earlier process told', () => {
     await again()
     expect(gaps()).toEqual([])
     expect(rig.facts().length).toBe(31)
+  })
+
+  it('are no news to the one after it either, though that one kept on', async () => {
+    await listening()
+    for (let n = 0; n < 30; n++) await step({ severity: n % 2 === 0 ? 'critical' : 'minor' })
+    await rig.until(all => all.length === 31, 'all steps')
+    await again()
+    await step({ severity: 'warning' })
+    await rig.until(all => all.length === 32, 'another step')
+    await again()
+    expect(gaps()).toEqual([])
   })
 
   it('are not asked for of the time before a store kept them', async () => {

@@ -21,7 +21,7 @@ import {
 } from './fault-news.ts'
 import type { Inherited } from './faults-heard.ts'
 import { newestFirst, tellIfPurged, tellPurged } from './history.ts'
-import { tellOvertaken } from './hole.ts'
+import { showsFaults, tellOvertaken } from './hole.ts'
 import { type LogAsker, type LogRow, readLog } from './log-pages.ts'
 import { faultOfRecord } from './normalise-fault.ts'
 import { askPatiently } from './patient.ts'
@@ -130,8 +130,9 @@ export async function tellMissedFaults(
   const { position } = feed
   const untilMs = asked.fabricMs
   const { faults } = core.continuity
-  const { judgedMs = Number.POSITIVE_INFINITY } = position
-  faults.inherit(lastKnown(core, Math.min(untilMs - core.tuning.overlapMs, judgedMs) - SKEW_MS), position.judgedMs)
+  const judged = judgedOf(core)
+  const knownMs = Math.min(untilMs - core.tuning.overlapMs, ...judged.values()) - SKEW_MS
+  faults.inherit(lastKnown(core, knownMs), untilMs, judged)
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
     faults.begin(feed.name, untilMs, [])
@@ -202,6 +203,14 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
   const answer = await askPatiently(core, url, 'history', core.signal)
   if (answer.objects.length > 0) feed.position.see()
   feed.position.begin(untilMs, untilMs)
+}
+
+/** Until when the log was judged for each feed that shows faults, as far as it was. */
+function judgedOf(core: Core): Map<string, number> {
+  const feeds = core.watchers().filter(showsFaults)
+  return new Map(
+    feeds.flatMap(({ name, position: { judgedMs } }) => (judgedMs === undefined ? [] : [[name, judgedMs]])),
+  )
 }
 
 /** Faults whose last step was after `sinceMs`, and when it was. */

@@ -44,7 +44,7 @@ export class FaultsHeard {
   /** What the next process will not ask for any more, for each feed. */
   readonly #settled = new Map<string, number>()
   #settledMs = Number.NEGATIVE_INFINITY
-  /** Of the faults that changed shortly before this process began. */
+  /** Of the faults that changed shortly before this process began: up to when not all that was heard is known. */
   #known: Map<string, number> | undefined
   /** From when on all that earlier processes heard is known. */
   #inheritedMs = Number.POSITIVE_INFINITY
@@ -53,30 +53,37 @@ export class FaultsHeard {
   #readToMs = Number.NEGATIVE_INFINITY
 
   /**
-   * What earlier processes have heard of each of these faults: what becomes visible of the time before it is no news. `judgedMs`:
-   * what they kept with the faults names all that they heard since then.
+   * What earlier processes have heard of each of these faults: what becomes visible of the time before it is no news. `judged`: until
+   * when they judged the log, for each feed, by `nowMs` of the fabric. What they kept with the faults names all that they heard since.
    */
-  inherit(known: Iterable<Inherited>, judgedMs = Number.POSITIVE_INFINITY): void {
+  inherit(known: Iterable<Inherited>, nowMs: number, judged: ReadonlyMap<string, number> = new Map()): void {
     if (this.#known !== undefined) return
     this.#known = new Map()
+    // Never beyond it: the fabric's clock may have been set back.
+    const judgedMs = Math.min(nowMs, ...judged.values())
     this.#inheritedMs = judgedMs
     const all: Heard[] = []
     const last = new Set<Heard>()
     for (const { dn, atMs, state, wasOver, trace = '' } of known) {
       const { fromMs, steps } = readTrace(dn, trace)
-      const isWhole = steps.length > 0 && judgedMs < Number.POSITIVE_INFINITY
+      const isWhole = steps.length > 0 && judged.size > 0
+      if (!isWhole && Number.isNaN(atMs)) continue
       const untilMs = isWhole ? Math.max(fromMs, judgedMs) : atMs
       this.#known.set(dn, Math.max(this.#known.get(dn) ?? untilMs, untilMs))
       // Its row may be dated a little later than it, and become visible only now.
       const heard = isWhole ? steps : [heardOf(dn, state, atMs, wasOver)]
       all.push(...heard)
-      for (const one of heard.slice(-1)) last.add(one)
+      // What was announced is heard of later than what was told.
+      const told = heard.findLast(one => one.atMs === Math.trunc(atMs)) ?? heard.at(-1)
+      if (told !== undefined) last.add(told)
     }
     // So that the oldest are forgotten first.
     for (const heard of all.sort((a, b) => a.atMs - b.atMs)) {
       const ofOne = this.#add(heard)
       if (last.has(heard)) ofOne.told = heard
     }
+    // All of them at once: which of them asks first is of no matter.
+    for (const [feed, ms] of judged) this.resume(feed, Math.min(ms, nowMs))
   }
 
   /** All rows that this feed reads of after `judgedMs` should have been heard, by earlier processes or by this one. */
@@ -177,7 +184,7 @@ export class FaultsHeard {
   #add(heard: Heard): HeardOfOne {
     let sofar = this.#byFault.get(heard.dn)
     if (sofar === undefined) {
-      sofar = { all: [], told: undefined, trace: this.#forgotten(), traced: 0 }
+      sofar = { all: [], told: undefined, trace: this.#forgotten(heard.dn), traced: 0 }
       this.#byFault.set(heard.dn, sofar)
     }
     sofar.all.push(heard)
@@ -193,13 +200,13 @@ export class FaultsHeard {
     const recent = one.all.filter(({ readBy, atMs }) => readBy === undefined && atMs > this.#settledMs)
     const left = recent.splice(0, recent.length - MOST_TRACED / 2)
     const leftMs = left.reduce((latest, { atMs }) => Math.max(latest, atMs), Number.NEGATIVE_INFINITY)
-    one.trace = this.#forgotten(leftMs) + recent.map(traceOf).join('')
+    one.trace = this.#forgotten(heard.dn, leftMs) + recent.map(traceOf).join('')
     one.traced = recent.length
   }
 
   /** The words for what is not in a trace, if the next process might ask for it. */
-  #forgotten(leftMs = Number.NEGATIVE_INFINITY): string {
-    const untilMs = Math.max(leftMs, this.#forgottenMs)
+  #forgotten(dn: string, leftMs = Number.NEGATIVE_INFINITY): string {
+    const untilMs = Math.max(leftMs, this.#forgottenMs, this.#known?.get(dn) ?? leftMs)
     return untilMs > this.#settledMs ? leftOut(untilMs) : ''
   }
 
