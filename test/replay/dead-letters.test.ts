@@ -14,6 +14,7 @@ import type { Summary } from '../../src/replay/wish.ts'
 import { type Clock, systemClock } from '../../src/scheduler/clock.ts'
 import { openStore } from '../../src/store/open.ts'
 import type { SqliteStore } from '../../src/store/store.ts'
+import { readTrace } from '../../src/subscribers/apic/fault-trace.ts'
 import { type RunningNats, startNatsServer } from '../../src/tools/nats-server.ts'
 import { captured } from '../cli/captured-io.ts'
 import { contents, NEWEST, natsBinary, natsConfig, numbered } from '../support/nats.ts'
@@ -207,6 +208,23 @@ it('an old state is not laid over a newer one; a newer one goes on in the chain'
   expect(event).toMatchObject({ type: 'apic.fault.changed', severitytext: 'major', origin: 'backfill' })
   const object = await withStore(async store => store.mirror('fabric-a').get(FAULT))
   expect(object).toMatchObject({ version: event?.id, attributes: { severity: 'major', code: 'F1394' } })
+})
+
+it('a newer state is kept with what the daemon wants to know of the fault after its start', async () => {
+  const trace = 'm4i0000,warning,raised,;m4i0001,minor,raised,;'
+  await plant('fabric-a', 'socket', fault(FAULT, '2026-11-22T20:00:00.000+00:00', 'major'), [{ ...known, trace }])
+  await plant('fabric-a', 'socket', fault(FAULT, '2026-11-22T21:00:00.000+00:00', 'critical'))
+  const other = FAULT.replace('1/7', '1/8')
+  const untraced = { ...known, key: other, attributes: { ...known.attributes, dn: other } }
+  await plant('fabric-a', 'socket', fault(other, '2026-11-22T20:00:00.000+00:00', 'major'), [untraced])
+  expect((await replay()).sources[0]).toMatchObject({ read: 3, sent: 3 })
+  const kept = await withStore(async store => [FAULT, other].map(dn => store.mirror('fabric-a').get(dn)?.trace ?? ''))
+  expect(kept[0]?.startsWith(trace)).toBe(true)
+  expect(kept.map(words => readTrace('', words).steps.map(({ state }) => state?.severity))).toEqual([
+    ['warning', 'minor', 'major', 'critical'],
+    ['major'],
+  ])
+  expect(readTrace('', kept[1] ?? '').fromMs).toBe(Date.parse('2026-11-22T19:00:00.000Z'))
 })
 
 it('an event that was too large goes to the sink once more, and lies there again until the sink takes it', async () => {

@@ -130,9 +130,7 @@ export async function tellMissedFaults(
   const { position } = feed
   const untilMs = asked.fabricMs
   const { faults } = core.continuity
-  const judged = judgedOf(core)
-  const knownMs = Math.min(untilMs - core.tuning.overlapMs, ...judged.values()) - SKEW_MS
-  faults.inherit(lastKnown(core, knownMs), untilMs, judged)
+  if (!faults.hasInherited) inherit(core, untilMs)
   if (position.readToMs === undefined) {
     await firstContact(core, feed, untilMs)
     faults.begin(feed.name, untilMs, [])
@@ -205,12 +203,15 @@ async function firstContact(core: Core, feed: Watched, untilMs: number): Promise
   feed.position.begin(untilMs, untilMs)
 }
 
-/** Until when the log was judged for each feed that shows faults, as far as it was. */
-function judgedOf(core: Core): Map<string, number> {
-  const feeds = core.watchers().filter(showsFaults)
-  return new Map(
-    feeds.flatMap(({ name, position: { judgedMs } }) => (judgedMs === undefined ? [] : [[name, judgedMs]])),
-  )
+/** What earlier processes heard, for all feeds at once: they may have judged the log until different times. */
+function inherit(core: Core, untilMs: number): void {
+  const judged = new Map<string, number>()
+  for (const feed of core.watchers()) {
+    const { judgedMs } = feed.position
+    if (judgedMs !== undefined && showsFaults(feed)) judged.set(feed.name, judgedMs)
+  }
+  const sinceMs = Math.min(untilMs - core.tuning.overlapMs, ...judged.values()) - SKEW_MS
+  core.continuity.faults.inherit(lastKnown(core, sinceMs), untilMs, judged)
 }
 
 /** Faults whose last step was after `sinceMs`, and when it was. */

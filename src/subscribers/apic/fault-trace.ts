@@ -28,6 +28,12 @@ export function leftOut(untilMs: number): string {
   return `<${Math.trunc(untilMs).toString(36)};`
 }
 
+/** The words with one more step, of a fault that was in a state of `beforeMs`: that was told, if the words don't say so. */
+export function traceWith(words: string | undefined, beforeMs: number, heard: Heard): string {
+  const before = words ?? (Number.isNaN(beforeMs) ? '' : leftOut(beforeMs))
+  return before + traceOf(heard)
+}
+
 /** What the words say. What can't be read is left out, and all before it. */
 export function readTrace(dn: string, text: string): Trace {
   let fromMs = Number.NEGATIVE_INFINITY

@@ -3,11 +3,12 @@
  * go on: what happened meanwhile stands in the fault log, but a later push has overtaken it, and telling it now would turn
  * a fault's history round. So it is announced.
  */
-import type { MirrorChange } from '../../record.ts'
+import type { ManagedObject, MirrorChange } from '../../record.ts'
 import { unaccounted } from './fault-accounts.ts'
 import { SKEW_MS, type Transition } from './fault-news.ts'
-import { leftOut, readTrace, traceOf } from './fault-trace.ts'
+import { leftOut, readTrace, traceOf, traceWith } from './fault-trace.ts'
 import { closedMs, type Heard, heardNear, heardOf, isSameState, offMs, type Placed, placed } from './heard-steps.ts'
+import { msOf } from './times.ts'
 
 /** A fault as an earlier process knew it: its last step, or its end. */
 export interface Inherited {
@@ -52,12 +53,17 @@ export class FaultsHeard {
   /** What is told of a time up to then may be what was read when a feed began. */
   #readToMs = Number.NEGATIVE_INFINITY
 
+  /** What earlier processes have heard is known. */
+  get hasInherited(): boolean {
+    return this.#known !== undefined
+  }
+
   /**
    * What earlier processes have heard of each of these faults: what becomes visible of the time before it is no news. `judged`: until
    * when they judged the log, for each feed, by `nowMs` of the fabric. What they kept with the faults names all that they heard since.
    */
   inherit(known: Iterable<Inherited>, nowMs: number, judged: ReadonlyMap<string, number> = new Map()): void {
-    if (this.#known !== undefined) return
+    if (this.hasInherited) return
     this.#known = new Map()
     // Never beyond it: the fabric's clock may have been set back.
     const judgedMs = Math.min(nowMs, ...judged.values())
@@ -103,6 +109,19 @@ export class FaultsHeard {
     const { key, object } = change
     const trace = this.#byFault.get(key)?.trace
     return object === null || trace === undefined ? change : { key, object: { ...object, trace } }
+  }
+
+  /** A step that was told beside all feeds, perhaps before this process has heard of any. `before`: the fault as it was. */
+  aside(change: MirrorChange, before: ManagedObject, nowMs: number): MirrorChange {
+    const { key, object } = change
+    if (object === null) return change
+    if (this.hasInherited) {
+      this.note(key, object.attributes, nowMs)
+      return this.traced(change)
+    }
+    const beforeMs = msOf(before.attributes['lastTransition'])
+    const trace = traceWith(before.trace, beforeMs, heardOf(key, object.attributes, nowMs))
+    return { key, object: { ...object, trace } }
   }
 
   /**

@@ -8,6 +8,7 @@ import type { Revived } from '../contract.ts'
 import { isOwnSession, isStale } from './apply.ts'
 import { isLogClass } from './classes.ts'
 import { type Change, decodeFrame, type Frame } from './decode.ts'
+import type { FaultsHeard } from './faults-heard.ts'
 import type { FeedPlan } from './feeds.ts'
 import { type ApicMirror, TIME_PROPERTIES } from './mirror.ts'
 import { normalise } from './normalise.ts'
@@ -17,6 +18,7 @@ export interface ReviveOptions {
   readonly config: ApicConfig
   readonly plans: readonly FeedPlan[]
   readonly mirror: ApicMirror
+  readonly faults: FaultsHeard
   readonly clock: Clock
 }
 
@@ -74,7 +76,7 @@ function frameOf(content: string): Frame {
 /** Why it is not told, or what is. */
 function tell(
   change: Change,
-  { source, config, plans, mirror, clock }: ReviveOptions,
+  { source, config, plans, mirror, faults, clock }: ReviveOptions,
 ): string | { readonly facts: readonly Fact[]; readonly mirror: readonly MirrorChange[] } {
   const { cls, dn } = change
   const wanting = plans.filter(({ query, hidden }) => !hidden && query.yields(cls, dn))
@@ -92,7 +94,8 @@ function tell(
   if (isStale({ mirror }, change)) return SUPERSEDED
   const { fact, mirror: learned } = normalise(context, change, previous)
   if (fact === undefined || learned === undefined) return SUPERSEDED
-  const changes = mirror.apply(learned, clock.now(), { fabricMs: clock.wall(), event: fact.id, told: true })
+  const kept = cls === 'faultInst' ? faults.aside(learned, previous, clock.wall()) : learned
+  const changes = mirror.apply(kept, clock.now(), { fabricMs: clock.wall(), event: fact.id, told: true })
   return { facts: [fact], mirror: changes }
 }
 

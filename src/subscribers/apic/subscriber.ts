@@ -64,7 +64,7 @@ function make(config: ApicConfig, memory: Memory, tuning: Partial<Tuning>, paces
     successor: next => make(next, memory, tuning, paces),
     async revive({ content }, { clock, mirror: committed }) {
       memory.mirror ??= new ApicMirror(committed)
-      return revive(content, { source, config, plans, mirror: memory.mirror, clock })
+      return revive(content, { source, config, plans, mirror: memory.mirror, faults: continuity.faults, clock })
     },
     visit: context => visitPast({ ...context, config, tuning }, { source, config, plans }),
     async open(context: OpenContext): Promise<Session> {
