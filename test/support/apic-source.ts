@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type ApicConfig, apicSchema } from '../../src/config/sources.ts'
 import type { OpsEvent } from '../../src/event.ts'
 import { eventSchema } from '../../src/event-schema.ts'
-import type { Happening } from '../../src/report.ts'
+import type { Happening, Report } from '../../src/report.ts'
 import { type Clock, systemClock } from '../../src/scheduler/clock.ts'
 import {
   type ApicSimulator,
@@ -20,6 +20,7 @@ import type { ApicGauges } from '../../src/subscribers/apic/gauges.ts'
 import { type ApicSubscriber, apicSubscriber } from '../../src/subscribers/apic/subscriber.ts'
 import { type Runner, startRunner } from '../../src/subscribers/runner.ts'
 import { until } from './manual-clock.ts'
+import { Wire } from './wire.ts'
 
 export const certificate = await makeCertificate()
 
@@ -33,6 +34,10 @@ export interface ApicRigOptions {
   readonly maxBytes?: number
   /** Start the source at once. Default true. */
   readonly start?: boolean
+  /** A wire stands before the simulator. Default false. */
+  readonly wired?: boolean
+  /** Told of what happens, besides `happenings`. */
+  readonly report?: Report
 }
 
 export class ApicRig {
@@ -41,8 +46,11 @@ export class ApicRig {
   readonly happenings: Happening[]
   readonly directory: string
   readonly config: ApicConfig
+  /** Before the simulator, where one was asked for. */
+  readonly wire: Wire | undefined
   readonly #clock: Clock
   readonly #tuning: Partial<Tuning>
+  readonly #report: Report
   /** What was read of the store: nothing is taken out of it, so each look reads on from there. */
   readonly #events: OpsEvent[] = []
   #read = 0
@@ -57,7 +65,11 @@ export class ApicRig {
     config: ApicConfig,
     clock: Clock,
     tuning: Partial<Tuning>,
+    wire: Wire | undefined,
+    report: Report,
   ) {
+    this.wire = wire
+    this.#report = report
     this.simulator = simulator
     this.store = store
     this.happenings = happenings
@@ -75,13 +87,14 @@ export class ApicRig {
       loginsPerSecond: Number.POSITIVE_INFINITY,
       ...options.simulator,
     })
+    const wire = options.wired === true ? await Wire.to(simulator.port) : undefined
     const directory = mkdtempSync(join(tmpdir(), 'opswire-test-'))
     const ca_file = join(directory, 'ca.pem')
     writeFileSync(ca_file, certificate.cert)
     const config = apicSchema.parse({
       name: 'fabric-a',
       kind: 'apic',
-      controllers: [simulator.url],
+      controllers: [wire === undefined ? simulator.url : `https://127.0.0.1:${wire.port}`],
       username: 'admin',
       password: 'ins3965!',
       tls: { ca_file },
@@ -91,16 +104,20 @@ export class ApicRig {
       ...options.config,
     })
     const happenings: Happening[] = []
+    const report = (happening: Happening): void => {
+      happenings.push(happening)
+      options.report?.(happening)
+    }
     const store = await openStore({
       stateDir: undefined,
       maxBytes: options.maxBytes ?? 1024 ** 3,
       retainAckedMs: 0,
       maxDeadLetters: 100,
       clock: systemClock,
-      report: happening => happenings.push(happening),
+      report,
     })
     const tuning = { spacingMs: 0, loginSpacingMs: 0, ...options.tuning }
-    const rig = new ApicRig(simulator, store, happenings, directory, config, clock, tuning)
+    const rig = new ApicRig(simulator, store, happenings, directory, config, clock, tuning, wire, report)
     if (options.start !== false) rig.start()
     return rig
   }
@@ -111,7 +128,7 @@ export class ApicRig {
       subscriber: this.#subscriber,
       store: this.store,
       clock: this.#clock,
-      report: happening => this.happenings.push(happening),
+      report: this.#report,
       stateDir: undefined,
     })
   }
@@ -132,13 +149,23 @@ export class ApicRig {
     return this.#runner
   }
 
-  async stop(): Promise<void> {
-    await this.#runner?.stop(new AbortController().signal)
+  /** The config is read again: the session is followed by another. */
+  replace(): void {
+    const next = this.#subscriber?.successor(this.config)
+    if (next === undefined) throw new Error('not started')
+    this.#subscriber = next
+    this.runner.replace(next)
+  }
+
+  /** `deadline`: past its abort all that is under way is cut. */
+  async stop(deadline: AbortSignal = new AbortController().signal): Promise<void> {
+    await this.#runner?.stop(deadline)
     this.#runner = undefined
   }
 
   async close(): Promise<void> {
     await this.#runner?.stop(AbortSignal.abort())
+    await this.wire?.close()
     await this.simulator.close()
     await this.store.close()
     rmSync(this.directory, { recursive: true, force: true })

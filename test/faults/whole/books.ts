@@ -44,7 +44,8 @@ export function owedOf(ledgers: Ledgers, beganAt: number): Owed[] {
   return [...owedByFabric(ledgers.fabric, beganAt), ...owedBySalt(ledgers, beganAt), ...owedByCloud(ledgers, beganAt)]
 }
 
-function owedByFabric({ changes }: Fabric, beganAt: number): Owed[] {
+/** The fabric's part of it. */
+export function owedByFabric({ changes }: Fabric, beganAt: number): Owed[] {
   const owed: Owed[] = obligationsOf(changes).map(({ cls, key, step, state, at, whole = {} }) => {
     const said = cls === 'faultInst' ? (step.startsWith('cleared') ? {} : pick(whole, FAULT)) : pick(whole, LOG)
     const more = cls === 'faultInst' ? { state } : {}

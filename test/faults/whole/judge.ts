@@ -10,6 +10,8 @@ import { CLOUD, type Entry, entryOf, type Owed } from './books.ts'
 /** A gap event with the name of its source. */
 export interface Gap extends GapData {
   readonly source: string
+  /** As `Evidence.slackMs`. */
+  readonly slackMs?: number
 }
 
 export interface Judgement {
@@ -35,6 +37,8 @@ export interface Evidence {
   readonly mayBe: (gap: Gap) => boolean
   /** Ids of rows that became visible later than their stamp says: they come in no order. */
   readonly late?: ReadonlySet<string>
+  /** So far a loss may lie outside of the window of the gap that tells of it, ms. Default 1000. */
+  readonly slackMs?: number
 }
 
 /** A change is stamped a moment before it is told; clocks of seconds round. */
@@ -42,7 +46,8 @@ const SLACK_MS = 1000
 /** An event carries the time of its step, give or take the moment in which the fabric stamps it. */
 const SAME_MS = 5
 
-export function judgeWhole({ owed, stream, flawOf, mayBe, late = new Set() }: Evidence): Judgement {
+export function judgeWhole(evidence: Evidence): Judgement {
+  const { owed, stream, flawOf, mayBe, late = new Set(), slackMs = SLACK_MS } = evidence
   const wrongs: string[] = []
   const events: OpsEvent[] = []
   for (const { subject, event, id } of stream) {
@@ -63,7 +68,7 @@ export function judgeWhole({ owed, stream, flawOf, mayBe, late = new Set() }: Ev
     if (same.length > 1) wrongs.push(`doubled id: ${id} ${same[0]?.type} ${same[0]?.subject} ×${same.length}`)
   }
   const gaps = events.flatMap(event =>
-    event.data.gap === undefined ? [] : [{ ...event.data.gap, source: sourceOf(event) }],
+    event.data.gap === undefined ? [] : [{ ...event.data.gap, source: sourceOf(event), slackMs }],
   )
   for (const gap of gaps.filter(one => !mayBe(one))) wrongs.push(`gap without a reason: ${JSON.stringify(gap)}`)
 
@@ -218,7 +223,8 @@ export function covers(gap: Gap, lost: Entry): boolean {
   if (isAll ? !lost.feed.startsWith(`${gap.source} `) : `${gap.source} ${gap.feed}` !== lost.feed) return false
   const from = gap.from === null ? Number.NEGATIVE_INFINITY : Date.parse(gap.from)
   const to = gap.to === null ? Number.POSITIVE_INFINITY : Date.parse(gap.to)
-  return from - SLACK_MS <= lost.at && lost.at <= to + SLACK_MS
+  const { slackMs = SLACK_MS } = gap
+  return from - slackMs <= lost.at && lost.at <= to + slackMs
 }
 
 /** Audit rows of one entity come in the order of their stamps, those apart that became visible late. */

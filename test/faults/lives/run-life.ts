@@ -1,0 +1,175 @@
+/** One run: a source, faults that live and die, strikes; and the judge of the whole daemon when all has settled. */
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { type Clock, sleep, systemClock } from '../../../src/scheduler/clock.ts'
+import type { Tapped } from '../../../src/sinks/nats-tap.ts'
+import { ApicRig } from '../../support/apic-source.ts'
+import { until } from '../../support/manual-clock.ts'
+import { owedByFabric } from '../whole/books.ts'
+import { Dice } from '../whole/dice.ts'
+import { type Judgement, judgeWhole } from '../whole/judge.ts'
+import { evidenceOf, type Happened } from './evidence.ts'
+import { Lanes } from './lanes.ts'
+import { fastClock, type LifeSetting, settingOf } from './setting.ts'
+import { type Struck, strikesOf } from './strikes.ts'
+
+export interface LifeOptions {
+  readonly seed: number
+  /** How long there is work, and strikes: ms of ours. */
+  readonly spanMs: number
+  /** The source may be stopped and started. */
+  readonly restarts: boolean
+  readonly setting?: Partial<LifeSetting>
+  /** As `Evidence.slackMs`. */
+  readonly slackMs?: number
+}
+
+export interface LifeResult {
+  readonly seed: number
+  readonly strikes: number
+  readonly subscriptions: number
+  readonly judgement: Judgement
+  /** All that is known of what is wrong; empty where nothing is. */
+  readonly evidence: readonly string[]
+}
+
+const FEED = 'class/faultInst'
+/** What is missing may still be found by a reconcile, and judged 5 s (by the run's clock) later: ms of ours. */
+const PATIENCE_MS = 15_000
+/** A gap's ends are by our idea of the fabric's clock. */
+const SLACK_MS = 100
+
+const validate = new Ajv2020({ strict: false }).compile(
+  JSON.parse(readFileSync(resolve(import.meta.dirname, '../../../config/event.schema.json'), 'utf8')) as object,
+)
+
+export async function runLife(options: LifeOptions): Promise<LifeResult> {
+  const { seed, spanMs, restarts, slackMs = SLACK_MS } = options
+  const setting: LifeSetting = { ...settingOf(seed), ...options.setting }
+  const { scale } = setting
+  const chance = new Dice(seed * 5 + 2)
+  // Waits are drawn by it: short ones, as hand-overs are what is looked for.
+  const clock = fastClock(scale, () => chance.next() * 0.03)
+  const happened: Happened[] = []
+  const rig = await rigOf(setting, clock, happened)
+  const dice = new Dice(seed * 3)
+  const { fabric } = rig.simulator
+  const lanes = new Lanes(fabric, clock, new Dice(seed * 7 + 3), setting)
+  const struck: Struck = { rig, dice, sleep: ms => sleep(clock, ms), mutes: 0, holds: 0, moving: false }
+  try {
+    lanes.start()
+    await until(() => fabric.changes.length >= setting.before, 'a past')
+    lanes.stop()
+    rig.start()
+    await rig.live([FEED])
+    // What was before is told by the first snapshot, if at all.
+    await sleep(clock, 5)
+    const beganAt = clock.wall()
+    lanes.start()
+    const strikes = strikesOf(new Dice(seed * 2), spanMs * scale, restarts)
+    await Promise.all(
+      strikes.map(async ({ kind, atMs, forMs }) => {
+        await sleep(clock, atMs)
+        happened.push({ at: clock.wall(), text: `STRIKE ${kind.name} (for ${forMs} ms)` })
+        await kind.strike(struck, forMs)
+        happened.push({ at: clock.wall(), text: `over: ${kind.name}` })
+      }),
+    )
+    lanes.stop()
+    const judgement = await settled(rig, clock, () => look(rig, beganAt, slackMs))
+    const evidence = judgement.wrongs.length === 0 ? [] : evidenceOf({ setting, rig, judgement, happened, beganAt })
+    return {
+      seed,
+      strikes: strikes.length,
+      subscriptions: rig.simulator.record.subscriptions.length,
+      judgement,
+      evidence,
+    }
+  } finally {
+    lanes.stop()
+    await rig.close()
+  }
+}
+
+async function rigOf(setting: LifeSetting, clock: Clock, happened: Happened[]): Promise<ApicRig> {
+  const { refreshTimeoutSeconds, maximumLifetimeSeconds, subscriptionSeconds, recordsLateMs } = setting
+  const rig = await ApicRig.make({
+    clock,
+    start: false,
+    wired: true,
+    simulator: {
+      ...{ refreshTimeoutSeconds, maximumLifetimeSeconds, subscriptionSeconds },
+      knobs: { subscriptionsOutliveSocket: setting.subscriptionsOutliveSocket, pushDelayMs: setting.pushDelayMs },
+    },
+    config: {
+      format: setting.format,
+      reconcile_interval: `${setting.reconcileSeconds}s`,
+      request_timeout: '5s',
+    },
+    tuning: {
+      subscriptionLifeMs: subscriptionSeconds * 1000,
+      overlapMs: setting.overlapMs,
+      pingMs: 3000,
+      requestsPerSecond: 5000,
+      burst: 500,
+    },
+    report: happening => happened.push({ at: clock.wall(), happening }),
+  })
+  Object.assign(rig.simulator.fabric.knobs, {
+    faultRecordFields: setting.fields,
+    faultRecordAffected: setting.affected,
+    faultRecordDelayMs: setting.recordDelayMs,
+    recordsVisibleAfterMs: recordsLateMs,
+    recordsPushedAfterMs: recordsLateMs,
+  })
+  return rig
+}
+
+/** Judges when all is there and one more reconcile has told nothing, or when nothing more can be hoped for. */
+async function settled(rig: ApicRig, clock: Clock, judge: () => Judgement): Promise<Judgement> {
+  const { fabric, record } = rig.simulator
+  // Others than those of faults come all the time: each login leaves one.
+  await sleep(clock, 2 * fabric.knobs.faultRecordDelayMs)
+  const shown = (): boolean =>
+    [...fabric.logs.ofClass('faultRecord', clock.now())].length ===
+    [...fabric.logs.ofClass('faultRecord', Number.POSITIVE_INFINITY)].length
+  await until(shown, 'all rows to show')
+  const end = systemClock.now() + PATIENCE_MS
+  let isLast = false
+  for (;;) {
+    const reads = (): number => record.requests.filter(one => /faultRecord.*asc/.test(one.path)).length
+    const before = reads()
+    await until(() => reads() > before, 'a reconcile', 60_000)
+    await sleep(systemClock, 30)
+    const judgement = judge()
+    if (systemClock.now() > end || (isLast && judgement.wrongs.length === 0)) return judgement
+    isLast = judgement.wrongs.length === 0
+  }
+}
+
+function look(rig: ApicRig, beganAt: number, slackMs: number): Judgement {
+  const owed = owedByFabric(rig.simulator.fabric, beganAt).filter(one => one.feed.endsWith(FEED))
+  return judgeWhole({
+    owed,
+    stream: tapped(rig),
+    flawOf: event => (validate(event) ? undefined : JSON.stringify(validate.errors?.[0])),
+    mayBe: ({ feed, reason }) => feed === FEED && (reason === 'outage_no_history' || reason === 'paused'),
+    slackMs,
+  })
+}
+
+/** The store's rows, as the stream would have them. */
+function tapped({ store }: ApicRig): Tapped[] {
+  const found: Tapped[] = []
+  const decoder = new TextDecoder()
+  for (let after = 0; ; ) {
+    const page = store.read(after, 1000)
+    for (const { seq, subject, body, recordedMs } of page) {
+      after = seq
+      const event = JSON.parse(decoder.decode(body)) as { readonly id: string }
+      found.push({ seq, subject, event, id: event.id, left: 0, storedMs: recordedMs })
+    }
+    if (page.length === 0) return found
+  }
+}
