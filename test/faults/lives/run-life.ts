@@ -20,6 +20,8 @@ export interface LifeOptions {
   readonly spanMs: number
   /** The source may be stopped and started. */
   readonly restarts: boolean
+  /** Records may be written later than their step. */
+  readonly delays?: boolean
   readonly setting?: Partial<LifeSetting>
   /** As `Evidence.slackMs`. */
   readonly slackMs?: number
@@ -46,7 +48,7 @@ const validate = new Ajv2020({ strict: false }).compile(
 
 export async function runLife(options: LifeOptions): Promise<LifeResult> {
   const { seed, spanMs, restarts, slackMs = SLACK_MS } = options
-  const setting: LifeSetting = { ...settingOf(seed), ...options.setting }
+  const setting: LifeSetting = { ...settingOf(seed, options.delays), ...options.setting }
   const { scale } = setting
   const chance = new Dice(seed * 5 + 2)
   // Waits are drawn by it: short ones, as hand-overs are what is looked for.
@@ -61,6 +63,8 @@ export async function runLife(options: LifeOptions): Promise<LifeResult> {
     lanes.start()
     await until(() => fabric.changes.length >= setting.before, 'a past')
     lanes.stop()
+    // Of a log that is empty, and then is not, nobody knows whether it was purged.
+    await shown(rig, clock)
     rig.start()
     await rig.live([FEED])
     // What was before is told by the first snapshot, if at all.
@@ -126,15 +130,18 @@ async function rigOf(setting: LifeSetting, clock: Clock, happened: Happened[]): 
   return rig
 }
 
+/** Resolves when every row of the fault log that was written can be seen. */
+async function shown({ simulator: { fabric } }: ApicRig, clock: Clock): Promise<void> {
+  const count = (now: number): number => [...fabric.logs.ofClass('faultRecord', now)].length
+  await until(() => count(clock.now()) === count(Number.POSITIVE_INFINITY), 'all rows to show')
+}
+
 /** Judges when all is there and one more reconcile has told nothing, or when nothing more can be hoped for. */
 async function settled(rig: ApicRig, clock: Clock, judge: () => Judgement): Promise<Judgement> {
   const { fabric, record } = rig.simulator
   // Others than those of faults come all the time: each login leaves one.
   await sleep(clock, 2 * fabric.knobs.faultRecordDelayMs)
-  const shown = (): boolean =>
-    [...fabric.logs.ofClass('faultRecord', clock.now())].length ===
-    [...fabric.logs.ofClass('faultRecord', Number.POSITIVE_INFINITY)].length
-  await until(shown, 'all rows to show')
+  await shown(rig, clock)
   const end = systemClock.now() + PATIENCE_MS
   let isLast = false
   for (;;) {
@@ -149,7 +156,8 @@ async function settled(rig: ApicRig, clock: Clock, judge: () => Judgement): Prom
 }
 
 function look(rig: ApicRig, beganAt: number, slackMs: number): Judgement {
-  const owed = owedByFabric(rig.simulator.fabric, beganAt).filter(one => one.feed.endsWith(FEED))
+  // What was before is never told: it could be taken for what was told of an end, which has no time of its own.
+  const owed = owedByFabric(rig.simulator.fabric, beganAt).filter(one => one.due && one.feed.endsWith(FEED))
   return judgeWhole({
     owed,
     stream: tapped(rig),

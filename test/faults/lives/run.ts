@@ -12,6 +12,7 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '6' },
     span: { type: 'string', default: '4' },
     restarts: { type: 'boolean', default: false },
+    delays: { type: 'boolean', default: false },
     slack: { type: 'string', default: '100' },
     out: { type: 'string', default: 'out/lives' },
   },
@@ -33,6 +34,7 @@ async function work(): Promise<void> {
         seed,
         spanMs: Number(values.span) * 1000,
         restarts: values.restarts,
+        delays: values.delays,
         slackMs: Number(values.slack),
       })
       totals.runs++

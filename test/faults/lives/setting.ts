@@ -28,7 +28,8 @@ export interface LifeSetting {
   readonly before: number
 }
 
-export function settingOf(seed: number): LifeSetting {
+/** `delays`: records may be written later than their step. */
+export function settingOf(seed: number, delays = false): LifeSetting {
   const dice = new Dice(seed * 2 + 1)
   return {
     seed,
@@ -38,7 +39,7 @@ export function settingOf(seed: number): LifeSetting {
     affected: dice.of(0.7) ? 'object' : 'fault',
     recordsLateMs: dice.pick([0, 50, 400, 1500]),
     lateness: dice.pick(['fixed', 'each'] as const),
-    recordDelayMs: dice.pick([0, 0, 0, 20, 200]),
+    recordDelayMs: dice.pick([0, 0, 0, 20, 200]) * (delays ? 1 : 0),
     pushDelayMs: dice.pick([0, 0, 20, 100]),
     subscriptionsOutliveSocket: dice.of(0.5),
     refreshTimeoutSeconds: dice.pick([2, 60, 600]),
@@ -48,7 +49,7 @@ export function settingOf(seed: number): LifeSetting {
     overlapMs: dice.pick([8000, 120_000]),
     lanes: dice.whole(1, 4),
     stepMs: dice.pick([10, 40, 150]),
-    before: dice.pick([0, 20]),
+    before: dice.pick([5, 20]),
   }
 }
 
