@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { systemClock } from '../../../src/scheduler/clock.ts'
 import { runLife } from './run-life.ts'
+import type { LifeSetting } from './setting.ts'
 
 const { values } = parseArgs({
   options: {
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     restarts: { type: 'boolean', default: false },
     delays: { type: 'boolean', default: false },
     slack: { type: 'string', default: '100' },
+    set: { type: 'string', default: '{}' },
     out: { type: 'string', default: 'out/lives' },
   },
 })
@@ -35,6 +37,7 @@ async function work(): Promise<void> {
         spanMs: Number(values.span) * 1000,
         restarts: values.restarts,
         delays: values.delays,
+        setting: JSON.parse(values.set) as Partial<LifeSetting>,
         slackMs: Number(values.slack),
       })
       totals.runs++
