@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { type Clock, sleep, systemClock } from '../../../src/scheduler/clock.ts'
 import type { Tapped } from '../../../src/sinks/nats-tap.ts'
+import { SKEW_MS } from '../../../src/subscribers/apic/fault-news.ts'
 import { ApicRig } from '../../support/apic-source.ts'
 import { until } from '../../support/manual-clock.ts'
 import { owedByFabric } from '../whole/books.ts'
@@ -67,8 +68,8 @@ export async function runLife(options: LifeOptions): Promise<LifeResult> {
     await shown(rig, clock)
     rig.start()
     await rig.live([FEED])
-    // What was before is told by the first snapshot, if at all.
-    await sleep(clock, 5)
+    // What is so young when the source begins to listen may be taken for what it knows from the snapshot.
+    await sleep(clock, SKEW_MS + 100)
     const beganAt = clock.wall()
     lanes.start()
     const strikes = strikesOf(new Dice(seed * 2), spanMs * scale, restarts)
