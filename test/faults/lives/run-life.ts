@@ -38,6 +38,8 @@ export interface LifeResult {
 }
 
 const FEED = 'class/faultInst'
+/** Of each fault a process hands on to the next no more than its last two dozen steps: a reconcile must come before there are more. */
+const SLOWER = { stepMs: 150, reconcileSeconds: 1 } as const
 /** What is missing may still be found by a reconcile, and judged 5 s (by the run's clock) later: ms of ours. */
 const PATIENCE_MS = 15_000
 /** A machine that is busy may not even have read the log by then. */
@@ -51,7 +53,7 @@ const validate = new Ajv2020({ strict: false }).compile(
 
 export async function runLife(options: LifeOptions): Promise<LifeResult> {
   const { seed, spanMs, restarts, slackMs = SLACK_MS } = options
-  const setting: LifeSetting = { ...settingOf(seed, options.delays), ...options.setting }
+  const setting: LifeSetting = { ...settingOf(seed, options.delays), ...(restarts ? SLOWER : {}), ...options.setting }
   const { scale } = setting
   const chance = new Dice(seed * 5 + 2)
   // Waits are drawn by it: short ones, as hand-overs are what is looked for.
