@@ -28,6 +28,8 @@ export interface Tuning {
   readonly overlapMs: number
   /** So long at most catching up waits for a fault log that does not show yet what the faults show. */
   readonly logLagMs: number
+  /** So long at most an object of which only a part was pushed is asked for, and its log after that. */
+  readonly fillMs: number
   /** Wait between asking the newest record and calling its missing push a silence. */
   readonly canaryGraceMs: number
   /** Least time between two questions, ms: bursts are what an APIC's web server chokes on (reference b11). */
@@ -57,6 +59,7 @@ export const TUNING: Tuning = {
   subscriptionLifeMs: 60_000,
   overlapMs: 120_000,
   logLagMs: 3000,
+  fillMs: 10_000,
   canaryGraceMs: 5000,
   spacingMs: 20,
   requestsPerSecond: 200,

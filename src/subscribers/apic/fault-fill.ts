@@ -1,6 +1,6 @@
 /**
- * A fault of which only a part was pushed, and which was gone before the whole of it could be asked for: its log still has
- * it, with its code and its cause.
+ * A fault of which only a part was pushed, and which had gone on, or was gone, before the whole of it could be asked for: its log
+ * still has it, with its code and its cause.
  */
 import type { Core } from './core.ts'
 import type { Change } from './decode.ts'
@@ -14,15 +14,14 @@ import { queryUrl } from './query.ts'
 /** Transitions of one fault that are looked at, the newest first. */
 const ROWS = 100
 
-/** The fault as this push left it, whole; undefined when the log does not tell of it. */
+/** The fault as this push, made at `atMs`, left it, whole; undefined when the log does not tell of it. */
 export async function wholeByLog(
-  core: Pick<Core, 'client' | 'config' | 'signal' | 'fabricNow' | 'tuning'>,
+  core: Pick<Core, 'client' | 'config' | 'signal' | 'tuning'>,
   change: Change,
+  atMs: number,
 ): Promise<Record<string, string> | undefined> {
   const code = faultCodeOf(change.dn)
   if (change.cls !== 'faultInst' || code === undefined) return undefined
-  const ownMs = Date.parse(change.attributes['lastTransition'] ?? '')
-  const atMs = Number.isNaN(ownMs) ? core.fabricNow() : ownMs
   // `affected` is the object that has the fault, or the fault itself (reference d1 leaves it open).
   const affected = [ownerOf(change.dn), change.dn].map(dn => ({ eq: ['faultRecord.affected', dn] as [string, string] }))
   const filter = filterText({

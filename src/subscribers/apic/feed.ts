@@ -17,7 +17,7 @@ import type { Core, Watched } from './core.ts'
 import type { Change } from './decode.ts'
 import { Filler } from './fill.ts'
 import { Hearing } from './hearing.ts'
-import { HeldBack } from './held-back.ts'
+import { HeldBack, type HeldPush } from './held-back.ts'
 import { LogPosition } from './log-position.ts'
 import type { Missed } from './pauses.ts'
 import type { Query } from './query.ts'
@@ -36,8 +36,6 @@ export interface Dispatch {
   expectIds(): () => void
 }
 
-/** Pushes held back while a snapshot is read, before the socket is. */
-const MOST_HELD = 20_000
 export const REMAKE_BACKOFF = { firstMs: 1000, capMs: 60_000 }
 /** A question that the controller refuses is asked again this seldom: somebody may have granted the right. */
 export const REFUSED_HOLD_MS = 5 * 60_000
@@ -75,11 +73,9 @@ export class Feed implements Watched {
     this.position = new LogPosition(cursor)
     this.hearing = new Hearing(core, this, () => this.#catchUp)
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
-    this.#filler = new Filler({
-      core,
-      apply: (change, anyway) => this.#apply(change, [this], anyway),
-      note: change => this.#note(change),
-    })
+    const apply = (push: HeldPush, anyway: boolean): void => this.#apply(push, anyway)
+    const note = (change: Change): void => this.#note(change)
+    this.#filler = new Filler({ core, feed: this.name, apply, note })
   }
 
   get name(): string {
@@ -133,16 +129,17 @@ export class Feed implements Watched {
 
   /** Takes what a frame says, or holds it back while a snapshot is being read. `named`: all that the frame named. */
   take(change: Change, named: readonly Watched[]): void {
+    const push: HeldPush = { change, named }
     if (this.#held !== undefined) {
-      this.#held.add({ change, named })
-      if (this.#held.size % MOST_HELD === 0) this.#core.pause()
+      this.#held.add(push)
+      if (this.#held.isFull) this.#core.pause()
       return
     }
-    if (this.#filler.holds(change, named)) return
-    this.#apply(change, named, false)
+    if (!this.#filler.holds(push)) this.#apply(push, false)
   }
 
-  #apply(change: Change, named: readonly Watched[], anyway: boolean): void {
+  #apply(push: HeldPush, anyway: boolean): void {
+    const { change, named } = push
     // What waited while a snapshot was read that knew it already is no news.
     if (isStale(this.#core, change)) return void this.#note(change)
     // What all that the frame names filter out may be news for one that is deaf, or being made anew.
@@ -150,7 +147,7 @@ export class Feed implements Watched {
     const isHeard = named.some(one => one.query.accepts === undefined && !one.hidden)
     const watchers = isHeard ? named : this.#core.watchers().filter(covers)
     const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers }, anyway)
-    if (applied === 'partial') void this.#filler.fill(change)
+    if (applied === 'partial') this.#filler.fill(push)
     else this.#note(change)
   }
 
@@ -276,6 +273,7 @@ export class Feed implements Watched {
       this.#live = false
       this.hearing.end()
       this.#dispatch.forget(made.id, this)
+      this.#filler.end()
       await this.#core.outbox.flushed(this.name)
       endLive()
       await Promise.race([continuity.unclaimed(this.name), aborted(ended)])
@@ -291,6 +289,7 @@ export class Feed implements Watched {
     } finally {
       over.abort()
       endListening?.()
+      this.#filler.end()
       this.hearing.end()
       for (const end of ends) end()
       // The successor goes on where this one's last word is committed.

@@ -2,6 +2,9 @@
 import type { Watched } from './core.ts'
 import type { Change } from './decode.ts'
 
+/** Pushes held back while a snapshot is read, before the socket is. */
+const MOST_HELD = 20_000
+
 export interface HeldPush {
   readonly change: Change
   /** All subscriptions that the frame named. */
@@ -12,8 +15,9 @@ export class HeldBack {
   readonly #pushes: HeldPush[] = []
   readonly #first = new Map<string, Change>()
 
-  get size(): number {
-    return this.#pushes.length
+  /** True when so many wait that the socket shall; again when it is twice as many. */
+  get isFull(): boolean {
+    return this.#pushes.length > 0 && this.#pushes.length % MOST_HELD === 0
   }
 
   get pushes(): readonly HeldPush[] {
