@@ -109,6 +109,14 @@ it('of a fault whose last step was told with an older count than it has are thos
   expect(overtakenBy(told, rows).mistold).toEqual(rows[3])
 })
 
+it('of a fault whose last step was told with a state from before lost steps are those after it', () => {
+  // The push of R300 was told as cleared, as its step back was lost: S250.
+  const told = { ...known('R300'), state: { ...stateAt('C', 300) } }
+  const rows = log('C200 S250 R300 S400')
+  expect(newsOf(told, rows, border('', ''))).toEqual(log('S400'))
+  expect(overtakenBy(told, rows).mistold).toEqual(rows[2])
+})
+
 describe('overtaken steps of a fault', () => {
   it.each([
     ['before the one that was told last', 'C300', 'S100 R200 C300', 'S100 R200'],

@@ -119,6 +119,22 @@ describe('steps of a fault that were overtaken shortly before a process ended', 
   })
 })
 
+describe('a fault that ended, and came again, though its end was never pushed', () => {
+  it.each(['pushed', 'read'])('is told to have ended when its next beginning is %s', async how => {
+    await listening()
+    rig.simulator.mute()
+    rig.simulator.remove(DN)
+    if (how === 'pushed') rig.simulator.unmute()
+    else knobs().recordsVisibleAfterMs = 3_600_000
+    rig.simulator.post(DN, fault('F1394', { severity: 'major', lc: 'soaking' }))
+    if (how === 'read') rig.simulator.cutSockets()
+    await rig.until(all => all.length === 3, 'its next beginning')
+    expect(told()).toEqual(['raised minor', 'cleared minor', 'raised major'])
+    await again()
+    expect(gaps()).toEqual([])
+  })
+})
+
 describe('a step that was told with what steps before it left', () => {
   it('is taken for an older one of the log: what was lost is announced all the same', async () => {
     await listening()

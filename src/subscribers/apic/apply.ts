@@ -43,6 +43,10 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   // The outbox takes nothing any more: a mirror that went on would hide from the next session what was never told.
   if (core.signal.aborted) return 'silent'
   const log = isLogClass(change.cls)
+  if (isReborn(change, mirror)) {
+    const end: Change = { cls: change.cls, dn: change.dn, attributes: { dn: change.dn }, status: 'deleted' }
+    applyChange(core, feed, end, { ...options, missing: true })
+  }
   const stored = log ? undefined : mirror.get(change.dn)
   const known = stored === undefined ? undefined : unmarked(stored)
   const previous = options.alone === true ? undefined : known
@@ -116,6 +120,12 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   if (!log) delegates.settle(core, feed, change, options, isTellable && isUnsaid(selected.outcome, outcome))
   if (verdict === 'entered' || verdict === 'left') follow(core, feed, change, options)
   return publish ? 'published' : 'silent'
+}
+
+/** A fault was made again (a flap makes no new one): that its life before has ended was not said. */
+function isReborn({ cls, dn, status, attributes }: Change, mirror: Core['mirror']): boolean {
+  if (cls !== 'faultInst' || status === 'deleted') return false
+  return msOf(mirror.get(dn)?.attributes['created']) < msOf(attributes['created'])
 }
 
 /** What comes nested in an object enters and leaves with it. */

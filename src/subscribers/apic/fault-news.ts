@@ -205,14 +205,13 @@ function lastTold({ state, endedMs }: Known, transitions: readonly Transition[])
 }
 
 /**
- * The row of the step that led to this state. How often the fault occurred may be from before steps that were never pushed: at the very time
- * of the step it is that row all the same, and not another one nearby that fits.
+ * The row of the step that led to this state. What was pushed of it may be laid over what lost steps had left: the row at the very time of
+ * the step is that row all the same, and not another one nearby that fits.
  */
 function rowOf(state: Attributes, seenMs: number, transitions: readonly Transition[]): number {
   const near = nearest(transitions, seenMs, change => isState(change, state))
   if (transitions[near]?.atMs === seenMs) return near
-  const { occur: _, ...step } = state
-  const exact = transitions.findLastIndex(({ atMs, change }) => atMs === seenMs && isState(change, step))
+  const exact = transitions.findLastIndex(({ atMs, change }) => atMs === seenMs && change.status !== 'deleted')
   return exact >= 0 ? exact : near
 }
 
