@@ -79,6 +79,33 @@ describe('a session that reads what it missed while another comes to be live', (
   })
 })
 
+describe('a feed that another session has come to hear of', () => {
+  afterEach(() => rig.close())
+
+  it('is not lost, however long the other session takes with its other feeds', async () => {
+    const FEED = 'class/faultInst'
+    const clock = new ManualClock()
+    rig = await ApicRig.make({
+      clock,
+      config: { subscriptions: [{ class: 'faultInst' }, { class: 'fvTenant' }] },
+    })
+    const { simulator } = rig
+    const isLive = (feed: string) => rig.feedStates(feed).at(-1) === 'live'
+    await within(clock, 10, () => isLive(FEED) && isLive('class/fvTenant'), 'live')
+    const failed = (): number => simulator.record.requests.filter(({ status }) => status === 503).length
+    const heal = simulator.fail({ path: /faultRecord.*asc/, failure: { kind: 'html' } })
+    const { id = '' } = simulator.record.subscriptions.find(one => /faultInst/.test(one.path)) ?? {}
+    simulator.expireSubscription(id)
+    await within(clock, 40, () => failed() >= 2, 'the questions of the first session')
+    heal()
+    simulator.fail({ operation: 'subscribe', path: /fvTenant/, failure: { kind: 'slow', ms: 50_000 } })
+    rig.reload()
+    await within(clock, 100, () => simulator.record.sessions[0]?.endedAt !== undefined, 'the end of the first session')
+    const degraded = rig.happenings.flatMap(one => (one.type === 'source_state' && one.state !== 'up' ? [one] : []))
+    expect(degraded.map(({ state, reason }) => [state, reason])).toEqual([])
+  })
+})
+
 describe('a successor that comes too late', () => {
   afterEach(() => rig.close())
 

@@ -59,7 +59,7 @@ export class Feed implements Watched {
   /** This controller does not know `refresh-timeout`. */
   #plainLife = false
   #live = false
-  #refused = false
+  #said: FeedState | undefined
   #lose: ((error: Error) => void) | undefined
   #provedAt = Number.NEGATIVE_INFINITY
 
@@ -87,7 +87,7 @@ export class Feed implements Watched {
   }
 
   get refused(): boolean {
-    return this.#refused
+    return this.#said === 'disabled'
   }
 
   get isAttending(): boolean {
@@ -243,6 +243,8 @@ export class Feed implements Watched {
       const asked = { at: askedAt, fabricMs: answeredMs - (clock.now() - askedAt), answeredMs }
       if (isSuccessor) {
         ends.push(continuity.claim(this.name))
+        // One that was lost is heard by the other session now, for as long as that may be.
+        if (this.#said !== undefined && this.#said !== 'live') this.#state('live')
         this.#live = true
         this.#settled.resolve()
         await Promise.race([continuity.ended(this.name), lost.promise, aborted(ended)])
@@ -298,9 +300,8 @@ export class Feed implements Watched {
       this.#attempt = undefined
       this.#lose = undefined
       if (id !== undefined) this.#dispatch.forget(id, this)
-      const left = this.#held
+      this.#held?.passOn(this)
       this.#held = undefined
-      left?.passOn(this)
       this.#core.resume()
     }
   }
@@ -325,13 +326,12 @@ export class Feed implements Watched {
   #failed(error: unknown): void {
     this.#settled.resolve()
     if (isSessionError(error)) this.#core.fail(error)
-    const state = error instanceof Refused || error instanceof Fatal ? 'disabled' : 'lost'
-    this.#state(state, error)
+    this.#state(error instanceof Refused || error instanceof Fatal ? 'disabled' : 'lost', error)
   }
 
   #state(state: FeedState, error?: unknown): void {
     this.#live = state === 'live'
-    this.#refused = state === 'disabled'
+    this.#said = state
     const source = this.#core.source.name
     if (error === undefined) {
       const mode = state === 'live' ? 'push' : 'catching_up'
