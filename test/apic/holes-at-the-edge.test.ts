@@ -108,6 +108,39 @@ describe('a log that was empty at first contact', () => {
     ])
   })
 
+  it.each([
+    ['eventRecord', 'eventRecord', 'empty'],
+    ['faultInst', 'faultRecord', 'empty'],
+    ['eventRecord', 'eventRecord', 'read'],
+  ])('is purged to the last record in a hole: told once, when none can be late (%s, %s, %s)', async (cls, log, was) => {
+    const feed = `class/${cls}`
+    const { simulator } = await start({
+      config: { subscriptions: [{ class: cls }], reconcile_interval: '1s', canary_interval: '1s' },
+      tuning: { overlapMs: 3000, canaryGraceMs: 100 },
+    })
+    await rig.live([feed])
+    const happens = (name: string): void => {
+      if (cls === 'eventRecord') simulator.emit(cls, { descr: name })
+      else simulator.post(`${NODE}/${name}/fault-F1394`, fault('F1394'))
+    }
+    happens('pushed')
+    await rig.until(all => all.length === 1, 'the pushed one')
+    const reads = requests(new RegExp(`${log}.*asc`))
+    if (was === 'read') await until(() => requests(new RegExp(`${log}.*asc`)) > reads + 1, 'a read that finds it')
+    const well = simulator.fail({ operation: 'login', failure: { kind: 'html' } })
+    simulator.cutSockets()
+    happens('lost')
+    if (cls === 'faultInst') simulator.remove(`${NODE}/lost/fault-F1394`)
+    await apart()
+    simulator.fabric.logs.purge(log, 10)
+    well()
+    await rig.live([feed], 2)
+    await rig.until(all => all.some(({ data }) => data.gap?.reason === 'history_purged'), 'the gap')
+    const asked = requests(new RegExp(`${log}.*asc`))
+    await until(() => requests(new RegExp(`${log}.*asc`)) >= asked + 2, 'more reads')
+    expect(rig.facts().filter(({ data }) => data.gap !== undefined).length).toBe(1)
+  })
+
   it('is no gap when nothing was purged', async () => {
     const { simulator } = await start({ config: { subscriptions: [{ class: 'eventRecord' }] } })
     await rig.live(['class/eventRecord'])

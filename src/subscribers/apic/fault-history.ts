@@ -139,11 +139,17 @@ export async function tellMissedFaults(
   }
   if (position.judgedMs !== undefined) faults.resume(feed.name, position.judgedMs)
   const firstMs = position.sawRecord ? undefined : core.continuity.firstRecord(feed.name)
-  if (hole !== undefined && (position.sawRecord || firstMs !== undefined)) {
+  const isDoubtful = hole !== undefined || position.doubtMs !== undefined
+  if (isDoubtful && (position.sawRecord || firstMs !== undefined)) {
     const { readToMs } = position
     // The record of a transition may be dated a little after it.
-    const knownToMs = Math.max(readToMs, hole.fromMs ?? readToMs, firstMs === undefined ? readToMs : firstMs + SKEW_MS)
-    await tellIfPurged(core, feed, { cls: FAULT_LOG, path: LOG.path, knownToMs }, core.signal)
+    const knownToMs = Math.max(readToMs, hole?.fromMs ?? readToMs, firstMs === undefined ? readToMs : firstMs + SKEW_MS)
+    await tellIfPurged(
+      core,
+      feed,
+      { cls: FAULT_LOG, path: LOG.path, knownToMs, isRoutine: hole === undefined },
+      core.signal,
+    )
   }
   // Of so long ago nobody remembers the ends: on a quiet log the last rows were looked at many times.
   const overlapMs = untilMs - position.readToMs > DAY_MS ? 0 : core.tuning.overlapMs

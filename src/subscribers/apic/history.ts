@@ -16,6 +16,8 @@ export interface Log {
   readonly path: string
   /** Everything up to here is known, ms. */
   readonly knownToMs: number
+  /** It is looked at now and then, and not after a hole. */
+  readonly isRoutine: boolean
 }
 
 /** Options that ask for the one newest record of a log class. */
@@ -45,7 +47,7 @@ export async function readHistory(
   if (position.sawRecord || firstMs !== undefined) {
     const { readToMs } = position
     const knownToMs = Math.max(readToMs, core.continuity.logKnownTo(feed.name) ?? readToMs, firstMs ?? readToMs)
-    await tellIfPurged(core, feed, { cls, path: feed.query.path, knownToMs }, signal)
+    await tellIfPurged(core, feed, { cls, path: feed.query.path, knownToMs, isRoutine: lateMs > 0 }, signal)
   }
   await readFrom(core, feed, cls, position.fromMs(core.tuning.overlapMs), 'resync', signal, lateMs)
   tellDeaf(core, feed)
@@ -79,10 +81,12 @@ async function firstContact(core: Core, feed: Watched, cls: string, signal: Abor
  */
 export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: AbortSignal): Promise<void> {
   const { config } = core
+  const { position } = feed
+  const knownToMs = Math.min(log.knownToMs, position.doubtMs ?? log.knownToMs)
   // Of the whole log: an old record that a filter lets through leaves the ring like any other, and proves nothing.
   const ask = async (bound: 'le' | 'ge', order: 'asc' | 'desc'): Promise<number | undefined> => {
     const options = [
-      ['query-target-filter', filterText({ [bound]: [`${log.cls}.created`, stampOf(log.knownToMs)] })],
+      ['query-target-filter', filterText({ [bound]: [`${log.cls}.created`, stampOf(knownToMs)] })],
       ['order-by', `${log.cls}.created|${order}`],
       ['page', '0'],
       ['page-size', '1'],
@@ -92,7 +96,7 @@ export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: 
     return answer.objects.length === 0 ? undefined : Date.parse(answer.objects[0]?.attributes['created'] ?? '')
   }
   try {
-    if ((await ask('le', 'desc')) !== undefined) return
+    if ((await ask('le', 'desc')) !== undefined) return position.found('records')
   } catch (error) {
     if (codeOf(error) === 'too_large') return
     throw error
@@ -104,10 +108,15 @@ export async function tellIfPurged(core: Core, feed: Watched, log: Log, signal: 
     if (codeOf(error) !== 'too_large') throw error
   }
   const nowMs = core.fabricNow()
-  // Records become visible late: a log in which nobody saw one yet proves nothing of what is so young.
-  const isYoung = log.knownToMs > nowMs - core.tuning.overlapMs
-  if (oldestMs === undefined && isYoung && !feed.position.sawRecord) return
-  tellPurged(core, feed, log.cls, log.knownToMs, oldestMs ?? nowMs)
+  if (oldestMs === undefined) {
+    // What was announced once is not again, while nothing is written.
+    if (position.isEmpty && log.isRoutine) return
+    // Records become visible late: a log in which nobody saw one yet proves nothing of what is so young.
+    const isYoung = knownToMs > nowMs - core.tuning.overlapMs
+    if (isYoung && !position.sawRecord) return position.found({ doubtMs: knownToMs })
+  }
+  position.found(oldestMs === undefined ? 'nothing' : 'records')
+  tellPurged(core, feed, log.cls, knownToMs, oldestMs ?? nowMs)
 }
 
 /** Announces what was purged before it could be read. */

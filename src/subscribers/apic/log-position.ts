@@ -14,6 +14,8 @@ export class LogPosition {
   #sinceMs = 0
   #sawRecord = false
   #judgedMs: number | undefined
+  #doubtMs: number | undefined
+  #isEmpty = false
   #newestMs = Number.NEGATIVE_INFINITY
   /** In two halves: what is full becomes the older one. To delete one by one at the head of a set is dear. */
   #recent = new Set<string>()
@@ -44,6 +46,22 @@ export class LogPosition {
   /** False while the position is only the time of first contact: an empty log has no record to compare with. */
   get sawRecord(): boolean {
     return this.#sawRecord
+  }
+
+  /** The log was found empty, and its records may only be late: from then on some may be purged, ms. Undefined: no doubt. */
+  get doubtMs(): number | undefined {
+    return this.#doubtMs
+  }
+
+  /** The log was found empty when it was last looked at, and that was announced. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
+  }
+
+  /** The log was looked at. */
+  found(what: 'records' | 'nothing' | { readonly doubtMs: number }): void {
+    this.#isEmpty = what === 'nothing'
+    this.#doubtMs = typeof what === 'string' ? undefined : what.doubtMs
   }
 
   /** First contact: nothing older than `sinceMs` is ever asked for. */
