@@ -165,6 +165,26 @@ it('shows a later row of the same state, which was pushed, and not yet that of t
   expect(newsOf(known('S100'), log('S100 R200 C300 R350 C360'), shown)).toEqual(log('R200'))
 })
 
+describe('a log that tells when a fault was made, and shows two beginnings', () => {
+  const births = (text: string): Transition[] =>
+    log(text).map(one => ({ ...one, isBirth: one.change.attributes['lc'] === 'soaking' }))
+
+  it('lacks the end between them', () => {
+    expect(isLogged(known(''), births('S100 R200 S300'), border('S300', ''), 50)).toBe(false)
+    expect(isLogged(known('R200'), births('S100 R200 S300'), border('S300', ''), 50)).toBe(false)
+    expect(isLogged(known('R50'), births('S300 X400'), border('', ''), 50)).toBe(false)
+    expect(isLogged(known(''), births('S100 X200 S300'), border('S300', ''), 50)).toBe(true)
+    expect(isLogged(known('S300'), births('S100 S300'), border('S300', ''), 50)).toBe(true)
+    expect(isLogged(known(''), births('S100 X200 S10300 S10400'), border('', ''), 50)).toBe(true)
+  })
+
+  it('has both as news, though they are one state', () => {
+    expect(newsOf(known(''), births('S100 S300 R400'), border('R400', ''))).toEqual(births('S100 S300'))
+    expect(newsOf(known(''), births('S100 S300'), border('S300', ''))).toEqual(births('S100 S300'))
+    expect(newsOf(known(''), births('S100 X200 S300'), border('S300', ''))).toEqual(births('S100 X200'))
+  })
+})
+
 it('does not show yet how a fault ended that was made again since: its push says when', () => {
   expect(isLogged(known(''), log('R100 S300'), border('', 'S300'), 50)).toBe(false)
   expect(isLogged(known(''), log('R100 X200 S300'), border('', 'S300'), 50)).toBe(true)

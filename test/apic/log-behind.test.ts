@@ -145,6 +145,30 @@ describe('a fault log that is behind', () => {
     ])
   })
 
+  it.each([
+    ['soon', 400],
+    ['in no time that can be waited for', NEVER_MS],
+  ])('with an end between two beginnings, shown %s: it is told between them', async (_, lateMs) => {
+    await away({ tuning: { logLagMs: 1500 } })
+    await step({ lc: 'raised-clearing' })
+    const { simulator } = rig
+    simulator.post(AGAIN, fault('F1394', { severity: 'critical' }))
+    knobs().recordsVisibleAfterMs = lateMs
+    simulator.remove(AGAIN)
+    knobs().recordsVisibleAfterMs = 0
+    const now = Date.now()
+    await until(() => Date.now() > now, 'the next millisecond')
+    simulator.post(AGAIN, fault('F1394', { severity: 'major', lc: 'soaking' }))
+    await back()
+    await rig.until(all => all.filter(fact => fact.subject === AGAIN).length >= 3, 'all steps')
+    const steps = rig.facts().filter(fact => fact.subject === AGAIN)
+    expect(steps.map(fact => `${fact.type} ${fact.severitytext}`)).toEqual([
+      'apic.fault.raised critical',
+      'apic.fault.cleared critical',
+      'apic.fault.raised major',
+    ])
+  })
+
   it('with all it has since its first contact, when it was empty, is not taken for purged', async () => {
     rig = await ApicRig.make({})
     await rig.live([FEED])

@@ -233,15 +233,21 @@ function* lastKnown({ mirror }: Core, sinceMs: number): Iterable<Inherited> {
 }
 
 function byFaultOf(feed: Watched, { rows }: Stretch): Map<string, Transition[]> {
+  // What `ind` says in this log was never captured: a creation is believed to be one where it has another word for other steps.
+  const isTelling = rows.some(
+    ({ attributes: { ind } }) => ind !== undefined && ind !== 'creation' && ind !== 'deletion',
+  )
   const byFault = new Map<string, Transition[]>()
   for (const row of rows) {
     const transition = transitionOf(row)
     if (transition === undefined) continue
     const { cls, dn } = transition.change
+    const isBirth = isTelling && row.attributes['ind'] === 'creation'
     if (!feed.query.yields(cls, dn)) continue
     const sofar = byFault.get(dn)
-    if (sofar === undefined) byFault.set(dn, [transition])
-    else sofar.push(transition)
+    const placed = { ...transition, isBirth }
+    if (sofar === undefined) byFault.set(dn, [placed])
+    else sofar.push(placed)
   }
   for (const [dn, transitions] of byFault) byFault.set(dn, withoutRepeats(transitions))
   return byFault
@@ -297,10 +303,16 @@ function knownOf(core: Core, dn: string): Known {
   }
 }
 
-function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Change | undefined, asked: Asked) {
+function tell(core: Core, feed: Watched, step: Transition, shown: Change | undefined, asked: Asked): boolean {
+  const { atMs, change, isBirth } = step
   const { cls, dn } = change
-  const known = core.mirror.get(dn)?.attributes
-  const isKnown = known !== undefined
+  const watchers = core.watchers().filter(one => one === feed || one.query.covers(cls, dn))
+  const options = { origin: 'resync', publish: true, watchers, atMs, asOf: asked.at - 1 } as const
+  // Its end is not in the log, or not yet.
+  if (isBirth === true && core.mirror.get(dn) !== undefined) {
+    applyChange(core, feed, { cls, dn, attributes: { dn }, status: 'deleted' }, { ...options, missing: true })
+  }
+  const isKnown = core.mirror.get(dn) !== undefined
   // A row lacks some properties of the fault: what is there lends them, so that the comparison finds nothing to learn.
   const lent = isKnown || change.status === 'deleted' ? {} : (shown?.attributes ?? {})
   const whole: Change = {
@@ -309,9 +321,5 @@ function tell(core: Core, feed: Watched, { atMs, change }: Transition, shown: Ch
     attributes: { ...lent, ...given(change) },
     status: change.status === 'deleted' ? 'deleted' : isKnown ? 'modified' : 'created',
   }
-  const watchers = core.watchers().filter(one => one === feed || one.query.covers(cls, dn))
-  return (
-    applyChange(core, feed, whole, { origin: 'resync', publish: true, watchers, atMs, asOf: asked.at - 1 }) ===
-    'published'
-  )
+  return applyChange(core, feed, whole, options) === 'published'
 }

@@ -19,6 +19,8 @@ export interface Transition {
   readonly change: Change
   /** It is the fault's own, to the millisecond. */
   readonly isOwn?: boolean
+  /** By it the fault was made: what there was of it before has ended. */
+  readonly isBirth?: boolean
 }
 
 /** What has been told of a fault. */
@@ -44,27 +46,31 @@ export interface Border {
 
 /**
  * `transitions` of one fault, in the order of the log. What led to the state shown is not among the news: the comparison
- * with the snapshot tells it whole.
+ * with the snapshot tells it whole. Unless it has to be told with an end before it, which no comparison shows.
  */
 export function newsOf(known: Known, transitions: readonly Transition[], border: Border): Transition[] {
   let { there, state } = known
+  /** The last of the news is a beginning before which no end was told. */
+  let isUnended = false
   const news = upToSnapshot(transitions, border)
     .slice(pastMissing(known, transitions, lastTold(known, transitions) + 1))
-    .filter(({ change }) => {
+    .filter(({ change, isBirth }) => {
       if (change.status === 'deleted') {
         const isNews = there
         there = false
         return isNews
       }
       // The end of a fault that is known to be gone is no news: it was found missing before the log showed it.
-      if (state !== undefined && (there ? isSameState(given(change), state) : isOver(change.attributes))) return false
+      const isSame = there && isBirth !== true && isSameState(given(change), state ?? {})
+      if (state !== undefined && (there ? isSame : isOver(change.attributes))) return false
+      isUnended = isBirth === true && there
       there = true
       state = { ...state, ...given(change) }
       return true
     })
   const last = news.at(-1)
   const isShown = border.shown !== undefined && last !== undefined && last.change.status !== 'deleted'
-  return isShown && isSameState(given(last.change), border.shown) ? news.slice(0, -1) : news
+  return isShown && !isUnended && isSameState(given(last.change), border.shown) ? news.slice(0, -1) : news
 }
 
 /** What of a fault's log is not later than the last that was told. */
@@ -136,6 +142,11 @@ export function isLogged(known: Known, transitions: readonly Transition[], borde
   const { shown } = border
   const last = lastTold(known, transitions)
   const from = pastMissing(known, transitions, last + 1)
+  const isUnended = upToSnapshot(transitions, border).some(({ isBirth }, index) => {
+    const before = transitions[index - 1]?.change.status
+    return isBirth === true && index >= from && (before === undefined ? there : before !== 'deleted')
+  })
+  if (isUnended) return false
   if (shown === undefined) {
     // Where the log shows it, but neither the snapshot nor what was told, its end is what the log lacks.
     const latest = upToSnapshot(transitions, border).slice(from).at(-1)?.change
