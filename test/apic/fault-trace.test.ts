@@ -86,6 +86,30 @@ describe('the trace of a fault', () => {
     expect(readTrace(DN, after.traced({ key: DN, object }).object?.trace ?? '').steps.length).toBe(3)
   })
 
+  it('is read of the newest faults only, where there are more than can be remembered', () => {
+    let read = 0
+    const known = Array.from({ length: 25_000 }, (_, n) => ({
+      ...{ dn: `${n}/fault-F1`, atMs: AT_MS + n, state: state('major', AT_MS + n) },
+      get trace(): string {
+        read++
+        return traceOf(heardOf(this.dn, this.state, 0))
+      },
+    }))
+    const heard = new FaultsHeard()
+    heard.inherit(known, AT_MS + 90_000, new Map([['class/faultInst', AT_MS - 1]]))
+    expect(read).toBe(20_000)
+    const lost = (dn: string, atMs: number): Transition => ({
+      atMs,
+      change: { cls: 'faultInst', dn, status: 'modified', attributes: state('minor', atMs) },
+    })
+    for (const [dn, atMs, isJudged] of [
+      ['1/fault-F1', AT_MS, false],
+      ['9000/fault-F1', AT_MS + 5200, true],
+    ] as const) {
+      expect(heard.unheard('class/faultInst', dn, [lost(dn, atMs)])).toHaveLength(isJudged ? 1 : 0)
+    }
+  })
+
   it('that can’t be read, of a fault without a time, is as none', () => {
     const heard = new FaultsHeard()
     const judged = new Map([['class/faultInst', AT_MS]])

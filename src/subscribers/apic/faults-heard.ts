@@ -70,7 +70,13 @@ export class FaultsHeard {
     this.#inheritedMs = judgedMs
     const all: Heard[] = []
     const last = new Set<Heard>()
-    for (const { dn, atMs, state, wasOver, trace = '' } of known) {
+    for (const one of [...known].sort((a, b) => (b.atMs || 0) - (a.atMs || 0))) {
+      // After a storm there may be a hundred thousand: what would be forgotten at once is not even read.
+      if (all.length >= MOST) {
+        this.#forgottenMs = one.atMs || 0
+        break
+      }
+      const { dn, atMs, state, wasOver, trace = '' } = one
       const { fromMs, steps } = readTrace(dn, trace)
       const isWhole = steps.length > 0 && judged.size > 0
       if (!isWhole && Number.isNaN(atMs)) continue
@@ -80,7 +86,7 @@ export class FaultsHeard {
       const heard = isWhole ? steps : [heardOf(dn, state, atMs, wasOver)]
       all.push(...heard)
       // What was announced is heard of later than what was told.
-      const told = heard.findLast(one => one.atMs === Math.trunc(atMs)) ?? heard.at(-1)
+      const told = heard.findLast(step => step.atMs === Math.trunc(atMs)) ?? heard.at(-1)
       if (told !== undefined) last.add(told)
     }
     // So that the oldest are forgotten first.
