@@ -135,6 +135,23 @@ describe('a fault that ended, and came again, though its end was never pushed', 
   })
 })
 
+describe('a fault that ended, and came again, of which a later step alone was pushed', () => {
+  it('goes on as it was told, and is closed once', async () => {
+    await listening()
+    rig.simulator.mute()
+    rig.simulator.remove(DN)
+    rig.simulator.post(DN, fault('F1394', { severity: 'major', lc: 'soaking' }))
+    await step({ lc: 'raised' })
+    rig.simulator.unmute()
+    await step({ severity: 'critical' })
+    await rig.until(all => all.length === 2, 'the step that is pushed')
+    rig.simulator.mute()
+    await step({ severity: 'cleared', lc: 'retaining' })
+    await again()
+    expect(told()).toEqual(['raised minor', 'changed critical', 'gap major', 'cleared critical'])
+  })
+})
+
 describe('a step that was told with what steps before it left', () => {
   it('is taken for an older one of the log: what was lost is announced all the same', async () => {
     await listening()

@@ -122,10 +122,15 @@ export function applyChange(core: Core, feed: Watched, change: Change, options: 
   return publish ? 'published' : 'silent'
 }
 
-/** A fault was made again (a flap makes no new one): that its life before has ended was not said. */
+/**
+ * A fault was made again (a flap makes no new one), and nothing of its new life was told: that the one before has ended was not said.
+ * One that is over already closes what is open by itself.
+ */
 function isReborn({ cls, dn, status, attributes }: Change, mirror: Core['mirror']): boolean {
-  if (cls !== 'faultInst' || status === 'deleted') return false
-  return msOf(mirror.get(dn)?.attributes['created']) < msOf(attributes['created'])
+  const known = mirror.get(dn)?.attributes
+  if (cls !== 'faultInst' || status === 'deleted' || known === undefined || isOver(attributes)) return false
+  const bornMs = msOf(attributes['created'])
+  return msOf(known['created']) < bornMs && msOf(known['lastTransition']) < bornMs
 }
 
 /** What comes nested in an object enters and leaves with it. */
