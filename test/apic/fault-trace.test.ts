@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Transition } from '../../src/subscribers/apic/fault-news.ts'
 import { leftOut, readTrace, traceOf } from '../../src/subscribers/apic/fault-trace.ts'
 import { FaultsHeard } from '../../src/subscribers/apic/faults-heard.ts'
-import { heardOf } from '../../src/subscribers/apic/heard-steps.ts'
+import { heardOf, heardOfRow } from '../../src/subscribers/apic/heard-steps.ts'
 
 const DN = 'topology/pod-1/node-101/sys/fault-F1394'
 const AT_MS = Date.parse('2026-11-29T10:00:00.123Z')
@@ -26,6 +26,20 @@ describe('the trace of a fault', () => {
     const text = heard.map(traceOf).join('')
     expect(readTrace(DN, text)).toEqual({ fromMs: Number.NEGATIVE_INFINITY, steps: heard })
     expect(text.length).toBeLessThan(120)
+  })
+
+  it('tells the times of the fault from those of a row, and of hearing', () => {
+    const row = (status: 'created' | 'deleted') => ({
+      atMs: AT_MS + 3,
+      change: { cls: 'faultInst', dn: DN, attributes: status === 'created' ? state('major', AT_MS + 3) : {}, status },
+    })
+    const heard = [
+      heardOfRow(row('created'), undefined),
+      heardOfRow(row('deleted'), undefined),
+      heardOf(DN, { severity: 'major', lc: 'soaking' }, AT_MS + 7),
+    ]
+    expect(heard.map(({ timeOf }) => timeOf)).toEqual(['row', 'row', 'hearing'])
+    expect(readTrace(DN, heard.map(traceOf).join('')).steps).toEqual(heard)
   })
 
   it('says from when on it is whole', () => {

@@ -5,6 +5,7 @@
  */
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import type { Change } from '../../src/subscribers/apic/decode.ts'
 import {
   type Border,
   type Known,
@@ -31,6 +32,8 @@ interface Step {
   readonly state: State | undefined
   readonly isPushed: boolean
   readonly isReconciled: boolean
+  /** An end has no time of its own: it is heard of so much later, ms. */
+  readonly heldMs: number
 }
 
 interface Run {
@@ -41,6 +44,8 @@ interface Run {
   readonly lateMs: number
   /** Each row twice. */
   readonly isTwice: boolean
+  /** So many steps were told before the log that is read begins. */
+  readonly unread: number
 }
 
 const STATES: readonly State[] = [
@@ -52,30 +57,40 @@ const STATES: readonly State[] = [
 
 const OVER = STATES.length - 1
 
-const steps = fc
-  .array(
-    fc.record({
-      afterMs: fc.oneof(fc.integer({ min: LEAST_MS, max: 600 }), fc.integer({ min: LEAST_MS, max: 3000 })),
-      next: fc.integer({ min: 0, max: STATES.length }),
-      isPushed: fc.boolean(),
-      isReconciled: fc.boolean(),
-    }),
-    { minLength: 2, maxLength: 12 },
-  )
-  .map(drawn => {
+const pace = fc.oneof(fc.integer({ min: LEAST_MS, max: 600 }), fc.integer({ min: LEAST_MS, max: 3000 }))
+
+const drawn = (afterMs: fc.Arbitrary<number>, next: fc.Arbitrary<number>, heldMs: fc.Arbitrary<number>) =>
+  fc.record({ afterMs, next, isPushed: fc.boolean(), isReconciled: fc.boolean(), heldMs })
+
+const lifeOf = (one: ReturnType<typeof drawn>, maxLength: number): fc.Arbitrary<readonly Step[]> =>
+  fc.array(one, { minLength: 2, maxLength }).map(drawn => {
     const life: Step[] = []
     let [atMs, now] = [BEGIN_MS, STATES.length]
-    for (const { afterMs, next, isPushed, isReconciled } of drawn) {
+    for (const { afterMs, next, ...chance } of drawn) {
       // What stays as it is, is no step; and nothing begins by being over.
       if (next === now || (now === STATES.length && next === OVER)) continue
       atMs += afterMs
       now = next
       const state = STATES[next]
       const stamped = state && { ...state, dn: DN, lastTransition: new Date(atMs).toISOString() }
-      life.push({ atMs, state: stamped, isPushed, isReconciled })
+      life.push({ atMs, state: stamped, ...chance })
     }
     return life
   })
+
+const steps = lifeOf(
+  drawn(pace, fc.integer({ min: 0, max: STATES.length }), fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1500 }))),
+  20,
+)
+/** Born and gone again and again, far faster than the log may be off. */
+const burst = lifeOf(
+  drawn(
+    fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 400 })),
+    fc.oneof(fc.constant(STATES.length), fc.integer({ min: 0, max: STATES.length })),
+    fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 1500 })),
+  ),
+  30,
+)
 
 class World {
   readonly told: number[] = []
@@ -87,14 +102,14 @@ class World {
 
   constructor(run: Run) {
     this.#run = run
-    this.#heard.begin(FEED, BEGIN_MS, [])
+    this.#heard.begin(FEED, Math.max(BEGIN_MS, (run.steps[run.unread]?.atMs ?? 0) - 1), [])
   }
 
   play(): this {
-    const { steps, lateMs } = this.#run
-    for (const [index, { atMs, state, isPushed, isReconciled }] of steps.entries()) {
-      if (isPushed) this.#take(index, state, atMs, true)
-      if (isReconciled) this.#reconcile(index, atMs + 10)
+    const { steps, lateMs, unread } = this.#run
+    for (const [index, { atMs, state, isPushed, isReconciled, heldMs }] of steps.entries()) {
+      if (isPushed || index < unread) this.#take(index, state, atMs + (state === undefined ? heldMs : 0), true)
+      if (isReconciled && index >= unread) this.#reconcile(index, atMs)
     }
     const endMs = (steps.at(-1)?.atMs ?? 0) + lateMs + 10_000
     // The last one finds nothing more.
@@ -145,21 +160,22 @@ class World {
   }
 
   #rows(nowMs: number): Transition[] {
-    const { steps, leanMs, lateMs, isTwice } = this.#run
+    const { steps, leanMs, lateMs, isTwice, unread } = this.#run
     return steps.flatMap(({ atMs, state }, index) => {
       const createdMs = atMs + (leanMs ?? 0)
-      if (createdMs + lateMs > nowMs) return []
+      if (index < unread || createdMs + lateMs > nowMs) return []
       const lastTransition = new Date(createdMs).toISOString()
       const attributes = { ...state, dn: DN, lastTransition, step: String(index) }
       const status = state === undefined ? 'deleted' : 'created'
       const isOwn = state !== undefined && leanMs === undefined
-      const row: Transition = { atMs: createdMs, change: { cls: 'faultInst', dn: DN, attributes, status }, isOwn }
+      const change: Change = { cls: 'faultInst', dn: DN, attributes, status }
+      const row: Transition = { atMs: createdMs, change, isOwn, createdMs }
       return isTwice ? [row, row] : [row]
     })
   }
 }
 
-const NOTHING = { lost: [], doubled: [], vain: [], ends: 0 }
+const NOTHING = { lost: [], doubled: [], vain: [], ends: 0, between: [] }
 
 function account(run: Run): typeof NOTHING | object {
   const { told, announced } = new World(run).play()
@@ -172,19 +188,37 @@ function account(run: Run): typeof NOTHING | object {
   const isClosing = (index: number): boolean => isEnd(index) || (isOver(index) && isEnd(index + 1))
   const steps = indexes.filter(index => !isClosing(index))
   const closed = [...told, ...announced].filter(isClosing).length
+  // But it was heard between two steps, and no other end was.
+  const bounds = [-1, ...steps.filter(index => told.includes(index)), indexes.length]
+  const between = bounds.flatMap((after, at) => {
+    const before = bounds[at + 1] ?? after
+    const isBetween = (index: number): boolean => after < index && index < before
+    const closings = [...told, ...announced].filter(index => isBetween(index) && isClosing(index)).length
+    return closings === indexes.filter(index => isBetween(index) && isEnd(index)).length ? [] : [[after, before]]
+  })
   return {
     lost: steps.filter(index => !told.includes(index) && !announced.includes(index)),
     doubled: steps.filter(index => isTwice(told, index) || isTwice(announced, index)),
     vain: steps.filter(index => told.includes(index) && announced.includes(index)),
     ends: indexes.filter(isEnd).length - closed,
+    between,
   }
 }
 
 const own = { leanMs: fc.constant(undefined), lateMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 800 })) }
 const lean = { leanMs: fc.integer({ min: 0, max: LEAST_MS - 5 }), lateMs: fc.constant(0) }
+/** The log begins while the fault is there: of one that is known to be gone, an end that shows first counts as that one. */
+function begunThere(run: Run): Run {
+  const before = run.steps.slice(0, run.unread)
+  const last = before.findLastIndex(({ state }) => state !== undefined && state['severity'] !== 'cleared')
+  return { ...run, unread: last + 1 }
+}
+
+const unread = fc.constant(0)
 const run: fc.Arbitrary<Run> = fc.oneof(
-  fc.record({ steps, isTwice: fc.boolean(), ...own }),
-  fc.record({ steps, isTwice: fc.boolean(), ...lean }),
+  fc.record({ steps, isTwice: fc.boolean(), unread, ...own }),
+  fc.record({ steps, isTwice: fc.boolean(), unread, ...lean }),
+  fc.record({ steps: burst, isTwice: fc.boolean(), unread: fc.integer({ min: 0, max: 8 }), ...own }).map(begunThere),
 )
 
 it('is told or announced, each step of it, once', () => {

@@ -3,52 +3,73 @@
  * within the time by which its log may be off: so each thing that was heard stands for one row, and for no other. Pure.
  */
 
-interface Pair<Heard> {
-  readonly row: number
+/** Something heard that may be a row, and how far they are apart, ms. Of two as far, rather the one of the lesser `elseMs`. */
+export interface Near<Heard> {
   readonly heard: Heard
   readonly offMs: number
+  readonly elseMs?: number
 }
 
-/** How far these two are apart, ms; undefined where they can't be one step. */
-export type Apart<Row, Heard> = (row: Row, heard: Heard) => number | undefined
+/** What may stand for a row: those near it, and not all there are, as a fault may flap thousands of times. */
+export type Find<Row, Heard> = (row: Row, index: number) => readonly Near<Heard>[]
 
-/** What may stand for a row; `exact`: at its very time. */
-export type Near<Row, Heard> = (row: Row, which: 'exact' | 'near') => readonly Heard[]
+/** Begins a round of pairing, where each row of that index has found something so far, or not yet. */
+export type Round<Row, Heard> = (found: (index: number) => Heard | undefined) => Find<Row, Heard>
+
+interface Pair<Heard> extends Near<Heard> {
+  readonly row: number
+}
 
 /**
- * The rows that nothing heard stands for, in their order. The nearest belong together, and those of the very same time for good. Of the
- * others as few as can be are left over: a log whose clock is off is off for all of them. `near`: those that may stand for a row,
- * and not all there are, as a fault may flap thousands of times.
+ * The rows that nothing heard stands for, in their order. What `exact` finds belongs together for good. In each round the nearest of the
+ * others do, and then as few as can be are left over: a log whose clock is off is off for all of them.
  */
-export function unaccounted<Row, Heard>(rows: readonly Row[], near: Near<Row, Heard>, apart: Apart<Row, Heard>): Row[] {
+export function unaccounted<Row, Heard>(
+  rows: readonly Row[],
+  exact: Find<Row, Heard>,
+  rounds: readonly Round<Row, Heard>[],
+): Row[] {
   const taken = new Taken<Heard>()
-  for (const [row, one] of rows.entries()) {
-    for (const pair of pairsOf(row, one, near(one, 'exact'), apart)) {
-      if (pair.offMs === 0 && !taken.has(pair)) taken.take(pair)
+  const pairsOf = (find: Find<Row, Heard>): Pair<Heard>[] =>
+    rows.flatMap((one, row) => (taken.isForGood(row) ? [] : find(one, row).map(near => ({ ...near, row }))))
+  for (const pair of pairsOf(exact)) if (!taken.has(pair)) taken.take(pair, true)
+  const byRow = new Map<number, Pair<Heard>[]>()
+  for (const round of rounds) {
+    for (const pair of pairsOf(round(row => taken.heardOf(row))).sort(byNearness)) {
+      if (taken.isForGood(taken.pairOf(pair.heard)?.row)) continue
+      if (!taken.has(pair)) taken.take(pair)
+      const sofar = byRow.get(pair.row)
+      if (sofar === undefined) byRow.set(pair.row, [pair])
+      else sofar.push(pair)
     }
+    const inVain = new Set<Heard>()
+    for (const row of rows.keys()) if (taken.heardOf(row) === undefined) makeRoom(row, byRow, taken, inVain)
   }
-  const pairs = rows.flatMap((one, row) => {
-    if (taken.heardOf(row) !== undefined) return []
-    return pairsOf(row, one, near(one, 'near'), apart).filter(pair => !taken.has(pair))
-  })
-  const byRow = Map.groupBy(pairs, pair => pair.row)
-  for (const pair of pairs.sort((a, b) => a.offMs - b.offMs)) if (!taken.has(pair)) taken.take(pair)
-  const inVain = new Set<Heard>()
-  return rows.filter((_, row) => taken.heardOf(row) === undefined && !makeRoom(row, byRow, taken, inVain))
+  return rows.filter((_, row) => taken.heardOf(row) === undefined)
+}
+
+function byNearness<Heard>(a: Near<Heard>, b: Near<Heard>): number {
+  return a.offMs - b.offMs || (a.elseMs ?? 0) - (b.elseMs ?? 0)
 }
 
 /** Who belongs to whom so far. */
 class Taken<Heard> {
   readonly #byRow = new Map<number, Pair<Heard>>()
   readonly #byHeard = new Map<Heard, Pair<Heard>>()
+  readonly #forGood = new Set<number>()
 
   has({ row, heard }: Pair<Heard>): boolean {
     return this.#byRow.has(row) || this.#byHeard.has(heard)
   }
 
-  take(pair: Pair<Heard>): void {
+  take(pair: Pair<Heard>, isForGood = false): void {
     this.#byRow.set(pair.row, pair)
     this.#byHeard.set(pair.heard, pair)
+    if (isForGood) this.#forGood.add(pair.row)
+  }
+
+  isForGood(row: number | undefined): boolean {
+    return row !== undefined && this.#forGood.has(row)
   }
 
   heardOf(row: number): Heard | undefined {
@@ -69,7 +90,7 @@ function makeRoom<Heard>(
   byRow: ReadonlyMap<number, readonly Pair<Heard>[]>,
   taken: Taken<Heard>,
   inVain: Set<Heard>,
-): boolean {
+): void {
   const reached = new Map<Heard, Pair<Heard>>()
   const queue = [first]
   for (const row of queue) {
@@ -86,18 +107,8 @@ function makeRoom<Heard>(
         taken.take(next)
         next = left === undefined ? undefined : reached.get(left)
       }
-      return true
+      return
     }
   }
   for (const heard of reached.keys()) inVain.add(heard)
-  return false
-}
-
-function pairsOf<Row, Heard>(row: number, one: Row, heard: readonly Heard[], apart: Apart<Row, Heard>): Pair<Heard>[] {
-  const pairs: Pair<Heard>[] = []
-  for (const other of heard) {
-    const offMs = apart(one, other)
-    if (offMs !== undefined) pairs.push({ row, heard: other, offMs })
-  }
-  return pairs
 }

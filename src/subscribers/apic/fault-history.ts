@@ -287,7 +287,7 @@ export function transitionOf({ createdMs, attributes }: LogRow): Transition | un
   if (change.status !== 'deleted' || created === undefined) {
     const ownMs = Date.parse(change.attributes['lastTransition'] ?? '')
     const isOwn = attributes['lastTransition'] !== undefined && !Number.isNaN(ownMs)
-    return { atMs: Number.isNaN(ownMs) ? createdMs : ownMs, change, isOwn }
+    return { atMs: Number.isNaN(ownMs) ? createdMs : ownMs, change, isOwn, createdMs }
   }
   return { atMs: createdMs, change: { ...change, attributes: { ...change.attributes, lastTransition: created } } }
 }

@@ -21,6 +21,8 @@ export interface Transition {
   readonly isOwn?: boolean
   /** By it the fault was made: what there was of it before has ended. */
   readonly isBirth?: boolean
+  /** When its record was written, ms. */
+  readonly createdMs?: number
 }
 
 /** What has been told of a fault. */

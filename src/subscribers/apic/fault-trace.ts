@@ -1,12 +1,15 @@
 /**
  * What was heard of a fault lately, as a short text that is kept with its object: so the next process knows which rows of the
  * fault log were told. `time,severity,lc,occur;` for a step, `time,!;` for an end (`!!`: of what was over already), `<time;`: of
- * that time and before not all is here. Times in ms, base 36. Pure.
+ * that time and before not all is here. `=` before a time: it is that of a row that was announced; `~`: when a step without a time of its own
+ * was heard of. Times in ms, base 36. Pure.
  */
 import type { Heard } from './heard-steps.ts'
 
 const END = '!'
 const SILENT_END = '!!'
+const OF_ROW = '='
+const OF_HEARING = '~'
 
 /** A trace as it is read. */
 export interface Trace {
@@ -17,8 +20,9 @@ export interface Trace {
 }
 
 /** The words for one step. */
-export function traceOf({ atMs, state, isSilent }: Heard): string {
-  const time = Math.trunc(atMs).toString(36)
+export function traceOf({ atMs, timeOf, state, isSilent }: Heard): string {
+  const mark = timeOf === 'row' ? OF_ROW : timeOf === 'hearing' && state !== undefined ? OF_HEARING : ''
+  const time = mark + Math.trunc(atMs).toString(36)
   if (state === undefined) return `${time},${isSilent ? SILENT_END : END};`
   return `${time},${state.severity ?? ''},${state.lc ?? ''},${state.occur ?? ''};`
 }
@@ -41,8 +45,9 @@ export function readTrace(dn: string, text: string): Trace {
   for (const words of text.split(';')) {
     if (words === '') continue
     const [time = '', severity, lc, occur] = words.split(',')
-    const isLeftOut = time.startsWith('<')
-    const atMs = Number.parseInt(isLeftOut ? time.slice(1) : time, 36)
+    const mark = /^[<=~]?/.exec(time)?.[0] ?? ''
+    const isLeftOut = mark === '<'
+    const atMs = Number.parseInt(time.slice(mark.length), 36)
     if (Number.isNaN(atMs)) {
       fromMs = Number.POSITIVE_INFINITY
       steps = []
@@ -51,7 +56,8 @@ export function readTrace(dn: string, text: string): Trace {
       const isEnd = severity === END || severity === SILENT_END
       const state = isEnd ? undefined : { severity: given(severity), lc: given(lc), occur: given(occur) }
       const isSilent = severity === SILENT_END
-      steps.push({ dn, atMs, state, isSilent, readBy: undefined, isReplaced: false })
+      const timeOf = mark === OF_ROW ? 'row' : mark === OF_HEARING || isEnd ? 'hearing' : 'fault'
+      steps.push({ dn, atMs, timeOf, state, isSilent, readBy: undefined, isReplaced: false })
     }
   }
   return { fromMs, steps }

@@ -7,7 +7,8 @@ import type { ManagedObject, MirrorChange } from '../../record.ts'
 import { unaccounted } from './fault-accounts.ts'
 import { SKEW_MS, type Transition } from './fault-news.ts'
 import { leftOut, readTrace, traceOf, traceWith } from './fault-trace.ts'
-import { closedMs, type Heard, heardNear, heardOf, isSameState, offMs, type Placed, placed } from './heard-steps.ts'
+import { endsNear } from './heard-ends.ts'
+import { type Heard, heardOf, heardOfRow, isDatedAs, isSameState, nearby, type Placed, placed } from './heard-steps.ts'
 import { msOf } from './times.ts'
 
 /** A fault as an earlier process knew it: its last step, or its end. */
@@ -68,8 +69,7 @@ export class FaultsHeard {
     // Never beyond it: the fabric's clock may have been set back.
     const judgedMs = Math.min(nowMs, ...judged.values())
     this.#inheritedMs = judgedMs
-    const all: Heard[] = []
-    const last = new Set<Heard>()
+    const all: { readonly heard: Heard; readonly latestMs: number; readonly isLast: boolean }[] = []
     for (const one of [...known].sort((a, b) => (b.atMs || 0) - (a.atMs || 0))) {
       // After a storm there may be a hundred thousand: what would be forgotten at once is not even read.
       if (all.length >= MOST) {
@@ -84,15 +84,18 @@ export class FaultsHeard {
       this.#known.set(dn, Math.max(this.#known.get(dn) ?? untilMs, untilMs))
       // Its row may be dated a little later than it, and become visible only now.
       const heard = isWhole ? steps : [heardOf(dn, state, atMs, wasOver)]
-      all.push(...heard)
       // What was announced is heard of later than what was told.
-      const told = heard.findLast(step => step.atMs === Math.trunc(atMs)) ?? heard.at(-1)
-      if (told !== undefined) last.add(told)
+      const last = heard.findLast(({ timeOf }) => timeOf !== 'row')
+      let latestMs = Number.NEGATIVE_INFINITY
+      for (const step of heard) {
+        latestMs = Math.max(latestMs, step.atMs)
+        all.push({ heard: step, latestMs, isLast: step === last })
+      }
     }
-    // So that the oldest are forgotten first.
-    for (const heard of all.sort((a, b) => a.atMs - b.atMs)) {
+    // So that the oldest are forgotten first. Those of one fault stay in the order in which they were heard.
+    for (const { heard, isLast } of all.sort((a, b) => a.latestMs - b.latestMs)) {
       const ofOne = this.#add(heard)
-      if (last.has(heard)) ofOne.told = heard
+      if (isLast) ofOne.told = heard
     }
     // All of them at once: which of them asks first is of no matter.
     for (const [feed, ms] of judged) this.resume(feed, Math.min(ms, nowMs))
@@ -141,8 +144,8 @@ export class FaultsHeard {
     this.#readToMs = Math.max(this.#readToMs, shownMs)
     for (const [dn, ofOne] of Map.groupBy(rows, row => row.change.dn)) {
       // What is told of them was heard already.
-      const near = heardNear(this.#heardBy(feed, dn))
-      for (const row of unaccounted(ofOne, (row, which) => near(row, which), offMs)) this.#take(row, feed)
+      const rows = ofOne.map(row => ({ row, isAfterOpen: false, end: undefined }))
+      for (const row of this.#unaccounted(feed, dn, rows)) this.#add(heardOfRow(row, feed))
     }
   }
 
@@ -169,19 +172,33 @@ export class FaultsHeard {
     if (transitions.length === 0) return []
     const feedMs = this.#since.get(feed) ?? Number.POSITIVE_INFINITY
     const sinceMs = Math.max(feedMs, this.#known?.get(dn) ?? feedMs, this.#forgottenMs)
-    const fromMs = among.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY) - SKEW_MS
-    const near = heardNear(this.#heardBy(feed, dn).filter(({ atMs }) => atMs >= fromMs))
-    // An earlier row takes away only what is surely its own: who heard of it is not known.
-    const apart = ({ row, ...around }: Placed, other: Heard): number | undefined => {
-      const off = around.end === undefined ? offMs(row, other, around.isAfterOpen) : closedMs(row, around.end, other)
-      return row.atMs > sinceMs || off === 0 ? off : undefined
-    }
-    const left = new Set(
-      unaccounted(placed(among), (one, which) => near(one.row, which, one.end), apart).map(({ row }) => row),
-    )
+    const left = new Set(this.#unaccounted(feed, dn, placed(among), sinceMs))
     const missing = transitions.filter(one => one.atMs > sinceMs && left.has(one))
-    for (const one of missing) this.#take(one)
+    for (const one of missing) this.#add(heardOfRow(one, undefined))
     return missing
+  }
+
+  /**
+   * Those of these rows for which nothing stands that was heard. Of earlier ones than `sinceMs` it is not known who heard of them:
+   * they take away only what is surely their own.
+   */
+  #unaccounted(feed: string, dn: string, rows: readonly Placed[], sinceMs = Number.NEGATIVE_INFINITY): Transition[] {
+    const fromMs = rows.reduce((least, { row }) => Math.min(least, row.atMs), Number.POSITIVE_INFINITY) - SKEW_MS
+    const heard = this.#heardBy(feed, dn)
+    const { exact, near } = nearby(heard.filter(({ atMs }) => atMs >= fromMs))
+    const left = unaccounted(rows, ({ row }) => exact(row), [
+      stepOf => {
+        // What was known before has its row before, where the clock of the log is seen to be right.
+        const isRight = rows.some(({ row }, index) => isDatedAs(row, stepOf(index)))
+        const after = isRight ? sinceMs : Number.NEGATIVE_INFINITY
+        return ({ row }) => (row.atMs > sinceMs ? near(row).filter(({ heard: { atMs } }) => atMs > after) : [])
+      },
+      stepOf => {
+        const ends = endsNear(heard, rows, stepOf)
+        return (one, index) => ends(one, index).filter(({ offMs }) => one.row.atMs > sinceMs || offMs === 0)
+      },
+    ])
+    return left.map(({ row }) => row)
   }
 
   #heardBy(feed: string, dn: string): readonly Heard[] {
@@ -199,11 +216,6 @@ export class FaultsHeard {
       if (offMs <= SKEW_MS && offMs < best && isSameState(state, one.state)) nearest.set(one.readBy, one)
     }
     for (const one of nearest.values()) one.isReplaced = true
-  }
-
-  #take({ atMs, change }: Transition, readBy?: string): void {
-    const state = change.status === 'deleted' ? undefined : change.attributes
-    this.#add({ ...heardOf(change.dn, state, atMs), readBy })
   }
 
   #add(heard: Heard): HeardOfOne {
@@ -236,11 +248,11 @@ export class FaultsHeard {
   }
 
   #forget(): void {
-    const oldest = this.#order[this.#head++]
+    const dn = this.#order[this.#head++]?.dn
+    const heard = dn === undefined ? undefined : this.#byFault.get(dn)
+    const oldest = heard?.all.shift()
     if (oldest === undefined) return
     this.#forgottenMs = Math.max(this.#forgottenMs, oldest.atMs)
-    const heard = this.#byFault.get(oldest.dn)
-    heard?.all.shift()
     if (heard?.all.length === 0) this.#byFault.delete(oldest.dn)
     if (this.#head < MOST) return
     this.#order = this.#order.slice(this.#head)

@@ -1,15 +1,15 @@
-/**
- * What was heard of a fault, and when a row of its log may be that: by the state, and by a time that may be a little off. An end
- * has no state, and no time of its own. Pure.
- */
+/** What was heard of a fault, and when a row of its log may be that: by the state, and by a time that may be a little off. Pure. */
+import type { Near } from './fault-accounts.ts'
 import { isOver, SKEW_MS, STATE, type Transition } from './fault-news.ts'
 import { msOf } from './times.ts'
 
 /** A step of a fault that was told, or read in its log. */
 export interface Heard {
   readonly dn: string
-  /** The fault's own time; of an end, when it was heard of. Ms by the fabric's clock. */
+  /** Ms by the fabric's clock. */
   readonly atMs: number
+  /** Whose time that is: the fault's own; that of its row in the log; or when it was heard of, as an end has no time of its own. */
+  readonly timeOf: 'fault' | 'row' | 'hearing'
   /** Undefined: it is gone. */
   readonly state: State | undefined
   /** It was over already: its end told nothing. */
@@ -34,6 +34,7 @@ export function heardOf(
   return {
     dn,
     atMs: Number.isNaN(ownMs) ? nowMs : ownMs,
+    timeOf: Number.isNaN(ownMs) ? 'hearing' : 'fault',
     state: state && { severity: state['severity'], lc: state['lc'], occur: state['occur'] },
     isSilent: state === undefined && wasOver,
     readBy: undefined,
@@ -41,28 +42,37 @@ export function heardOf(
   }
 }
 
-/** Of a fault that comes and goes: an end may be heard of later, but not after so many others. */
-const MOST_ENDS = 256
+/** What stands for a row because it was read there: announced, or of before this feed began. */
+export function heardOfRow({ atMs, change }: Transition, readBy: string | undefined): Heard {
+  const heard = heardOf(change.dn, change.status === 'deleted' ? undefined : change.attributes, atMs)
+  return { ...heard, timeOf: 'row', readBy }
+}
 
-/** Finds those that may stand for a row, which the `end` after it may close: by their time, as there may be thousands. */
-export function heardNear(
-  heard: readonly Heard[],
-): (row: Transition, which: 'exact' | 'near', end?: Transition) => readonly Heard[] {
+/** Finds what may stand for a row: by its time, as there may be thousands. */
+export interface Nearby {
+  /** A step of that state at the very time of the row, or what is known to be that row. */
+  exact(row: Transition): readonly Near<Heard>[]
+  /** A step of that state at about that time. */
+  near(row: Transition): readonly Near<Heard>[]
+}
+
+export function nearby(heard: readonly Heard[]): Nearby {
   const sorted = heard.toSorted((a, b) => a.atMs - b.atMs)
   const states = sorted.filter(({ state }) => state !== undefined)
-  const ends = sorted.filter(({ state }) => state === undefined)
-  const within = (list: readonly Heard[], fromMs: number, toMs: number): readonly Heard[] =>
-    list.slice(firstFrom(list, fromMs), firstFrom(list, toMs + 1))
-  return (row, which, end = isEnd(row) ? row : undefined) => {
-    if (which === 'exact') return within(isEnd(row) ? ends : states, row.atMs, row.atMs)
-    const firstEnd = end === undefined ? 0 : firstFrom(ends, end.atMs - SKEW_MS)
-    const later = end === undefined ? [] : ends.slice(firstEnd, firstEnd + MOST_ENDS)
-    return isEnd(row) ? later : [...within(states, row.atMs - SKEW_MS, row.atMs + SKEW_MS), ...later]
+  const ends = sorted.filter(({ state, timeOf }) => state === undefined && timeOf === 'row')
+  const within = (list: readonly Heard[], row: Transition, offMs: number): readonly Near<Heard>[] =>
+    list.slice(firstFrom(list, row.atMs - offMs), firstFrom(list, row.atMs + offMs + 1)).flatMap(one => {
+      const off = isEnd(row) ? 0 : apartMs(row, one)
+      return off === undefined ? [] : [{ heard: one, offMs: off }]
+    })
+  return {
+    exact: row => within(isEnd(row) ? ends : states, row, 0),
+    near: row => (isEnd(row) ? [] : within(states, row, SKEW_MS)),
   }
 }
 
 /** The index of the first that is not before `ms`. */
-function firstFrom(sorted: readonly Heard[], ms: number): number {
+export function firstFrom(sorted: readonly { readonly atMs: number }[], ms: number): number {
   let [low, high] = [0, sorted.length]
   while (low < high) {
     const middle = (low + high) >> 1
@@ -70,6 +80,19 @@ function firstFrom(sorted: readonly Heard[], ms: number): number {
     else high = middle
   }
   return low
+}
+
+/** How far the row of a state is from what was heard; undefined where they are not one step. */
+function apartMs(row: Transition, heard: Heard): number | undefined {
+  const off = Math.abs(row.atMs - heard.atMs)
+  // Where both have the fault's own time, that decides.
+  const most = row.isOwn === true && heard.timeOf !== 'hearing' ? 0 : SKEW_MS
+  return off <= most && isSameState(heard.state, row.change.attributes) ? off : undefined
+}
+
+/** True for a row without the fault's own time that has it all the same: it was heard of with that. */
+export function isDatedAs(row: Transition, heard: Heard | undefined): boolean {
+  return row.isOwn !== true && heard?.state !== undefined && heard.timeOf === 'fault' && heard.atMs === row.atMs
 }
 
 /** A row of the log with what matters of those around it. */
@@ -91,25 +114,8 @@ export function placed(rows: readonly Transition[]): Placed[] {
   })
 }
 
-/** How far the row is from what was heard; undefined where they are not one step. */
-export function offMs(row: Transition, heard: Heard, isAfterOpen = false): number | undefined {
-  const off = Math.abs(row.atMs - heard.atMs)
-  if (!isEnd(row)) return off <= SKEW_MS && isSameState(heard.state, row.change.attributes) ? off : undefined
-  // An end that told nothing does not stand for one that came after steps which nobody heard of.
-  if (heard.state !== undefined || (heard.isSilent && isAfterOpen)) return undefined
-  // An end has no time of its own: it is heard of when it is, or a little later.
-  return heard.atMs >= row.atMs - SKEW_MS ? off : undefined
-}
-
-/** The same for a row that closes a life, which is heard of by that row or by the `end` after it. */
-export function closedMs(row: Transition, end: Transition, heard: Heard): number | undefined {
-  if (heard.state !== undefined) return offMs(row, heard)
-  const off = offMs(end, heard, true)
-  // Rather by itself: the end may be needed by another life.
-  return off === undefined ? undefined : off + 1
-}
-
-function isEnd({ change }: Transition): boolean {
+/** True for the row of an end. */
+export function isEnd({ change }: Transition): boolean {
   return change.status === 'deleted'
 }
 
