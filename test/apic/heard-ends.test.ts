@@ -36,8 +36,7 @@ describe('an end that was heard', () => {
     const object = { key: DN, family: 'faultInst', version: '', attributes: {} }
     const { trace } = heard.traced({ key: DN, object }).object ?? {}
     const next = new FaultsHeard()
-    next.inherit([{ dn: DN, atMs, state: stateOf('minor', atMs), trace }], 0)
-    next.resume(FEED, 0)
+    next.inherit([{ dn: DN, atMs, state: stateOf('minor', atMs), trace }], atMs + 1000, new Map([[FEED, 0]]))
     return next
   }
   /** Of the third life, which began at 1900, the end is lost. Those before it were held back, and heard together. */
@@ -195,4 +194,19 @@ describe('a state that was known before the log was read', () => {
     const rows = [gone(1200), rowOf('minor', 1411), gone(1530), rowOf('major', 2000)]
     expect(heard.unheard(FEED, DN, rows.slice(0, -1), rows)).toEqual(rows.slice(1, 3))
   })
+})
+
+it('a step that was told with the count from before is not the one before, which was lost', () => {
+  const heard = begun()
+  note(heard, 'minor', 1000)
+  // What is pushed is the severity, the life cycle and the time.
+  note(heard, 'cleared', 1800)
+  note(heard, 'major', 2000)
+  const counted = (one: Transition): Transition => {
+    const attributes = { ...one.change.attributes, occur: '2' }
+    return { ...one, change: { ...one.change, attributes } }
+  }
+  const rows = [step('minor', 1000), step('cleared', 1750), counted(step('minor', 1770))]
+  rows.push(counted(step('cleared', 1800)), step('major', 2000))
+  expect(heard.unheard(FEED, DN, rows.slice(0, -1), rows)).toEqual(rows.slice(1, 4))
 })

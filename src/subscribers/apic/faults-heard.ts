@@ -185,7 +185,10 @@ export class FaultsHeard {
   #unaccounted(feed: string, dn: string, rows: readonly Placed[], sinceMs = Number.NEGATIVE_INFINITY): Transition[] {
     const fromMs = rows.reduce((least, { row }) => Math.min(least, row.atMs), Number.POSITIVE_INFINITY) - SKEW_MS
     const heard = this.#heardBy(feed, dn)
-    const { exact, near } = nearby(heard.filter(({ atMs }) => atMs >= fromMs))
+    const { exact, near } = nearby(
+      heard.filter(({ atMs }) => atMs >= fromMs),
+      rows,
+    )
     const left = unaccounted(rows, ({ row }) => exact(row), [
       stepOf => {
         // What was known before has its row before, where the clock of the log is seen to be right.

@@ -56,19 +56,32 @@ export interface Nearby {
   near(row: Transition): readonly Near<Heard>[]
 }
 
-export function nearby(heard: readonly Heard[]): Nearby {
+/** `rows`: all of them; what was told at the very time of one, but with another count, is no other one that fits. */
+export function nearby(heard: readonly Heard[], rows: readonly Placed[]): Nearby {
   const sorted = heard.toSorted((a, b) => a.atMs - b.atMs)
   const states = sorted.filter(({ state }) => state !== undefined)
   const ends = sorted.filter(({ state, timeOf }) => state === undefined && timeOf === 'row')
   const within = (list: readonly Heard[], row: Transition, offMs: number): readonly Near<Heard>[] =>
-    list.slice(firstFrom(list, row.atMs - offMs), firstFrom(list, row.atMs + offMs + 1)).flatMap(one => {
+    at(list, row, offMs).flatMap(one => {
       const off = isEnd(row) ? 0 : apartMs(row, one)
       return off === undefined ? [] : [{ heard: one, offMs: off }]
     })
+  const mistold = new Set(
+    rows.flatMap(({ row }) => (isEnd(row) ? [] : at(states, row, 0).filter(one => isMistold(one, row)))),
+  )
   return {
     exact: row => within(isEnd(row) ? ends : states, row, 0),
-    near: row => (isEnd(row) ? [] : within(states, row, SKEW_MS)),
+    near: row => (isEnd(row) ? [] : within(states, row, SKEW_MS).filter(one => !mistold.has(one.heard))),
   }
+}
+
+function at(sorted: readonly Heard[], { atMs }: Transition, offMs: number): readonly Heard[] {
+  return sorted.slice(firstFrom(sorted, atMs - offMs), firstFrom(sorted, atMs + offMs + 1))
+}
+
+/** A push in part was laid over a count from before steps that were lost. */
+function isMistold({ state, timeOf }: Heard, { change: { attributes } }: Transition): boolean {
+  return timeOf === 'fault' && !isSameState(state, attributes) && isSameState(state, { ...attributes, occur: '' })
 }
 
 /** The index of the first that is not before `ms`. */
