@@ -162,10 +162,10 @@ describe('a step that was told with what steps before it left', () => {
     rig.simulator.mute()
     const fromMs = Date.now()
     await step({ lc: 'raised' })
-    const toMs = Date.now()
     rig.simulator.unmute()
-    // Told as it was 3 steps before: all that is pushed of it is its severity.
+    // Told as it was 3 steps before: all that is pushed of it is its severity. So the gap reaches to it.
     await step({ severity: 'major' })
+    const toMs = Date.now()
     await rig.until(all => all.length === 5, 'the steps that are pushed')
     await again()
     const [gap] = await until(() => (gaps().length > 0 ? gaps() : undefined), 'the gap')
