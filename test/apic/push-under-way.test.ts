@@ -62,6 +62,42 @@ it('a fault that ends and is raised again at once, while a reconcile asks', asyn
   ])
 })
 
+it('a fault that ends, is raised again, and is gone when it is asked whether the first end was its last', async () => {
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+  const { knobs, record } = rig.simulator
+  const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
+  const asked = (): number =>
+    record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length
+  const apart = async (): Promise<void> => {
+    const now = Date.now()
+    await until(() => Date.now() > now, 'the next millisecond')
+  }
+  await rig.live(['class/faultInst'])
+  rig.simulator.post(dn, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first life')
+  knobs.latencyOf = { query: 100 }
+  knobs.pushDelayMs = 1000
+  const before = asked()
+  await until(() => asked() > before, 'a reconcile')
+  rig.simulator.remove(dn)
+  await apart()
+  rig.simulator.post(dn, fault('F1394', { severity: 'major' }))
+  await rig.until(all => all.length >= 3, 'the beginning of its second life')
+  rig.simulator.post(dn, { faultInst: { attributes: { severity: 'critical' } } })
+  await apart()
+  rig.simulator.remove(dn)
+  await rig.until(all => all.length >= 5, 'its end')
+  const later = asked()
+  await until(() => asked() >= later + 3, 'more reconciles')
+  expect(rig.facts().map(({ type, severitytext }) => `${type.split('.').at(-1)} ${severitytext}`)).toEqual([
+    'raised minor',
+    'cleared minor',
+    'raised major',
+    'changed critical',
+    'cleared critical',
+  ])
+})
+
 it('the end of a fault that a reconcile has told already is not asked for', async () => {
   rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
   const { knobs, record } = rig.simulator

@@ -36,8 +36,8 @@ interface Asking {
   /** When that push was made, by the fabric's clock. */
   readonly atMs: number
   readonly over: AbortController
-  /** Tells the push by what was found; undefined: nothing, or nobody answers. */
-  readonly then: (found: Attributes | undefined) => void
+  /** Tells the push by what was found (undefined: nothing, or nobody answers), and by what was pushed since. */
+  readonly then: (found: Attributes | undefined, waiting: readonly HeldPush[]) => void
 }
 
 export class Filler {
@@ -100,17 +100,17 @@ export class Filler {
   #confirm(push: HeldPush): void {
     const { core, apply, note } = this.#options
     const { change } = push
-    const then = (found: Attributes | undefined): void => {
+    const then = (found: Attributes | undefined, waiting: readonly HeldPush[]): void => {
       const known = core.mirror.get(change.dn)?.attributes
-      const isKnown = found !== undefined && known !== undefined && found['created'] === known['created']
-      if (isKnown) note(change)
+      const isThere = found !== undefined && found['created'] === known?.['created']
+      if (known !== undefined && (isThere || isOutlived(waiting[0], known))) note(change)
       else apply(push, false)
     }
     void this.#ask(push, then, asking => this.#had(asking, signal => this.#find(change, signal)))
   }
 
   async #ask(push: HeldPush, then: Asking['then'], ask: (asking: Asking) => Promise<Attributes | undefined>) {
-    if (this.#size >= MOST_WAITING) return then(undefined)
+    if (this.#size >= MOST_WAITING) return then(undefined, [])
     const ownMs = changedMs(push.change.attributes)
     const atMs = Number.isNaN(ownMs) ? this.#options.core.fabricNow() : ownMs
     const asking: Asking = { push, waiting: [], atMs, over: new AbortController(), then }
@@ -129,7 +129,7 @@ export class Filler {
       return
     }
     this.#forget(asking)
-    asking.then(found)
+    asking.then(found, asking.waiting)
     // One of them may have to be asked for as well: then what comes after it waits on.
     for (const one of asking.waiting) if (anyway || !this.holds(one)) apply(one, anyway)
   }
@@ -180,6 +180,12 @@ export class Filler {
  */
 function isDoubtfulEnd({ change: { cls, dn, status }, named }: HeldPush): boolean {
   return cls === 'faultInst' && status === 'deleted' && named.some(({ hearing }) => hearing.hasFound(dn))
+}
+
+/** True when what was pushed next after an end belongs to the life that is known: that one was not ended by it, though it may be over by now. */
+function isOutlived(next: HeldPush | undefined, known: Readonly<Attributes>): boolean {
+  if (next === undefined || next.change.status === 'deleted') return false
+  return next.change.status === 'modified' || changedMs(next.change.attributes) <= changedMs(known)
 }
 
 /**
