@@ -37,9 +37,17 @@ it('an object that is deleted and made again within a millisecond, while a recon
   expect(told()).toEqual(['created first live', 'deleted first live', 'created again live'])
 })
 
-it('a fault that ends and is raised again at once, while a reconcile asks', async () => {
-  rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
+it.each([
+  ['one frame', false],
+  ['a frame for each subscription', true],
+])('a fault that ends and is raised again at once, while a reconcile asks, in %s', async (_, plainIds) => {
+  const subscriptions = [
+    { class: 'faultInst' },
+    { mo: 'topology/pod-1', query_target: 'subtree', target_subtree_class: ['faultInst'] },
+  ]
+  rig = await ApicRig.make({ config: { reconcile_interval: '1s', ...(plainIds ? { subscriptions } : {}) } })
   const { knobs, record } = rig.simulator
+  knobs.plainIds = plainIds
   const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
   const asked = (): number =>
     record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length

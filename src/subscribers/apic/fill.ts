@@ -57,7 +57,7 @@ export class Filler {
       if (++this.#size > MOST_WAITING) this.#end(asking, undefined, true)
     }
     // The end of what is known to be gone is no news, whichever end it is.
-    else if (isDoubtfulEnd(push) && this.#isKnown(push.change)) this.#confirm(push)
+    else if (this.#isKnown(push.change) && this.#isDoubtfulEnd(push.change)) this.#confirm(push)
     else return false
     return true
   }
@@ -94,6 +94,15 @@ export class Filler {
 
   #isKnown({ dn }: Change): boolean {
     return this.#options.core.mirror.get(dn) !== undefined
+  }
+
+  /**
+   * A deletion has no time. If a reconcile has just told of the fault, by its log, this may be the end that it told, and the fault
+   * have come again since. Whichever feed's reconcile told it: a frame may name one subscription only.
+   */
+  #isDoubtfulEnd({ cls, dn, status }: Change): boolean {
+    if (cls !== 'faultInst' || status !== 'deleted') return false
+    return this.#options.core.watchers().some(({ hearing }) => hearing.hasFound(dn))
   }
 
   /** Applies the end of a fault, unless it is there, in the life that is known of it. */
@@ -172,14 +181,6 @@ export class Filler {
     const answer = await client.get(path, 'fill', signal)
     return answer.objects.find(object => object.cls === change.cls)?.attributes
   }
-}
-
-/**
- * A deletion has no time. If a reconcile has just told of the fault, by its log, this may be the end that it told, and the fault
- * have come again since.
- */
-function isDoubtfulEnd({ change: { cls, dn, status }, named }: HeldPush): boolean {
-  return cls === 'faultInst' && status === 'deleted' && named.some(({ hearing }) => hearing.hasFound(dn))
 }
 
 /** True when what was pushed next after an end belongs to the life that is known: that one was not ended by it, though it may be over by now. */
