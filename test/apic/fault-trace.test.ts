@@ -57,6 +57,23 @@ describe('the trace of a fault', () => {
     })
   })
 
+  it('that can’t be read hides nothing that comes after, in this process and in the next', () => {
+    const FEED = 'class/faultInst'
+    const rowOf = (severity: string, atMs: number): Transition => ({
+      atMs,
+      change: { cls: 'faultInst', dn: DN, attributes: state(severity, atMs), status: 'created' },
+    })
+    const judged = new Map([[FEED, AT_MS]])
+    const first = new FaultsHeard()
+    const trace = `?,x;${traceOf(heardOf(DN, state('minor'), 0))}`
+    first.inherit([{ dn: DN, atMs: AT_MS, state: state('minor'), trace }], AT_MS + 1000, judged)
+    first.note(DN, state('minor', AT_MS + 9000), 0)
+    const [old, lost] = [rowOf('major', AT_MS + 500), rowOf('critical', AT_MS + 5000)]
+    expect(first.unheard(FEED, DN, [old, lost])).toEqual([lost])
+    const kept = first.traced({ key: DN, object }).object?.trace ?? ''
+    expect(readTrace(DN, kept).fromMs).toBe(AT_MS + 1000)
+  })
+
   it('of one that flaps names the last steps, and what it leaves out', () => {
     const heard = new FaultsHeard()
     for (let n = 0; n < 1000; n++) heard.note(DN, state(n % 2 === 0 ? 'major' : 'minor', AT_MS + n), 0)

@@ -80,7 +80,9 @@ export class FaultsHeard {
       const { fromMs, steps } = readTrace(dn, trace)
       const isWhole = steps.length > 0 && judged.size > 0
       if (!isWhole && Number.isNaN(atMs)) continue
-      const untilMs = isWhole ? Math.max(fromMs, judgedMs) : atMs
+      // What can't be read may be anything of before, and nothing of later.
+      const wholeMs = fromMs === Number.POSITIVE_INFINITY ? nowMs : fromMs
+      const untilMs = isWhole ? Math.max(wholeMs, judgedMs) : atMs
       this.#known.set(dn, Math.max(this.#known.get(dn) ?? untilMs, untilMs))
       // Its row may be dated a little later than it, and become visible only now.
       const heard = isWhole ? steps : [heardOf(dn, state, atMs, wasOver)]
