@@ -90,3 +90,30 @@ it('is told as it was pushed when its subscription ends before it is found', asy
     ['opswire.gap', undefined],
   ])
 })
+
+it('is known to the session that takes over, though it was told with more than was pushed', async () => {
+  const feed = 'class/fvTenant'
+  rig = await ApicRig.make({ config: { subscriptions: [{ class: 'fvTenant' }, { class: 'fvCEp' }] } })
+  const { simulator } = rig
+  await rig.live([feed, 'class/fvCEp'])
+  const subscribed = () => simulator.record.subscriptions.filter(one => /fvTenant/.test(one.path)).length
+  // The second session watches tenants at once, and endpoints later than the first has told all.
+  simulator.fail({ operation: 'subscribe', path: /fvCEp/, failure: { kind: 'slow', ms: 3000 } })
+  rig.reload()
+  await until(() => subscribed() === 2, 'the second session')
+  await apart()
+  simulator.mute()
+  await post(DN, { descr: 'first' })
+  simulator.unmute()
+  await post(DN, { descr: 'second' })
+  await rig.until(all => all.length === 1, 'its change')
+  simulator.remove(DN)
+  await apart()
+  await post(DN, { descr: 'third' })
+  await rig.until(all => all.length === 3, 'its next life')
+  expect(simulator.record.sessions[0]?.endedAt).toBeUndefined()
+  await rig.live([feed], 2)
+  await post('uni/tn-other', { descr: 'fourth' })
+  const facts = await rig.until(all => all.some(({ subject }) => subject !== DN), 'another one')
+  expect(facts.map(({ type }) => type.split('.').at(-1))).toEqual(['modified', 'deleted', 'created', 'created'])
+})

@@ -139,16 +139,16 @@ export class Feed implements Watched {
   }
 
   #apply(push: HeldPush, anyway: boolean): void {
-    const { change, named } = push
+    const { change, named, pushed = change } = push
     // What waited while a snapshot was read that knew it already is no news.
-    if (isStale(this.#core, change)) return void this.#note(change)
+    if (isStale(this.#core, change)) return void this.#note(pushed)
     // What all that the frame names filter out may be news for one that is deaf, or being made anew.
     const covers = (one: Watched): boolean => named.includes(one) || one.query.covers(change.cls, change.dn)
     const isHeard = named.some(one => one.query.accepts === undefined && !one.hidden)
     const watchers = isHeard ? named : this.#core.watchers().filter(covers)
     const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers }, anyway)
     if (applied === 'partial') this.#filler.fill(push)
-    else this.#note(change)
+    else this.#note(pushed)
   }
 
   #note(change: Change): void {

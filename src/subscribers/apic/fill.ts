@@ -67,7 +67,8 @@ export class Filler {
     const { change } = push
     const then = (whole: Attributes | undefined): void => {
       if (whole === undefined) this.#options.apply(push, true)
-      else this.#options.apply({ ...push, change: { ...change, attributes: whole, whole: true } }, false)
+      else
+        this.#options.apply({ ...push, change: { ...change, attributes: whole, whole: true }, pushed: change }, false)
     }
     void this.#ask(push, then, async asking => {
       const found = await this.#had(asking, signal => this.#find(change, signal))

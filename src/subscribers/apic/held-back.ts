@@ -9,6 +9,8 @@ export interface HeldPush {
   readonly change: Change
   /** All subscriptions that the frame named. */
   readonly named: readonly Watched[]
+  /** As it was pushed, where the change is that with more, which was asked for: another session knows it as that. */
+  readonly pushed?: Change
 }
 
 export class HeldBack {
