@@ -117,3 +117,23 @@ it('is known to the session that takes over, though it was told with more than w
   const facts = await rig.until(all => all.some(({ subject }) => subject !== DN), 'another one')
   expect(facts.map(({ type }) => type.split('.').at(-1))).toEqual(['modified', 'deleted', 'created', 'created'])
 })
+
+it('keeps its order when another subscription comes to be live before it is found', async () => {
+  const other = 'mo/uni'
+  rig = await ApicRig.make({
+    start: false,
+    config: { subscriptions: [{ mo: 'uni', query_target: 'subtree' }, { class: 'fvTenant' }] },
+  })
+  const { simulator } = rig
+  // The other one subscribes first, and is long in looking at the log of faults.
+  const isLive = () =>
+    rig.happenings.some(one => one.type === 'feed_state' && one.feed.startsWith(other) && one.state === 'live')
+  simulator.fail({ path: /faultRecord/, times: 1, failure: { kind: 'slow', ms: 2000 } })
+  rig.start()
+  await asked(4000)
+  expect(isLive()).toBe(false)
+  await until(isLive, 'the other one')
+  simulator.remove(DN)
+  const facts = await rig.until(all => all.length >= 2, 'its end')
+  expect(facts.map(({ type }) => type.split('.').at(-1))).toEqual(['modified', 'deleted'])
+})

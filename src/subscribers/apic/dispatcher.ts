@@ -83,8 +83,12 @@ export class Dispatcher implements Dispatch {
     const taker = named.find(feed => !feed.holding) ?? named[0]
     if (taker !== undefined) {
       // Behind what waits already of an object, though: its order counts.
-      for (const change of frame.changes)
-        (named.find(feed => feed.holdsBack(change.dn) !== undefined) ?? taker).take(change, named)
+      for (const change of frame.changes) {
+        const { dn } = change
+        const keeper = named.find(feed => feed.filler.isAsking(dn) || feed.holdsBack(dn) !== undefined)
+        const next = keeper ?? taker
+        next.take(change, named)
+      }
       return
     }
     // Pushed before the answer that names its id was read: it waits for that. Otherwise it is of a subscription given up.

@@ -51,7 +51,7 @@ export class Feed implements Watched {
   readonly hearing: Hearing
   readonly #core: Core
   readonly #dispatch: Dispatch
-  readonly #filler: Filler
+  readonly filler: Filler
   readonly #settled = Promise.withResolvers<void>()
   readonly #catchUp: CatchUp
   #held: HeldBack | undefined
@@ -75,7 +75,7 @@ export class Feed implements Watched {
     this.#catchUp = new CatchUp(core, this, cursor !== undefined)
     const apply = (push: HeldPush, anyway: boolean): void => this.#apply(push, anyway)
     const note = (change: Change): void => this.#note(change)
-    this.#filler = new Filler({ core, feed: this.name, apply, note })
+    this.filler = new Filler({ core, feed: this.name, apply, note })
   }
 
   get name(): string {
@@ -135,7 +135,7 @@ export class Feed implements Watched {
       if (this.#held.isFull) this.#core.pause()
       return
     }
-    if (!this.#filler.holds(push)) this.#apply(push, false)
+    if (!this.filler.holds(push)) this.#apply(push, false)
   }
 
   #apply(push: HeldPush, anyway: boolean): void {
@@ -147,7 +147,7 @@ export class Feed implements Watched {
     const isHeard = named.some(one => one.query.accepts === undefined && !one.hidden)
     const watchers = isHeard ? named : this.#core.watchers().filter(covers)
     const applied = applyChange(this.#core, this, change, { origin: 'live', publish: true, watchers }, anyway)
-    if (applied === 'partial') this.#filler.fill(push)
+    if (applied === 'partial') this.filler.fill(push)
     else this.#note(pushed)
   }
 
@@ -275,7 +275,7 @@ export class Feed implements Watched {
       this.#live = false
       this.hearing.end()
       this.#dispatch.forget(made.id, this)
-      this.#filler.end()
+      this.filler.end()
       await this.#core.outbox.flushed(this.name)
       endLive()
       await Promise.race([continuity.unclaimed(this.name), aborted(ended)])
@@ -291,7 +291,7 @@ export class Feed implements Watched {
     } finally {
       over.abort()
       endListening?.()
-      this.#filler.end()
+      this.filler.end()
       this.hearing.end()
       for (const end of ends) end()
       // The successor goes on where this one's last word is committed.

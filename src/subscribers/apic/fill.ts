@@ -49,6 +49,11 @@ export class Filler {
     this.#options = options
   }
 
+  /** True while pushes of this object wait. */
+  isAsking(dn: string): boolean {
+    return this.#asked.has(dn)
+  }
+
   /** Takes a push of an object that is being asked for, or has to be. False: neither, apply it. */
   holds(push: HeldPush): boolean {
     const asking = this.#asked.get(push.change.dn)
