@@ -35,14 +35,20 @@ export function tellUnknown(core: Core, { hidden, name, query }: Watched, backMs
 }
 
 /** Announces steps of faults that were never pushed, and that a later push has overtaken. */
-export function tellOvertaken(core: Core, feed: Watched, steps: readonly Transition[]): void {
+export function tellOvertaken(
+  core: Pick<Core, 'source' | 'mirror' | 'continuity' | 'outbox'>,
+  feed: Pick<Watched, 'hidden' | 'name'>,
+  steps: readonly Transition[],
+): void {
   if (feed.hidden || steps.length === 0) return
-  const times = steps.map(({ atMs }) => atMs)
+  // They may be too many for the arguments of one call.
+  const fromMs = steps.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY)
+  const toMs = steps.reduce((most, { atMs }) => Math.max(most, atMs), Number.NEGATIVE_INFINITY)
   const gap: GapData = {
     feed: feed.name,
     classes: ['faultInst'],
-    from: new Date(Math.min(...times)).toISOString(),
-    to: new Date(Math.max(...times)).toISOString(),
+    from: new Date(fromMs).toISOString(),
+    to: new Date(toMs).toISOString(),
     reason: 'outage_no_history',
     recovered: 0,
   }
