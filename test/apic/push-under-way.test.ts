@@ -18,6 +18,29 @@ const told = (): string[] =>
 const questions = (): number =>
   rig.simulator.record.requests.filter(one => one.operation === 'query' && one.path.includes('/class/fvTenant')).length
 
+const FAULT = 'topology/pod-1/node-101/sys/a/fault-F1394'
+const compared = (): number =>
+  rig.simulator.record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length
+const steps = (): string[] => rig.facts().map(({ type, severitytext }) => `${type.split('.').at(-1)} ${severitytext}`)
+
+/** A fault is told; then a reconcile asks, and is answered before what is pushed from now on. */
+async function comparing(): Promise<void> {
+  const { knobs } = rig.simulator
+  await rig.live(['class/faultInst'])
+  rig.simulator.post(FAULT, fault('F1394', { severity: 'minor' }))
+  await rig.until(all => all.length === 1, 'the first life')
+  knobs.latencyOf = { query: 100 }
+  knobs.pushDelayMs = 1000
+  const before = compared()
+  await until(() => compared() > before, 'a reconcile')
+}
+
+/** Nothing more is told. */
+async function settled(): Promise<void> {
+  const later = compared()
+  await until(() => compared() >= later + 3, 'more reconciles')
+}
+
 it('an object that is deleted and made again within a millisecond, while a reconcile asks', async () => {
   rig = await ApicRig.make({ config: { subscriptions: [{ class: 'fvTenant' }], reconcile_interval: '1s' } })
   const { knobs } = rig.simulator
@@ -46,64 +69,32 @@ it.each([
     { mo: 'topology/pod-1', query_target: 'subtree', target_subtree_class: ['faultInst'] },
   ]
   rig = await ApicRig.make({ config: { reconcile_interval: '1s', ...(plainIds ? { subscriptions } : {}) } })
-  const { knobs, record } = rig.simulator
-  knobs.plainIds = plainIds
-  const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
-  const asked = (): number =>
-    record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length
-  await rig.live(['class/faultInst'])
-  rig.simulator.post(dn, fault('F1394', { severity: 'minor' }))
-  await rig.until(all => all.length === 1, 'the first life')
-  knobs.latencyOf = { query: 100 }
-  knobs.pushDelayMs = 1000
-  const before = asked()
-  await until(() => asked() > before, 'a reconcile')
-  rig.simulator.remove(dn)
-  rig.simulator.post(dn, fault('F1394', { severity: 'major' }))
+  rig.simulator.knobs.plainIds = plainIds
+  await comparing()
+  rig.simulator.remove(FAULT)
+  rig.simulator.post(FAULT, fault('F1394', { severity: 'major' }))
   await rig.until(all => all.length >= 3, 'its second life')
-  const later = asked()
-  await until(() => asked() >= later + 3, 'more reconciles')
-  expect(rig.facts().map(({ type, severitytext }) => `${type.split('.').at(-1)} ${severitytext}`)).toEqual([
-    'raised minor',
-    'cleared minor',
-    'raised major',
-  ])
+  await settled()
+  expect(steps()).toEqual(['raised minor', 'cleared minor', 'raised major'])
 })
 
 it('a fault that ends, is raised again, and is gone when it is asked whether the first end was its last', async () => {
   rig = await ApicRig.make({ config: { reconcile_interval: '1s' } })
-  const { knobs, record } = rig.simulator
-  const dn = 'topology/pod-1/node-101/sys/a/fault-F1394'
-  const asked = (): number =>
-    record.requests.filter(one => /class\/faultInst.json(?!.*subscription)/.test(one.path)).length
   const apart = async (): Promise<void> => {
     const now = Date.now()
     await until(() => Date.now() > now, 'the next millisecond')
   }
-  await rig.live(['class/faultInst'])
-  rig.simulator.post(dn, fault('F1394', { severity: 'minor' }))
-  await rig.until(all => all.length === 1, 'the first life')
-  knobs.latencyOf = { query: 100 }
-  knobs.pushDelayMs = 1000
-  const before = asked()
-  await until(() => asked() > before, 'a reconcile')
-  rig.simulator.remove(dn)
+  await comparing()
+  rig.simulator.remove(FAULT)
   await apart()
-  rig.simulator.post(dn, fault('F1394', { severity: 'major' }))
+  rig.simulator.post(FAULT, fault('F1394', { severity: 'major' }))
   await rig.until(all => all.length >= 3, 'the beginning of its second life')
-  rig.simulator.post(dn, { faultInst: { attributes: { severity: 'critical' } } })
+  rig.simulator.post(FAULT, { faultInst: { attributes: { severity: 'critical' } } })
   await apart()
-  rig.simulator.remove(dn)
+  rig.simulator.remove(FAULT)
   await rig.until(all => all.length >= 5, 'its end')
-  const later = asked()
-  await until(() => asked() >= later + 3, 'more reconciles')
-  expect(rig.facts().map(({ type, severitytext }) => `${type.split('.').at(-1)} ${severitytext}`)).toEqual([
-    'raised minor',
-    'cleared minor',
-    'raised major',
-    'changed critical',
-    'cleared critical',
-  ])
+  await settled()
+  expect(steps()).toEqual(['raised minor', 'cleared minor', 'raised major', 'changed critical', 'cleared critical'])
 })
 
 it('the end of a fault that a reconcile has told already is not asked for', async () => {

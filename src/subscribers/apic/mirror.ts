@@ -20,7 +20,10 @@ export interface End {
   readonly endedMs: number
   /** The end was told by the fabric itself, not found missing: nothing that happened before it is news. */
   readonly told: boolean
-  /** The time is that of the log of this process: what the object itself dates before it is of the life that has ended. */
+  /**
+   * The log told of it, so the time is the fabric's own: a change that the object dates before it is of the life that has ended. Known to
+   * this process alone.
+   */
   readonly isDated?: boolean
   /** The last of what `KEPT` names. */
   readonly last: Readonly<Record<string, string>>
